@@ -1,0 +1,45 @@
+import { compareDecimals, isDecimal, type Decimal } from './decimal.ts';
+import { isOnGrid, timeframeMs, type Timeframe } from './timeframe.ts';
+
+/**
+ * One OHLCV candle. `timestamp` is its opening time in epoch milliseconds (UTC); prices are in the quote currency,
+ * `volume` in the base currency, all exactly as the exchange sent them.
+ */
+export interface Candle {
+  readonly timestamp: number;
+  readonly open: Decimal;
+  readonly high: Decimal;
+  readonly low: Decimal;
+  readonly close: Decimal;
+  readonly volume: Decimal;
+}
+
+/** The earliest opening time that is believed: 2009-01-03, Bitcoin's first block. */
+const EARLIEST_MS = Date.UTC(2009, 0, 3);
+
+/**
+ * Why a candle cannot be one, or null where it may be stored: the opening time lies on the timeframe's grid and not in
+ * the future of `nowMs` (the exchange's clock); low ≤ open, close ≤ high; no value is negative.
+ */
+export function findCandleFault(candle: Candle, timeframe: Timeframe, nowMs: number): string | null {
+  const { timestamp, open, high, low, close, volume } = candle;
+  if (!Number.isSafeInteger(timestamp)) return 'the opening time is not a whole number of milliseconds';
+  if (timestamp < EARLIEST_MS) return 'the opening time lies before 2009';
+  if (timestamp > nowMs) return 'the opening time lies in the future';
+  if (!isOnGrid(timestamp, timeframe)) return `the opening time is off the ${timeframe} grid`;
+  for (const [name, value] of Object.entries({ open, high, low, close, volume })) {
+    if (!isDecimal(value)) return `${name} is not a decimal number`;
+    if (value.startsWith('-')) return `${name} is negative`;
+  }
+  if (compareDecimals(low, high) > 0) return 'low is above high';
+  for (const [name, value] of [['open', open], ['close', close]] as const) {
+    if (compareDecimals(value, low) < 0) return `${name} is below low`;
+    if (compareDecimals(value, high) > 0) return `${name} is above high`;
+  }
+  return null;
+}
+
+/** Whether the candle that opened at `timestamp` has ended at the moment `nowMs` of the exchange's clock. */
+export function isClosed(timestamp: number, timeframe: Timeframe, nowMs: number): boolean {
+  return timestamp + timeframeMs(timeframe) <= nowMs;
+}

@@ -1,0 +1,44 @@
+import type { Timeframe } from './timeframe.ts';
+
+/** A market as an exchange lists it. `symbol` is ccxt's unified spot symbol, such as `BTC/USDT`. */
+export interface Instrument {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly base: string;
+  readonly quote: string;
+  /** False where trading is halted or the market is delisted. */
+  readonly active: boolean;
+  /** Whether the exchange has a linear perpetual on it (`BTC/USDT:USDT`), whose futures data is stored under `symbol`. */
+  readonly hasPerpetual: boolean;
+}
+
+/** One line of candles: what the rows of ohlcv_data with the same three values are. */
+export interface Series {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+}
+
+/** What to collect: one entry of MARKETS. `symbol` may hold one `*` for any base or quote, such as `*\/USDT`. */
+export interface MarketPattern {
+  readonly exchange: string;
+  readonly symbol: string;
+}
+
+/** `binance BTC/USDT 1h`, for logs and keys. */
+export function seriesKey({ exchange, symbol, timeframe }: Series): string {
+  return `${exchange} ${symbol} ${timeframe}`;
+}
+
+/** Whether the pattern has a `*`. */
+export function isWildcard(pattern: MarketPattern): boolean {
+  return pattern.symbol.includes('*');
+}
+
+/** Whether the pattern means this symbol of this exchange; a `*` stands for one whole currency. */
+export function matchesPattern(pattern: MarketPattern, instrument: { exchange: string; symbol: string }): boolean {
+  if (pattern.exchange !== instrument.exchange) return false;
+  const wanted = pattern.symbol.split('/');
+  const given = instrument.symbol.split('/');
+  return wanted.length === given.length && wanted.every((part, index) => part === '*' || part === given[index]);
+}

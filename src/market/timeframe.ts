@@ -1,0 +1,47 @@
+/** A candle's length in ccxt's spelling, such as `1m`, `4h` or `1d`. `M` (months) has no fixed length and is not kept. */
+export type Timeframe = string & { readonly __brand: 'Timeframe' };
+
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** The first Monday after the epoch: weekly candles open on Mondays 00:00 UTC at the exchanges that we read. */
+const WEEK_ORIGIN_MS = 4 * UNIT_MS.d;
+
+/**
+ * Reads a timeframe such as `15m`.
+ *
+ * @throws RangeError where the text is none, or its length is zero or over four weeks.
+ */
+export function parseTimeframe(text: string): Timeframe {
+  const match = /^([1-9]\d{0,2})([mhdw])$/.exec(text);
+  if (!match) throw new RangeError(`"${text}" is not a timeframe: use a number and m, h, d or w, such as 1m, 4h or 1d`);
+  const timeframe = text as Timeframe;
+  if (timeframeMs(timeframe) > 4 * UNIT_MS.w) throw new RangeError(`the timeframe "${text}" is longer than four weeks`);
+  return timeframe;
+}
+
+/** The length in milliseconds. */
+export function timeframeMs(timeframe: Timeframe): number {
+  return Number(timeframe.slice(0, -1)) * UNIT_MS[timeframe.slice(-1) as keyof typeof UNIT_MS];
+}
+
+function originMs(timeframe: Timeframe): number {
+  return timeframe.endsWith('w') ? WEEK_ORIGIN_MS : 0;
+}
+
+/** The opening time (epoch ms) of the candle that covers the moment `timeMs`. */
+export function floorToTimeframe(timeMs: number, timeframe: Timeframe): number {
+  const lengthMs = timeframeMs(timeframe);
+  const origin = originMs(timeframe);
+  return Math.floor((timeMs - origin) / lengthMs) * lengthMs + origin;
+}
+
+/** The first opening time (epoch ms) at or after the moment `timeMs`. */
+export function ceilToTimeframe(timeMs: number, timeframe: Timeframe): number {
+  const floor = floorToTimeframe(timeMs, timeframe);
+  return floor === timeMs ? floor : floor + timeframeMs(timeframe);
+}
+
+/** Whether `timeMs` is an opening time of this timeframe. */
+export function isOnGrid(timeMs: number, timeframe: Timeframe): boolean {
+  return floorToTimeframe(timeMs, timeframe) === timeMs;
+}
