@@ -1,0 +1,243 @@
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { ConfigError } from './errors.ts';
+import { isWildcard, type MarketPattern } from './market/instrument.ts';
+import { parseTimeframe, type Timeframe } from './market/timeframe.ts';
+
+export interface Config {
+  readonly database: {
+    /** null: run the embedded server under `dataDir`. */
+    readonly url: string | null;
+    /** The role that owns the schema; null: the runtime role does. */
+    readonly migrationUrl: string | null;
+    readonly connectTimeoutMs: number;
+    readonly migrateOnBoot: boolean;
+    /** How long this process waits for another one that is migrating. */
+    readonly migrationLockWaitMs: number;
+  };
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly http: { readonly host: string; readonly port: number; readonly adminToken: string | null };
+  readonly collect: {
+    readonly markets: readonly MarketPattern[];
+    readonly timeframes: readonly Timeframe[];
+    readonly backfill: { readonly days: number } | { readonly fromMs: number };
+    readonly futures: boolean;
+  };
+  /** Exchange id → origin that all its requests go to. */
+  readonly exchangeUrls: ReadonlyMap<string, string>;
+  readonly refreshCron: string;
+  /** null: no report is sent. */
+  readonly telegram: TelegramConfig | null;
+  readonly log: { readonly level: string; readonly pretty: boolean };
+}
+
+export interface TelegramConfig {
+  readonly botToken: string;
+  readonly chatId: string;
+  readonly cron: string;
+  readonly apiUrl: string;
+}
+
+/** Questions that only other modules can answer; each returns what is wrong, or null. */
+export interface ConfigChecks {
+  readonly findCronFault: (expression: string) => string | null;
+  readonly findExchangeFault: (id: string) => string | null;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Values of these never appear in a message. */
+const SECRETS = new Set(['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'ADMIN_TOKEN', 'TELEGRAM_BOT_TOKEN']);
+
+/** A string schema that ends in `parse`: what it throws becomes the variable's problem. */
+function text<T>(parse: (value: string) => T) {
+  return z.string().transform((value, ctx) => {
+    try {
+      return parse(value);
+    } catch (error) {
+      ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+}
+
+function wholeNumber(min: number, max: number) {
+  return text((value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new RangeError(`must be a whole number from ${min} to ${max}`);
+    return number;
+  });
+}
+
+const boolean = text((value) => {
+  const word = value.toLowerCase();
+  if (['true', '1', 'yes', 'on'].includes(word)) return true;
+  if (['false', '0', 'no', 'off'].includes(word)) return false;
+  throw new RangeError('must be true or false');
+});
+
+const databaseUrl = text((value) => {
+  let url: URL;
+  try {
+    url = new URL(value);
+  } catch {
+    throw new RangeError('must be a URL such as postgresql://user:password@host:5432/database');
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:')
+    throw new RangeError('must begin with postgresql:// (or postgres://)');
+  return value;
+});
+
+function parseOrigin(value: string): string {
+  let url: URL;
+  try {
+    url = new URL(value);
+  } catch {
+    throw new RangeError(`"${value}" is not a URL`);
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new RangeError(`"${value}" must begin with http:// or https://`);
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
+    throw new RangeError(`"${value}" must be an origin only, such as http://127.0.0.1:9001`);
+  return url.origin;
+}
+
+function parseList<T>(value: string, parse: (item: string) => T): T[] {
+  const items = value.split(',').map((item) => item.trim());
+  if (items.includes('')) throw new RangeError('has an empty item: separate items by single commas');
+  return [...new Set(items)].map(parse);
+}
+
+function parseMarket(item: string): MarketPattern {
+  const match = /^([a-z0-9]+):([A-Z0-9*]+\/[A-Z0-9*]+)$/i.exec(item);
+  const [, exchange, symbol] = match ?? [];
+  if (exchange === undefined || symbol === undefined)
+    throw new RangeError(`"${item}" is not a market: write exchange:BASE/QUOTE, such as binance:BTC/USDT`);
+  const pattern = { exchange: exchange.toLowerCase(), symbol: symbol.toUpperCase() };
+  if (isWildcard(pattern) && !/^(\*|[^*]+)\/(\*|[^*]+)$/.test(pattern.symbol))
+    throw new RangeError(`"${item}": a * stands for one whole currency, such as binance:*/USDT`);
+  return pattern;
+}
+
+function parseMoment(value: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}(T.*)?$/.test(value) ? Date.parse(value) : NaN;
+  if (Number.isNaN(ms)) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
+  if (ms > Date.now()) throw new RangeError('lies in the future');
+  return ms;
+}
+
+function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
+  const cron = text((value) => {
+    const fault = findCronFault(value);
+    if (fault !== null) throw new RangeError(`must be a cron expression such as "*/5 * * * *": ${fault}`);
+    return value;
+  });
+  const assertExchange = (id: string) => {
+    const fault = findExchangeFault(id);
+    if (fault !== null) throw new RangeError(fault);
+  };
+  return z.object({
+    DATABASE_URL: databaseUrl.optional(),
+    MIGRATION_DATABASE_URL: databaseUrl.optional(),
+    DATA_DIR: z.string().default('./data'),
+    DB_CONNECT_TIMEOUT_S: wholeNumber(1, 86_400).default(60),
+    MIGRATE_ON_BOOT: boolean.default(true),
+    MIGRATION_LOCK_WAIT_S: wholeNumber(1, 86_400).default(600),
+    HOST: z
+      .string()
+      .regex(/^[\w.:-]+$/, 'must be an address or host name, such as 127.0.0.1')
+      .default('127.0.0.1'),
+    PORT: wholeNumber(0, 65_535).default(8000),
+    ADMIN_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    MARKETS: text((value) => {
+      const markets = parseList(value, parseMarket);
+      for (const exchange of new Set(markets.map((market) => market.exchange))) assertExchange(exchange);
+      return markets;
+    }).prefault('binance:BTC/USDT,binance:ETH/USDT,binance:SOL/USDT'),
+    TIMEFRAMES: text((value) => parseList(value, parseTimeframe)).prefault('1h'),
+    BACKFILL_DAYS: wholeNumber(1, 10_000).default(1095),
+    BACKFILL_FROM: text(parseMoment).optional(),
+    FUTURES: boolean.default(true),
+    EXCHANGE_URLS: text((value) => {
+      const entries = parseList(value, (item): [string, string] => {
+        const at = item.indexOf('=');
+        if (at < 1) throw new RangeError(`"${item}" is not of the form exchange=http://host:port`);
+        const exchange = item.slice(0, at);
+        assertExchange(exchange);
+        return [exchange, parseOrigin(item.slice(at + 1))];
+      });
+      return new Map(entries);
+    }).optional(),
+    REFRESH_CRON: cron.default('*/5 * * * *'),
+    LOG_LEVEL: text((value) => {
+      if (!LOG_LEVELS.includes(value)) throw new RangeError(`must be one of ${LOG_LEVELS.join(', ')}`);
+      return value;
+    }).default('info'),
+    LOG_PRETTY: boolean.optional(),
+    TELEGRAM_BOT_TOKEN: z.string().optional(),
+    TELEGRAM_CHAT_ID: z.string().optional(),
+    TELEGRAM_CRON: cron.default('0 * * * *'),
+    TELEGRAM_API_URL: text(parseOrigin).default('https://api.telegram.org'),
+  });
+}
+
+/**
+ * Reads the configuration out of environment variables; a variable that is empty or only blanks counts as unset.
+ *
+ * @param isTerminal whether standard output is one: the default of LOG_PRETTY.
+ * @throws ConfigError with one line for every problem; secrets are never part of one.
+ */
+export function parseConfig(environment: Environment, checks: ConfigChecks, isTerminal: boolean): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment)
+      .map(([name, value]) => [name, value?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const result = createSchema(checks).safeParse(given);
+  const problems = result.success ? [] : result.error.issues.map((issue) => describeIssue(issue, given));
+  if ((given['TELEGRAM_BOT_TOKEN'] === undefined) !== (given['TELEGRAM_CHAT_ID'] === undefined))
+    problems.push('TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID: set both, or neither');
+  if (given['MIGRATION_DATABASE_URL'] !== undefined && given['DATABASE_URL'] === undefined)
+    problems.push('MIGRATION_DATABASE_URL: needs DATABASE_URL too (the embedded database has one role)');
+  if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  return toConfig(result.data, isTerminal);
+}
+
+function describeIssue(issue: z.core.$ZodIssue, given: Record<string, string | undefined>): string {
+  const name = issue.path.map(String).join('.');
+  const value = given[name];
+  const shown = value === undefined || SECRETS.has(name) ? '' : ` (it is ${JSON.stringify(value.slice(0, 80))})`;
+  return `${name}: ${issue.message}${shown}`;
+}
+
+function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: boolean): Config {
+  const { TELEGRAM_BOT_TOKEN: botToken, TELEGRAM_CHAT_ID: chatId } = env;
+  return {
+    database: {
+      url: env.DATABASE_URL ?? null,
+      migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
+      connectTimeoutMs: env.DB_CONNECT_TIMEOUT_S * 1000,
+      migrateOnBoot: env.MIGRATE_ON_BOOT,
+      migrationLockWaitMs: env.MIGRATION_LOCK_WAIT_S * 1000,
+    },
+    dataDir: isAbsolute(env.DATA_DIR) ? env.DATA_DIR : resolve(env.DATA_DIR),
+    http: { host: env.HOST, port: env.PORT, adminToken: env.ADMIN_TOKEN ?? null },
+    collect: {
+      markets: env.MARKETS,
+      timeframes: env.TIMEFRAMES,
+      backfill: env.BACKFILL_FROM === undefined ? { days: env.BACKFILL_DAYS } : { fromMs: env.BACKFILL_FROM },
+      futures: env.FUTURES,
+    },
+    exchangeUrls: env.EXCHANGE_URLS ?? new Map(),
+    refreshCron: env.REFRESH_CRON,
+    telegram:
+      botToken === undefined || chatId === undefined
+        ? null
+        : { botToken, chatId, cron: env.TELEGRAM_CRON, apiUrl: env.TELEGRAM_API_URL },
+    log: { level: env.LOG_LEVEL, pretty: env.LOG_PRETTY ?? isTerminal },
+  };
+}

@@ -1,0 +1,50 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Logger } from '../logger.ts';
+import type { Database } from './schema.ts';
+
+export interface PoolOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  readonly maxConnections: number;
+  /** Cancels a statement after so long; 0: never. */
+  readonly statementTimeoutMs?: number;
+  readonly logger: Logger;
+}
+
+/** Long enough for a server under load, short enough that a firewall that drops packets is noticed. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * A pool whose connections may die at any time: a terminated backend is logged instead of ending the process (a `pg`
+ * client without an error listener does that), and the next query gets a fresh connection.
+ */
+export function createPool({ url, applicationName, maxConnections, statementTimeoutMs, logger }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: applicationName,
+    max: maxConnections,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    ...(statementTimeoutMs ? { statement_timeout: statementTimeoutMs } : {}),
+  });
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection was lost'));
+  // Idle connections report to the pool, checked-out ones to themselves: both need a listener. The query in flight
+  // rejects with the error as well, so nothing is lost here.
+  pool.on('connect', (client) => {
+    client.on('error', (error: Error) => logger.debug({ err: error }, 'a database connection broke while in use'));
+  });
+  return pool;
+}
+
+/**
+ * Typed access through a pool that opens at the first query, so that it can be built before the server's address is
+ * known (the embedded server chooses its port when it starts). `destroy()` closes the pool.
+ */
+export function createKysely(createPoolWhenNeeded: () => pg.Pool): Kysely<Database> {
+  return new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: () => Promise.resolve(createPoolWhenNeeded()) }),
+  });
+}

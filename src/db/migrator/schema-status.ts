@@ -1,0 +1,66 @@
+import { MigrationError } from '../../errors.ts';
+
+/** Where a database's schema stands against this build. Spelled as it is answered in JSON. */
+export interface SchemaStatus {
+  /** The newest revision in the ledger; null where none has run. */
+  readonly version: string | null;
+  /** The newest revision of this build. */
+  readonly head: string;
+  /** Revisions of this build that have not run, oldest first. */
+  readonly pending: readonly string[];
+  /** Revisions in the ledger that this build does not have: the database is newer. */
+  readonly unknown: readonly string[];
+  readonly deferred: readonly DeferredStep[];
+  /** The extension's version in this database; null where it is plain PostgreSQL. */
+  readonly timescaledb: string | null;
+}
+
+/** A step that its revision could not do yet, found so in the catalog just now. */
+export interface DeferredStep {
+  readonly step: string;
+  readonly revision: string;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+export interface AppliedRevision {
+  readonly revision: string;
+  readonly duration_ms: number;
+  /** What PostgreSQL said while it ran (RAISE NOTICE and its like). */
+  readonly notices: readonly string[];
+}
+
+export interface UpgradeResult {
+  readonly applied: readonly AppliedRevision[];
+  /** Deferrable steps that were due before and stand in the catalog now. */
+  readonly steps_applied: readonly string[];
+  readonly deferred: readonly DeferredStep[];
+  readonly version: string | null;
+  readonly head: string;
+}
+
+/** What an upgrade would do, found without changing anything. */
+export interface UpgradePlan {
+  readonly revisions: readonly string[];
+  readonly steps: readonly PlannedStep[];
+  readonly version: string | null;
+  readonly target: string;
+}
+
+export interface PlannedStep {
+  readonly step: string;
+  readonly revision: string;
+  readonly action: 'apply' | 'defer';
+  readonly reason: string | null;
+  readonly remedy: string | null;
+}
+
+/** Another process is migrating this database. `holder` says who: its application_name, and since when. */
+export class UpgradeInProgressError extends MigrationError {
+  readonly holder: string;
+
+  constructor(holder: string) {
+    super(`another upgrade is running: ${holder}`, { revision: null, code: 'UPGRADE_IN_PROGRESS' });
+    this.holder = holder;
+  }
+}
