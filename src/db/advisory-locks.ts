@@ -1,0 +1,21 @@
+/**
+ * Every advisory lock that candlekeep takes, so that no two purposes share a key. Advisory locks belong to one
+ * database and are told apart by two 32-bit numbers: ours and the purpose's.
+ */
+const CANDLEKEEP = 0x63616e64; // "cand"
+
+export interface AdvisoryLock {
+  readonly classId: number;
+  readonly objectId: number;
+}
+
+function createLock(objectId: number): AdvisoryLock {
+  return { classId: CANDLEKEEP, objectId };
+}
+
+export const ADVISORY_LOCKS = {
+  /** Held by the one process that changes the schema. */
+  migration: createLock(1),
+  /** Held while recent_ohlcv is being refreshed. */
+  refreshRecentOhlcv: createLock(2),
+} as const;

@@ -1,0 +1,87 @@
+import { sql } from 'kysely';
+import { MigrationError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { sleep } from '../../retry.ts';
+import { ADVISORY_LOCKS } from '../advisory-locks.ts';
+import type { AnyKysely } from '../catalog.ts';
+import type { MigrationSession } from './migration-session.ts';
+import { UpgradeInProgressError } from './schema-status.ts';
+
+const { classId, objectId } = ADVISORY_LOCKS.migration;
+const POLL_MS = 250;
+const LOG_EVERY_MS = 10_000;
+
+export interface LockHolder {
+  readonly pid: number;
+  /** Its application_name: which revision it runs, on which host, in which process. */
+  readonly name: string;
+  /** How long its session has been there, in whole seconds. */
+  readonly ageSeconds: number;
+}
+
+/** Who holds the migration lock of this database, or null. */
+export async function findLockHolder(db: AnyKysely): Promise<LockHolder | null> {
+  const { rows } = await sql<LockHolder>`
+    select a.pid, a.application_name as name, extract(epoch from now() - a.backend_start)::int as "ageSeconds"
+    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.classid::bigint = ${classId} and l.objid::bigint = ${objectId}
+      and l.database = (select oid from pg_database where datname = current_database())`.execute(db);
+  return rows[0] ?? null;
+}
+
+export interface LockOptions {
+  /** How long to wait for another process; 0: do not wait. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly logger: Logger;
+}
+
+/**
+ * Takes the migration lock on the session, which holds it until it is released or its connection ends. Polls: a waiter
+ * blocked inside SQL would deadlock with a CREATE INDEX CONCURRENTLY of the holder.
+ *
+ * @throws UpgradeInProgressError where another process holds it for longer than `waitMs`.
+ */
+export async function acquireMigrationLock(session: MigrationSession, options: LockOptions): Promise<void> {
+  const { waitMs, signal, logger } = options;
+  const startedAt = Date.now();
+  let loggedAt = -Infinity;
+  for (;;) {
+    signal?.throwIfAborted();
+    const { rows } = await sql<{ taken: boolean }>`
+      select pg_try_advisory_lock(${classId}, ${objectId}) as taken`.execute(session.kysely);
+    if (rows[0]?.taken) break;
+    const holder = await findLockHolder(session.kysely);
+    if (Date.now() - startedAt >= waitMs) throw new UpgradeInProgressError(describeHolder(holder));
+    if (Date.now() - loggedAt >= LOG_EVERY_MS) {
+      loggedAt = Date.now();
+      logger.info({ holder: describeHolder(holder) }, 'waiting for another process that is migrating this database');
+    }
+    await sleep(POLL_MS, signal);
+  }
+  await assertSameBackend(session);
+}
+
+/** Gives the lock back; ending the session would too. */
+export async function releaseMigrationLock(session: MigrationSession): Promise<void> {
+  await sql`select pg_advisory_unlock(${classId}, ${objectId})`.execute(session.kysely);
+}
+
+function describeHolder(holder: LockHolder | null): string {
+  return holder === null
+    ? 'a process that has just gone'
+    : `${holder.name || 'an unnamed session'} (pid ${holder.pid}, for ${holder.ageSeconds} s)`;
+}
+
+/**
+ * A pooler in transaction mode gives each statement another backend, so that the lock would be held by none of ours.
+ *
+ * @throws MigrationError where the backend that answers is not the one that was connected to.
+ */
+async function assertSameBackend(session: MigrationSession): Promise<void> {
+  if (session.connectedPid === null || session.connectedPid === (await session.backendPid())) return;
+  throw new MigrationError(
+    'the database is reached through a connection pooler, which does not keep the migration lock: set MIGRATION_DATABASE_URL to the server itself',
+    { revision: null, code: 'POOLED_CONNECTION' },
+  );
+}

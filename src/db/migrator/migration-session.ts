@@ -1,0 +1,154 @@
+import { hostname } from 'node:os';
+import { Kysely, PostgresAdapter, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import { MigrationError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { AnyKysely } from '../catalog.ts';
+
+/** DDL that waits for a lock makes every later reader wait behind it: so it gives up soon, and is tried again. */
+const LOCK_TIMEOUT_MS = 3_000;
+
+/** PostgreSQL cuts application names at 63 bytes. */
+const NAME_LIMIT = 63;
+
+/** The lock is ours, taken before Kysely is asked (see migration-lock.ts): its own would wait for an hour. */
+class UnlockedAdapter extends PostgresAdapter {
+  override acquireMigrationLock(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override releaseMigrationLock(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class SingleConnectionDialect extends PostgresDialect {
+  override createAdapter(): PostgresAdapter {
+    return new UnlockedAdapter();
+  }
+}
+
+/**
+ * One connection for one migration run: the lock is held and the revisions run on it, so that no statement can go on
+ * once the lock is lost. Its application_name says who it is and what it is doing.
+ */
+export class MigrationSession implements AsyncDisposable {
+  readonly kysely: AnyKysely;
+  /** Where our tables are, or will be: the schema in which `ohlcv_data` is found, otherwise the current one. */
+  readonly schema: string;
+  readonly #client: pg.Client;
+  readonly #url: string;
+  readonly #logger: Logger;
+  #notices: string[] = [];
+
+  private constructor(client: pg.Client, schema: string, url: string, logger: Logger) {
+    this.#client = client;
+    this.schema = schema;
+    this.#url = url;
+    this.#logger = logger;
+    client.on('notice', (notice) => this.#notices.push(notice.message ?? ''));
+    // A pool of this one client, which stays ours: Kysely neither opens nor closes it.
+    const connection = Object.assign(client, { release: () => undefined });
+    this.kysely = new Kysely({
+      dialect: new SingleConnectionDialect({
+        pool: { connect: () => Promise.resolve(connection), end: () => Promise.resolve(), options: {} },
+      }),
+    });
+  }
+
+  /**
+   * Connects as the role that owns the schema.
+   *
+   * @throws MigrationError where the role's search_path leads to no schema.
+   */
+  static async open(url: string, logger: Logger): Promise<MigrationSession> {
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: nameFor('starting'),
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+    });
+    // Without a listener a terminated backend would end the process; the query in flight rejects all the same.
+    client.on('error', (error) => logger.warn({ err: error }, 'the connection that migrates was lost'));
+    await client.connect();
+    try {
+      await prepare(client);
+      return new MigrationSession(client, await enterSchema(client), url, logger);
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
+  }
+
+  /** The process id that the server named when we connected; a pooler names one of its own. */
+  get connectedPid(): number | null {
+    const { processID } = this.#client as unknown as { processID?: number | null };
+    return processID ?? null;
+  }
+
+  /** A second session beside this one, for a statement that may end its connection. */
+  openAnother(): Promise<MigrationSession> {
+    return MigrationSession.open(this.#url, this.#logger);
+  }
+
+  /** Shows in pg_stat_activity what is being done. */
+  async announce(activity: string): Promise<void> {
+    await sql`select set_config('application_name', ${nameFor(activity)}, false)`.execute(this.kysely);
+  }
+
+  /** What PostgreSQL said since the last call. */
+  takeNotices(): string[] {
+    const taken = this.#notices;
+    this.#notices = [];
+    return taken;
+  }
+
+  /** The backend's process id as the server knows it. */
+  async backendPid(): Promise<number> {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(this.kysely);
+    return rows[0]?.pid ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Ending the session releases its advisory locks and rolls back what is open.
+    await this.#client.end().catch(() => undefined);
+  }
+
+  /** Cuts the connection without waiting for the statement in flight, which the server then rolls back. */
+  cut(): void {
+    this.#client.connection.stream.destroy();
+  }
+}
+
+function nameFor(activity: string): string {
+  const place = `${hostname()}:${process.pid}`;
+  return `candlekeep ${activity}`.slice(0, Math.max(20, NAME_LIMIT - place.length - 1)) + ` ${place}`;
+}
+
+async function prepare(client: pg.Client): Promise<void> {
+  await client.query(`
+    select set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', false), set_config('statement_timeout', '0', false),
+      set_config('idle_in_transaction_session_timeout', '0', false), set_config('timezone', 'UTC', false),
+      set_config('client_min_messages', 'notice', false)`);
+  // A holder that was killed in a long statement would keep the lock until that statement ends: with this the server
+  // notices within a second. Not every platform can (SQLSTATE 22023).
+  await client.query(`select set_config('client_connection_check_interval', '1s', false)`).catch(() => undefined);
+}
+
+/** Puts the schema of our tables first in the search_path, so that new tables land beside those that stand. */
+async function enterSchema(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ schema: string | null; path: string; role: string }>(`
+    select coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                     where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema,
+      current_setting('search_path') as path, current_user::text as role`);
+  const { schema, path, role } = rows[0] ?? { schema: null, path: '', role: '' };
+  if (schema === null)
+    throw new MigrationError(
+      `the search_path of the role ${role} (${path}) leads to no schema that exists and that it may use: create one, or: alter role ${role} set search_path = …`,
+      { revision: null, code: 'NO_SCHEMA' },
+    );
+  await client.query(`select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`, [
+    schema,
+  ]);
+  return schema;
+}

@@ -1,0 +1,101 @@
+import { Migrator, type Migration } from 'kysely/migration';
+import { sql } from 'kysely';
+import { MigrationError, messageOf, sqlStateOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { retry } from '../../retry.ts';
+import { listBlockers } from './blockers.ts';
+import type { MigrationSession } from './migration-session.ts';
+import type { Revision } from './revisions.ts';
+import type { AppliedRevision } from './schema-status.ts';
+
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK_DETECTED = '40P01';
+
+export interface RunOptions {
+  /** Names in the ledger, which Kysely wants to know although they will not run. */
+  readonly applied: readonly string[];
+  /** After this moment (epoch ms) a lock that is still held fails the revision. */
+  readonly deadline: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly logger: Logger;
+}
+
+/**
+ * Runs one revision through Kysely's Migrator in a transaction of its own (or, where it says so, in its own steps),
+ * with its ledger entry. A lock that cannot be had within the session's lock_timeout is tried for again, with waits in
+ * which everyone else gets through.
+ *
+ * @throws MigrationError with the revision and the statement's error; the database is as it was before the revision.
+ */
+export async function runRevision(
+  session: MigrationSession,
+  revision: Revision,
+  { applied, deadline, signal, logger }: RunOptions,
+): Promise<AppliedRevision> {
+  await session.announce(revision.name);
+  const startedAt = await serverClock(session);
+  try {
+    await retry(() => migrateOnce(session, revision, applied), {
+      firstMs: 200,
+      maxMs: 5_000,
+      deadline,
+      ...(signal ? { signal } : {}),
+      isRetryable: (error) => [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED].includes(sqlStateOf(error) ?? ''),
+      onRetry: (_error, attempt, waitMs) => {
+        void listBlockers(session).then(
+          (blockers) =>
+            logger.warn({ revision: revision.name, attempt, waitMs, blockers }, 'a revision waits for a lock that others hold'),
+          () => undefined,
+        );
+      },
+    });
+  } catch (error) {
+    throw describeFailure(revision.name, error);
+  }
+  const durationMs = (await serverClock(session)) - startedAt;
+  return { revision: revision.name, duration_ms: Math.round(durationMs), notices: session.takeNotices() };
+}
+
+async function migrateOnce(session: MigrationSession, revision: Revision, applied: readonly string[]): Promise<void> {
+  session.takeNotices();
+  // Exactly this revision can be pending: Kysely is shown it and what has run. Revisions of a newer build, which are in
+  // the ledger but not in this tree, must be shown too; they are never called.
+  const known: Record<string, Migration> = { [revision.name]: revision.migration };
+  for (const name of applied) known[name] = { up: () => Promise.resolve() };
+  const migrator = new Migrator({
+    db: session.kysely,
+    provider: { getMigrations: () => Promise.resolve(known) },
+    migrationTableSchema: session.schema,
+    // Order is ours to decide, by name; Kysely would go by the clocks of the machines that ran them.
+    allowUnorderedMigrations: true,
+    disableTransactions: !revision.transaction,
+  });
+  const { error } = await migrator.migrateTo(revision.name);
+  if (error !== undefined) throw error;
+}
+
+/** What to do about the errors that a revision can be expected to meet. */
+const ADVICE: Record<string, string> = {
+  '42501': 'run it as the role that owns the tables (MIGRATION_DATABASE_URL), or grant that role what is missing',
+  '2BP01': 'other views are built on recent_ohlcv: drop them, upgrade, and create them again',
+  '55P03': 'end the sessions that hold the lock (see the blockers above), or upgrade at a quieter time',
+  '53100': 'the disk of the database server is full: make room, then start again',
+  '57P01': 'the connection was ended by an administrator: start again',
+};
+
+function describeFailure(revision: string, error: unknown): Error {
+  const state = sqlStateOf(error);
+  const advice = ADVICE[state ?? ''] ?? 'mend what the message says, then start again: nothing of the revision was kept';
+  const code = state === null ? '' : ` (SQLSTATE ${state})`;
+  return new MigrationError(`revision ${revision} failed: ${messageOf(error)}${code}. What to do: ${advice}`, {
+    revision,
+    cause: error,
+  });
+}
+
+/** Milliseconds by the server's clock: replicas' own clocks may be minutes apart. */
+async function serverClock(session: MigrationSession): Promise<number> {
+  const { rows } = await sql<{ ms: string }>`
+    select (extract(epoch from clock_timestamp()) * 1000)::text as ms`.execute(session.kysely);
+  return Number(rows[0]?.ms ?? 0);
+}
