@@ -1,0 +1,38 @@
+import type { Kysely } from 'kysely';
+import type { Database } from '../schema.ts';
+import { FuturesRepository } from './futures-repository.ts';
+import { OhlcvRepository } from './ohlcv-repository.ts';
+import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
+
+export type { FuturesSymbol } from './futures-repository.ts';
+export type { Bounds, Coverage } from './ohlcv-repository.ts';
+export type { CandleChange, CandleUpsert, WriteCounts } from './upsert-candles.ts';
+export { FuturesRepository, OhlcvRepository, RecentOhlcvRepository };
+
+/** Everything that reads and writes the tables, over one pool or inside one transaction. */
+export interface Repositories {
+  readonly ohlcv: OhlcvRepository;
+  readonly futures: FuturesRepository;
+  readonly recentOhlcv: RecentOhlcvRepository;
+  /**
+   * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
+   * Only what goes through the bundle that `fn` is given is part of it.
+   *
+   * @throws Error when called on a bundle that is in a transaction already: one transaction, one owner.
+   */
+  withTransaction<T>(fn: (repositories: Repositories) => Promise<T>): Promise<T>;
+}
+
+/** The repositories over a pool, or over a transaction. Makes no connection by itself. */
+export function createRepositories(kysely: Kysely<Database>): Repositories {
+  return {
+    ohlcv: new OhlcvRepository({ kysely }),
+    futures: new FuturesRepository({ kysely }),
+    recentOhlcv: new RecentOhlcvRepository({ kysely }),
+    async withTransaction(fn) {
+      if (kysely.isTransaction)
+        throw new Error('these repositories are in a transaction already: use them as they are');
+      return await kysely.transaction().execute((transaction) => fn(createRepositories(transaction)));
+    },
+  };
+}

@@ -1,0 +1,184 @@
+import { sql, type Kysely } from 'kysely';
+import type { Candle } from '../../market/candle.ts';
+import type { Series } from '../../market/instrument.ts';
+import type { TimeRange } from '../../market/time-range.ts';
+import { parseTimeframe } from '../../market/timeframe.ts';
+import type { Database } from '../schema.ts';
+import { CANDLE_COLUMNS, fromCandleRow } from './candle-row.ts';
+import { streamCandles } from './stream-candles.ts';
+import { findCandleGaps } from './find-candle-gaps.ts';
+import { loadCandles } from './load-candles.ts';
+import { upsertCandles, type CandleUpsert, type WriteCounts } from './upsert-candles.ts';
+
+/** The opening times (epoch ms) of a series' oldest and newest candle. */
+export interface Bounds {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What is stored of a series. */
+export interface Coverage extends Bounds {
+  /** Rows. */
+  readonly count: number;
+}
+
+/** ohlcv_data: every candle that was stored, each (exchange, symbol, timeframe, opening time) once. */
+export class OhlcvRepository {
+  readonly #kysely: Kysely<Database>;
+
+  constructor({ kysely }: { readonly kysely: Kysely<Database> }) {
+    this.#kysely = kysely;
+  }
+
+  /**
+   * Stores any number of candles in any order: new ones are inserted, others updated where a value differs (`1.10` does
+   * not differ from a stored `1.1`). Batches of 5,000, each committing by itself outside a transaction. For live
+   * batches and pages of a backfill; `load` is for files.
+   *
+   * @throws AppError `CANDLES_CONTRADICT`, before anything is written, where two candles with one opening time differ.
+   */
+  upsert(series: Series, candles: readonly Candle[]): Promise<CandleUpsert> {
+    return upsertCandles(this.#kysely, series, candles);
+  }
+
+  /**
+   * Stores as `upsert` does, as fast as PostgreSQL's own COPY and in constant memory, however long the source is: in
+   * steps of 20,000, each all or nothing. Fastest where candles come oldest first into a time that holds none yet.
+   *
+   * @throws AppError `CANDLES_CONTRADICT` where a step contradicts itself, and whatever the source throws; the steps
+   * before it stay written outside a transaction, so that running it again goes on from there.
+   */
+  load(series: Series, batches: AsyncIterable<readonly Candle[]> | Iterable<readonly Candle[]>): Promise<WriteCounts> {
+    return loadCandles(this.#kysely, series, batches);
+  }
+
+  /** The first `limit` candles of the range, oldest first. */
+  async list(series: Series, range: TimeRange, limit: number): Promise<Candle[]> {
+    const rows = await this.#selectCandles(series)
+      .where('timestamp', '>=', new Date(range.since))
+      .where('timestamp', '<', new Date(range.until))
+      .orderBy('timestamp')
+      .limit(limit)
+      .execute();
+    return rows.map(fromCandleRow);
+  }
+
+  /** The newest `limit` candles of the series (those that open before `before`, epoch ms), oldest of them first. */
+  async listNewest(series: Series, limit: number, before?: number): Promise<Candle[]> {
+    let query = this.#selectCandles(series).orderBy('timestamp', 'desc').limit(limit);
+    if (before !== undefined) query = query.where('timestamp', '<', new Date(before));
+    const rows = await query.execute();
+    return rows.map(fromCandleRow).reverse();
+  }
+
+  /**
+   * All candles of the range, oldest first, in pages of up to 20,000, at the speed of COPY. No connection is held
+   * between pages, so the consumer may take its time or stop; a row written meanwhile behind the page is not seen.
+   */
+  stream(series: Series, range: TimeRange): AsyncGenerator<Candle[], void> {
+    return streamCandles(this.#kysely, series, range);
+  }
+
+  async findLatest(series: Series): Promise<Candle | null> {
+    const [candle] = await this.listNewest(series, 1);
+    return candle ?? null;
+  }
+
+  /** What is stored of the series, or of its part inside `range`; null where nothing is. Counts by reading the index. */
+  async findCoverage(series: Series, range?: TimeRange): Promise<Coverage | null> {
+    let query = this.#kysely
+      .selectFrom('ohlcv_data')
+      .select(({ fn }) => [
+        fn.min('timestamp').as('first'),
+        fn.max('timestamp').as('last'),
+        fn.countAll<string>().as('count'),
+      ])
+      .where('exchange', '=', series.exchange)
+      .where('symbol', '=', series.symbol)
+      .where('timeframe', '=', series.timeframe);
+    if (range)
+      query = query.where('timestamp', '>=', new Date(range.since)).where('timestamp', '<', new Date(range.until));
+    const row = await query.executeTakeFirstOrThrow();
+    const [first, last] = [row.first as Date | null, row.last as Date | null];
+    return first && last && { first: first.getTime(), last: last.getTime(), count: Number(row.count) };
+  }
+
+  /**
+   * Every stored series with its oldest and newest candle, ordered by exchange, symbol, timeframe. Cheap on any number
+   * of rows: it skips through the primary key from series to series. Rows whose timeframe is none of ours are left out.
+   */
+  async listBounds(): Promise<(Series & Bounds)[]> {
+    const { rows } = await sql<SeriesRow & { first: Date; last: Date }>`${DISTINCT_SERIES}
+      select exchange, symbol, timeframe,
+        (select min(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as first,
+        (select max(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as last
+      from series as s where exchange is not null order by exchange, symbol, timeframe`.execute(this.#kysely);
+    return rows.flatMap((row) => {
+      const series = toSeries(row);
+      return series ? [{ ...series, first: row.first.getTime(), last: row.last.getTime() }] : [];
+    });
+  }
+
+  /**
+   * `listBounds` with the number of rows of each series. Counting reads the whole index, about a second for ten
+   * million rows: not for an endpoint that is asked often; `listBounds` is.
+   */
+  async listCoverage(): Promise<(Series & Coverage)[]> {
+    const { rows } = await sql<SeriesRow & { first: Date; last: Date; count: string }>`
+      select exchange, symbol, timeframe, min(timestamp) as first, max(timestamp) as last, count(*) as count
+      from ohlcv_data group by exchange, symbol, timeframe order by exchange, symbol, timeframe`.execute(this.#kysely);
+    return rows.flatMap((row) => {
+      const series = toSeries(row);
+      return series
+        ? [{ ...series, first: row.first.getTime(), last: row.last.getTime(), count: Number(row.count) }]
+        : [];
+    });
+  }
+
+  /**
+   * The opening times of the timeframe's grid inside the range that have no row, as half-open ranges on the grid,
+   * oldest first. Reads the range once; rows off the grid do not count.
+   */
+  listGaps(series: Series, range: TimeRange): Promise<TimeRange[]> {
+    return findCandleGaps(this.#kysely, series, range);
+  }
+
+  #selectCandles(series: Series) {
+    return this.#kysely
+      .selectFrom('ohlcv_data')
+      .select(CANDLE_COLUMNS)
+      .where('exchange', '=', series.exchange)
+      .where('symbol', '=', series.symbol)
+      .where('timeframe', '=', series.timeframe);
+  }
+}
+
+interface SeriesRow {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+}
+
+/** The predecessor wrote this table too, and its owner may: a timeframe that we cannot read is not a series of ours. */
+function toSeries({ exchange, symbol, timeframe }: SeriesRow): Series | null {
+  try {
+    return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * PostgreSQL has no skip scan before version 18: a recursive query that looks for the next key after the last one
+ * reads one index entry per series. https://wiki.postgresql.org/wiki/Loose_indexscan
+ */
+const DISTINCT_SERIES = sql`
+  with recursive series as (
+    (select exchange, symbol, timeframe from ohlcv_data order by exchange, symbol, timeframe limit 1)
+    union all
+    select following.* from series as s cross join lateral (
+      select exchange, symbol, timeframe from ohlcv_data
+      where (exchange, symbol, timeframe) > (s.exchange, s.symbol, s.timeframe)
+      order by exchange, symbol, timeframe limit 1
+    ) as following
+  )`;
