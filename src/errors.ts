@@ -81,11 +81,7 @@ export class ExchangeRejectedError extends AppError {
   /** `symbol`: this market only; `access`: the whole exchange refuses us (403, 451). */
   readonly reason: 'symbol' | 'timeframe' | 'access' | 'request';
 
-  constructor(
-    exchange: string,
-    message: string,
-    options: ErrorOptions & { reason: ExchangeRejectedError['reason'] },
-  ) {
+  constructor(exchange: string, message: string, options: ErrorOptions & { reason: ExchangeRejectedError['reason'] }) {
     super('EXCHANGE_REJECTED', message, options);
     this.exchange = exchange;
     this.reason = options.reason;
@@ -106,7 +102,8 @@ export class ExchangeDataError extends AppError {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Node reports a refused connection to several addresses as an AggregateError with an empty message.
-  const own = error instanceof AggregateError && error.message === '' ? error.errors.map(messageOf).join('; ') : error.message;
+  const own =
+    error instanceof AggregateError && error.message === '' ? error.errors.map(messageOf).join('; ') : error.message;
   return error.cause === undefined ? own : `${own}: ${messageOf(error.cause)}`;
 }
 

@@ -6,7 +6,9 @@ export type AnyKysely = Kysely<any>;
 
 /** Whether a table, view or index of this name is found through the search_path. */
 export async function relationExists(db: AnyKysely, name: string): Promise<boolean> {
-  const { rows } = await sql<{ found: boolean }>`select to_regclass(${quoteName(name)}) is not null as found`.execute(db);
+  const { rows } = await sql<{ found: boolean }>`select to_regclass(${quoteName(name)}) is not null as found`.execute(
+    db,
+  );
   return rows[0]?.found ?? false;
 }
 

@@ -51,7 +51,13 @@ async function probeDatabase(url: string, place: string): Promise<ServerFacts> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{ number: number; version: string; database: string; role: string; standby: boolean }>(`
+    const { rows } = await client.query<{
+      number: number;
+      version: string;
+      database: string;
+      role: string;
+      standby: boolean;
+    }>(`
       select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
         current_database() as database, current_user as role, pg_is_in_recovery() as standby`);
     const [facts] = rows;

@@ -193,7 +193,9 @@ async function createRecentView(db: Kysely<unknown>): Promise<void> {
     from ohlcv_data
     where timestamp >= now() - interval '7 days'`.execute(db);
   await sql`
-    create unique index if not exists idx_recent_ohlcv_unique on recent_ohlcv (symbol, timeframe, timestamp)`.execute(db);
+    create unique index if not exists idx_recent_ohlcv_unique on recent_ohlcv (symbol, timeframe, timestamp)`.execute(
+    db,
+  );
   await sql`
     do $$
     begin

@@ -20,12 +20,14 @@ export async function isLarge(db: AnyKysely, table: string): Promise<boolean> {
  * Builds an index while its table is read and written. What an earlier run left INVALID is dropped and built again.
  * On a hypertable, which refuses CONCURRENTLY, chunk by chunk in a transaction each. `db` must not be in a transaction.
  */
-export async function buildIndexConcurrently(db: AnyKysely, { table, name, columns, unique }: IndexBuild): Promise<void> {
+export async function buildIndexConcurrently(
+  db: AnyKysely,
+  { table, name, columns, unique }: IndexBuild,
+): Promise<void> {
   const found = await findIndex(db, table, name);
   if (found?.valid) return;
   const hypertable = await isHypertable(db, table);
-  if (found)
-    await sql`drop index ${hypertable ? sql`` : sql`concurrently`} if exists ${sql.id(name)}`.execute(db);
+  if (found) await sql`drop index ${hypertable ? sql`` : sql`concurrently`} if exists ${sql.id(name)}`.execute(db);
   await withoutLockTimeout(db, () =>
     sql`
       create ${unique ? sql`unique` : sql``} index ${hypertable ? sql`` : sql`concurrently`} ${sql.id(name)}

@@ -147,8 +147,9 @@ async function enterSchema(client: pg.Client): Promise<string> {
       `the search_path of the role ${role} (${path}) leads to no schema that exists and that it may use: create one, or: alter role ${role} set search_path = …`,
       { revision: null, code: 'NO_SCHEMA' },
     );
-  await client.query(`select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`, [
-    schema,
-  ]);
+  await client.query(
+    `select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`,
+    [schema],
+  );
   return schema;
 }

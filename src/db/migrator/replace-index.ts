@@ -18,14 +18,14 @@ export async function replaceIndex(db: AnyKysely, { table, name, columns }: Inde
   const current = await findIndex(db, table, name);
   if (current?.valid && current.columns === columns.join(', ')) return;
   const buildName = `${name}_new`;
-  if (await isLarge(db, table))
-    await buildIndexConcurrently(db, { table, name: buildName, columns, unique: false });
+  if (await isLarge(db, table)) await buildIndexConcurrently(db, { table, name: buildName, columns, unique: false });
   await db.transaction().execute(async (trx) => {
     await sql`drop index if exists ${sql.id(name)}`.execute(trx);
     const built = await findIndex(trx, table, buildName);
-    await (built
-      ? sql`alter index ${sql.id(buildName)} rename to ${sql.id(name)}`
-      : sql`create index ${sql.id(name)} on ${sql.table(table)} (${sql.join(columns.map((column) => sql.id(column)))})`
+    await (
+      built
+        ? sql`alter index ${sql.id(buildName)} rename to ${sql.id(name)}`
+        : sql`create index ${sql.id(name)} on ${sql.table(table)} (${sql.join(columns.map((column) => sql.id(column)))})`
     ).execute(trx);
   });
 }

@@ -31,7 +31,9 @@ export async function replaceKey(db: AnyKysely, replacement: KeyReplacement): Pr
     if (old) await sql`alter table ${sql.table(table)} drop constraint ${sql.id(old.name)}`.execute(trx);
     if (await findKey(trx, table, type, columns)) return;
     const keyword = type === 'p' ? sql`primary key` : sql`unique`;
-    const source = concurrently ? sql`using index ${sql.id(buildName)}` : sql`(${sql.join(columns.map((c) => sql.id(c)))})`;
+    const source = concurrently
+      ? sql`using index ${sql.id(buildName)}`
+      : sql`(${sql.join(columns.map((c) => sql.id(c)))})`;
     await sql`alter table ${sql.table(table)} add constraint ${sql.id(name)} ${keyword} ${source}`.execute(trx);
   });
 }

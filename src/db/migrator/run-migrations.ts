@@ -11,7 +11,12 @@ import type { UpgradeResult } from './schema-status.ts';
  */
 export async function runMigrations(
   databaseUrl?: string,
-  { to = 'head', actor = 'function', lockWaitMs = 600_000, logger = createLogger({ level: 'warn', pretty: false }) }: {
+  {
+    to = 'head',
+    actor = 'function',
+    lockWaitMs = 600_000,
+    logger = createLogger({ level: 'warn', pretty: false }),
+  }: {
     to?: string;
     actor?: string;
     lockWaitMs?: number;

@@ -44,7 +44,10 @@ export async function runRevision(
       onRetry: (_error, attempt, waitMs) => {
         void listBlockers(session).then(
           (blockers) =>
-            logger.warn({ revision: revision.name, attempt, waitMs, blockers }, 'a revision waits for a lock that others hold'),
+            logger.warn(
+              { revision: revision.name, attempt, waitMs, blockers },
+              'a revision waits for a lock that others hold',
+            ),
           () => undefined,
         );
       },
@@ -85,7 +88,8 @@ const ADVICE: Record<string, string> = {
 
 function describeFailure(revision: string, error: unknown): Error {
   const state = sqlStateOf(error);
-  const advice = ADVICE[state ?? ''] ?? 'mend what the message says, then start again: nothing of the revision was kept';
+  const advice =
+    ADVICE[state ?? ''] ?? 'mend what the message says, then start again: nothing of the revision was kept';
   const code = state === null ? '' : ` (SQLSTATE ${state})`;
   return new MigrationError(`revision ${revision} failed: ${messageOf(error)}${code}. What to do: ${advice}`, {
     revision,

@@ -16,7 +16,8 @@ export const uniquePredictionOutcomes: DeferrableStep = {
       return {
         state: 'blocked',
         reason: `prediction_outcomes holds ${outcomes} surplus ${outcomes === 1 ? 'row' : 'rows'} for ${predictions} ${predictions === 1 ? 'prediction' : 'predictions'} with more than one outcome`,
-        remedy: 'make fix-prediction-outcomes (shows what it would delete, then again with YES=1), then make db-upgrade',
+        remedy:
+          'make fix-prediction-outcomes (shows what it would delete, then again with YES=1), then make db-upgrade',
       };
     return (await findOwnershipBlock(db, 'prediction_outcomes')) ?? { state: 'ready' };
   },
