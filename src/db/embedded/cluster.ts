@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import type { Binaries } from './binaries.ts';
 import { runProgram, type ServerUser } from './child-process.ts';
+import { problemLines } from './server-log.ts';
 import { dataDirError, unlessMissing } from './data-dir.ts';
 
 /** The superuser and the database of the embedded server. */
@@ -42,7 +43,6 @@ export async function createCluster(deps: {
   const { cluster, binaries, user, password, durable, signal } = deps;
   const parent = dirname(cluster);
   try {
-    await removeDrafts(parent);
     const draft = await mkdtemp(join(parent, DRAFT_PREFIX));
     try {
       const passwordFile = join(draft, 'password');
@@ -125,7 +125,8 @@ export async function resetPassword(deps: {
 
 const DRAFT_PREFIX = 'postgres.new-';
 
-async function removeDrafts(parent: string): Promise<void> {
+/** Removes what a start that was cut off left in `parent`, the folder of a cluster. Nobody else may be starting there. */
+export async function removeDrafts(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     if (!name.startsWith(DRAFT_PREFIX)) continue;
     // The initdb of a service that was killed may still be writing there; then the next start removes it.
@@ -138,10 +139,10 @@ function initdbFailed(cluster: string, output: string): AppError {
   if (output.includes('No space left on device') || output.includes('Disk quota exceeded'))
     return new AppError(
       'DATA_DIR_FULL',
-      `cannot create the database in ${cluster}: the disk is full. Make room on it, or set DATA_DIR to another.\n${output}`,
+      `cannot create the database in ${cluster}: the disk is full. Make room on it, or set DATA_DIR to another.\n${problemLines(output).join('\n')}`,
     );
   return new AppError(
     'EMBEDDED_POSTGRES_FAILED',
-    `cannot create the database in ${cluster}: initdb failed:\n${output}`,
+    `cannot create the database in ${cluster}: initdb failed:\n${problemLines(output).join('\n')}`,
   );
 }

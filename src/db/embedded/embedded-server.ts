@@ -5,7 +5,7 @@ import type { Service, ServiceContext } from '../../lifecycle.ts';
 import type { Logger } from '../../logger.ts';
 import { findBinaries } from './binaries.ts';
 import { linkCluster, placeCluster } from './cluster-place.ts';
-import { checkCluster, createCluster, OWN_NAME, resetPassword } from './cluster.ts';
+import { checkCluster, createCluster, OWN_NAME, removeDrafts, resetPassword } from './cluster.ts';
 import { lockFolder } from './data-dir-lock.ts';
 import { dataDirError, keepPassword, prepareDataDir } from './data-dir.ts';
 import { endLeftoverServer } from './leftover-server.ts';
@@ -107,6 +107,7 @@ export class EmbeddedServer implements Service {
     if (place.exists) await checkCluster(place.cluster, found);
     const binaries = await reachableBinaries(found, place.user, { systemDir, logger });
     const password = await keepPassword(dataDir);
+    for (const folder of new Set([dataDir, dirname(place.cluster)])) await removeDrafts(folder);
     const target = { cluster: place.cluster, user: place.user, binaries, password, signal };
     if (place.exists) await endLeftoverServer(place.cluster, logger, signal);
     else {

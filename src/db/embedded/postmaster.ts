@@ -54,10 +54,10 @@ export interface Postmaster {
  *
  * @throws AppError EMBEDDED_POSTGRES_FAILED or DATA_DIR_FULL with the lines of the server's log that explain it.
  */
-export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster> {
+export async function startPostmaster(options: PostmasterOptions, findPort = freePort): Promise<Postmaster> {
   const deadline = Date.now() + ORPHANS_TIMEOUT_MS;
   for (let attempt = 1; ; attempt++) {
-    const port = options.port ?? (await freePort());
+    const port = options.port ?? (await findPort());
     const log = await openServerLog(options.logPath);
     const postmaster = launch(options, port, log);
     await log.file.close();
@@ -161,7 +161,7 @@ function startFailed({ cluster, logPath }: PostmasterOptions, port: number, text
 }
 
 /** A port of the loopback interface that is free now. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

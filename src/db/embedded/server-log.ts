@@ -48,9 +48,12 @@ export async function problemsSince({ path, offset }: Pick<ServerLog, 'path' | '
   }
 }
 
+// Why a port could not be had is only a LOG line.
+const PROBLEM = /\b(?:WARNING|ERROR|FATAL|PANIC|DETAIL|HINT): {2}|\bLOG: {2}could not /;
+
 /** The last lines of a server log that tell of a problem, with their details and hints; without any, its last lines. */
 export function problemLines(text: string): string[] {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const problems = lines.filter((line) => /\b(WARNING|ERROR|FATAL|PANIC|DETAIL|HINT): {2}/.test(line));
+  const problems = lines.filter((line) => PROBLEM.test(line));
   return (problems.length > 0 ? problems : lines).slice(-QUOTED_LINES);
 }
