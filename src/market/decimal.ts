@@ -24,7 +24,7 @@ export function parseDecimal(value: unknown): Decimal {
     const written = writeOutExponent(text);
     if (written !== null) return written;
   }
-  throw new RangeError(`${JSON.stringify(value) ?? String(value)} is not a decimal number`);
+  throw new RangeError(`${typeof value === 'string' ? JSON.stringify(value) : String(value)} is not a decimal number`);
 }
 
 function writeOutExponent(text: string): Decimal | null {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ADVISORY_LOCKS } from '../../src/db/advisory-locks.ts';
 import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
 import { SchemaMigrator } from '../../src/db/migrator/schema-migrator.ts';
 import { createLogger } from '../../src/logger.ts';
@@ -124,7 +125,7 @@ for (const lane of lanes) {
       assert.ok(results.every((result) => result.version === HEAD));
       const locks = await execute(
         database.url,
-        `select from pg_locks where locktype = 'advisory' and classid = ${0x63616e64}`,
+        `select from pg_locks where locktype = 'advisory' and classid = ${ADVISORY_LOCKS.migration.classId}`,
       );
       assert.equal(locks.length, 0);
     });

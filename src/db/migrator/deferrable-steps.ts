@@ -84,7 +84,7 @@ export async function applyDueSteps(
       continue;
     }
     const due = failure ?? describeDueStep({ step, state });
-    logger.info({ ...due }, 'deferrable step still due');
+    if (failure !== null) logger.warn({ ...due }, 'deferrable step failed and stays due');
     deferred.push(due);
   }
   return { stepsApplied, deferred };

@@ -3,6 +3,7 @@ import type { Database } from '../schema.ts';
 import { FuturesRepository } from './futures-repository.ts';
 import { OhlcvRepository } from './ohlcv-repository.ts';
 import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
+import { TelegramReportsRepository } from './telegram-reports.ts';
 
 export type { FuturesSymbol } from './futures-repository.ts';
 export type { Bounds, Coverage } from './ohlcv-repository.ts';
@@ -14,6 +15,7 @@ export interface Repositories {
   readonly ohlcv: OhlcvRepository;
   readonly futures: FuturesRepository;
   readonly recentOhlcv: RecentOhlcvRepository;
+  readonly telegramReports: TelegramReportsRepository;
   /**
    * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
    * Only what goes through the bundle that `fn` is given is part of it.
@@ -29,6 +31,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     ohlcv: new OhlcvRepository({ kysely }),
     futures: new FuturesRepository({ kysely }),
     recentOhlcv: new RecentOhlcvRepository({ kysely }),
+    telegramReports: new TelegramReportsRepository({ kysely }),
     async withTransaction(fn) {
       if (kysely.isTransaction)
         throw new Error('these repositories are in a transaction already: use them as they are');

@@ -1,0 +1,54 @@
+# make alone lists the targets. Each installs what it needs first; options go behind it, as in: make db-upgrade REV=0003
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+INSTALLED := node_modules/.package-lock.json
+NPM_RUN := npm run --silent
+# The app's container where one is running, so that a command meets the database that the service uses.
+APP_CONTAINER = $(shell command -v docker >/dev/null 2>&1 && docker compose ps --status running --quiet app 2>/dev/null)
+IN_APP = $(if $(APP_CONTAINER),docker compose exec -T app node,$(NPM_RUN))
+script = $(if $(APP_CONTAINER),scripts/$(1).ts,$(1) --)
+
+.PHONY: help run demo test status health db-upgrade db-status db-revision fix-prediction-outcomes import export bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): package.json package-lock.json
+	npm ci --loglevel=error
+	@touch $(INSTALLED)
+
+run: $(INSTALLED) ## run the service; PostgreSQL comes with it where DATABASE_URL is unset
+	$(NPM_RUN) run
+
+demo: $(INSTALLED) ## the same with an invented exchange: no network, no account
+	$(NPM_RUN) demo
+
+test: $(INSTALLED) ## type check, lint, architecture rules and all tests
+	npm test
+
+status: $(INSTALLED) ## what the running service keeps and how it is
+	$(NPM_RUN) status
+
+health: $(INSTALLED) ## ask the running service for its health
+	$(NPM_RUN) health
+
+db-upgrade: $(INSTALLED) ## bring the schema to head, or to REV=
+	$(IN_APP) $(call script,db-upgrade) --to "$(or $(REV),head)"
+
+db-status: $(INSTALLED) ## where the schema stands (exit code: 0 complete, 3 deferred, 1 behind, 2 newer, 4 cannot tell)
+	$(IN_APP) $(call script,db-status)
+
+db-revision: $(INSTALLED) ## write the next revision from a template: NAME="add new table"
+	$(NPM_RUN) db-revision -- "$(NAME)"
+
+fix-prediction-outcomes: $(INSTALLED) ## show surplus prediction outcomes; YES=1 deletes them
+	$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes)
+
+import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= where the file does not say)
+	$(NPM_RUN) import -- --file "$(FILE)" --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"
+
+export: $(INSTALLED) ## write candles as CSV to standard output, or to FILE= (EXCHANGE= SYMBOL= TIMEFRAME=)
+	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)" --output "$(or $(FILE),-)"
+
+bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import or live
+	$(NPM_RUN) bench -- $(WHAT)

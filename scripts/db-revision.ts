@@ -1,0 +1,68 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadRevisions, REVISIONS_DIR } from '../src/db/migrator/revisions.ts';
+import { runCommand, UsageError } from './support/run-command.ts';
+
+const HELP = `Writes the next revision from a template, for a developer of candlekeep.
+
+  npm run db-revision -- NAME
+  make db-revision NAME="add new table"
+
+  NAME    what it does: a verb and an object, such as "add candle ledger"
+  --help  this text
+
+Never overwrites a file. Exit codes: 0 written · 1 failed · 2 wrong usage`;
+
+await runCommand(async () => {
+  const { values, positionals } = parseArgs({
+    options: { help: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const name = toFileName(positionals.join(' '));
+  const last = (await loadRevisions()).at(-1)?.name ?? '0000';
+  const next = Number(last.slice(0, 4)) + 1;
+  if (next > 9999) throw new Error('there are 9999 revisions already');
+  const stem = `${String(next).padStart(4, '0')}_${name}`;
+  const path = join(REVISIONS_DIR, `${stem}.ts`);
+  // wx: fails where the file exists, also when another command wrote it a moment ago.
+  await writeFile(path, template(name), { flag: 'wx' });
+  console.log(`wrote src/db/migrations/${stem}.ts`);
+  console.log('next: fill in up(), describe the result in src/db/migrator/expected-schema.ts, then make test');
+  return 0;
+});
+
+function toFileName(text: string): string {
+  const name = text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .replaceAll(/^_+|_+$/g, '');
+  if (!/[a-z]/.test(name)) throw new UsageError('give the revision a NAME, such as "add candle ledger"');
+  if (name.length > 60) throw new UsageError(`"${name}" is longer than 60 characters`);
+  return name;
+}
+
+function template(name: string): string {
+  return `import { sql, type Kysely } from 'kysely';
+
+/**
+ * ${name.replaceAll('_', ' ')}: say here why.
+ *
+ * Runs in one transaction. Guard each statement (if not exists, or a look at the catalog), so that a database that has
+ * its result already passes unchanged. For a statement that cannot run in a transaction (create index concurrently)
+ * add: export const transaction = false; and make each step safe to repeat.
+ */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql\`
+    create table if not exists example (
+      id bigserial primary key,
+      created_at timestamptz not null default now()
+    )\`.execute(db);
+}
+`;
+}

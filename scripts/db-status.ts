@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util';
+import { waitForDatabase } from '../src/db/connectivity.ts';
+import { SchemaMigrator } from '../src/db/migrator/schema-migrator.ts';
+import type { SchemaStatus } from '../src/db/migrator/schema-status.ts';
+import { messageOf } from '../src/errors.ts';
+import { createCommandLogger } from './support/command-logger.ts';
+import { describeDeferred } from './support/describe-schema.ts';
+import { locateDatabase } from './support/locate-database.ts';
+import { runCommand } from './support/run-command.ts';
+
+const HELP = `Says where the database's schema stands against this build. Changes nothing and waits for no lock.
+
+  npm run db-status -- [--json]
+
+  --json  the same as JSON
+  --help  this text
+
+The database is that of MIGRATION_DATABASE_URL, DATABASE_URL, or the embedded one under DATA_DIR.
+Exit codes: 0 at head, complete · 3 at head with deferred steps · 1 behind · 2 newer than this build · 4 cannot tell`;
+
+const EXIT = { complete: 0, behind: 1, newer: 2, deferred: 3, unknown: 4 } as const;
+
+await runCommand(async () => {
+  const { values } = parseArgs({
+    options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    const status = await readStatus();
+    console.log(values.json ? JSON.stringify(status, null, 2) : describe(status));
+    return EXIT[judge(status)];
+  } catch (error) {
+    console.error(`cannot tell: ${messageOf(error)}`);
+    return EXIT.unknown;
+  }
+});
+
+async function readStatus(): Promise<SchemaStatus> {
+  const logger = createCommandLogger();
+  await using located = await locateDatabase(logger);
+  const { migrationUrl } = located;
+  await waitForDatabase({ url: migrationUrl, timeoutMs: 0, logger });
+  // Awaited here, so that an embedded server is not stopped before the answer.
+  return await new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 0, logger }).status();
+}
+
+function judge(status: SchemaStatus): keyof typeof EXIT {
+  if (status.pending.length > 0) return 'behind';
+  if (status.unknown.length > 0) return 'newer';
+  return status.deferred.length > 0 ? 'deferred' : 'complete';
+}
+
+function describe(status: SchemaStatus): string {
+  const { version, head, pending, unknown, deferred, timescaledb } = status;
+  const verdicts = {
+    complete: 'at head, complete',
+    deferred: `at head with ${deferred.length} deferred ${deferred.length === 1 ? 'step' : 'steps'}`,
+    behind: `behind by ${pending.length} ${pending.length === 1 ? 'revision' : 'revisions'}: make db-upgrade`,
+    newer: 'newer than this build: upgrade candlekeep',
+    unknown: '',
+  };
+  return [
+    `schema:      ${version ?? 'no revision'} (head: ${head})`,
+    `state:       ${verdicts[judge(status)]}`,
+    `timescaledb: ${timescaledb ?? 'none'}`,
+    ...(pending.length > 0 ? [`pending:     ${pending.join(', ')}`] : []),
+    ...(unknown.length > 0 ? [`unknown:     ${unknown.join(', ')}`] : []),
+    ...describeDeferred(deferred),
+  ].join('\n');
+}

@@ -1,0 +1,83 @@
+import packageJson from '../package.json' with { type: 'json' };
+import { BootState } from './boot-state.ts';
+import type { Config } from './config.ts';
+import { createKysely, createPool } from './db/client.ts';
+import { DatabaseMonitor } from './db/database-monitor.ts';
+import { EmbeddedServer } from './db/embedded/embedded-server.ts';
+import { SchemaMigrator } from './db/migrator/schema-migrator.ts';
+import { createRepositories } from './db/repositories/index.ts';
+import { SchemaMonitor } from './db/schema-monitor.ts';
+import { createExchange } from './exchanges/ccxt/create-exchange.ts';
+import { HttpServer } from './http/http-server.ts';
+import { IngestService } from './ingest/ingest-service.ts';
+import { ProgressBar } from './ingest/progress-bar.ts';
+import { RefreshRecentOhlcv } from './jobs/refresh-recent-ohlcv.ts';
+import { Scheduler } from './jobs/scheduler.ts';
+import { SendTelegramReport } from './jobs/send-telegram-report.ts';
+import type { Logger } from './logger.ts';
+
+/** Writers (two for each core of a small machine) and readers of the API share the pool. */
+const MAX_CONNECTIONS = 10;
+
+export type App = ReturnType<typeof createApp>;
+
+/** Builds every part that lives as long as the process and ties them together. Does no I/O: see boot.ts. */
+export function createApp(config: Config, logger: Logger) {
+  const state = new BootState();
+  const { database } = config;
+
+  const embedded = database.url === null ? new EmbeddedServer({ dataDir: config.dataDir, logger }) : null;
+  const runtimeUrl = () => database.url ?? embedded?.connectionString() ?? '';
+  const migrationUrl = () => database.migrationUrl ?? runtimeUrl();
+  const kysely = createKysely(() =>
+    createPool({ url: runtimeUrl(), applicationName: 'candlekeep', maxConnections: MAX_CONNECTIONS, logger }),
+  );
+  const repositories = createRepositories(kysely);
+  const databaseMonitor = new DatabaseMonitor({ kysely, logger });
+  const migrator = new SchemaMigrator({ url: migrationUrl, lockWaitMs: database.migrationLockWaitMs, logger });
+  const schema = new SchemaMonitor({ migrator });
+
+  const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
+  const ingest = new IngestService({
+    openExchange: (id) => createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger }),
+    stores: repositories,
+    collect: config.collect,
+    logger,
+    ...(progressBar ? { onProgress: (progress) => progressBar.show(progress) } : {}),
+  });
+
+  const refresh = new RefreshRecentOhlcv({
+    cron: config.refreshCron,
+    view: repositories.recentOhlcv,
+    lastWriteAt: () => ingest.lastWriteAt(),
+    logger,
+  });
+  const report = config.telegram && new SendTelegramReport({ telegram: config.telegram, ingest, repositories, logger });
+  const scheduler = new Scheduler({ jobs: report ? [refresh, report] : [refresh], logger });
+
+  const http = new HttpServer({
+    http: config.http,
+    logger,
+    version: packageJson.version,
+    repositories,
+    schema: {
+      status: () => schema.status(),
+      plan: (options) => schema.plan(options),
+      // A caller gets its answer at once: who holds the lock is told with 409.
+      upgrade: (options) => schema.upgrade({ ...options, waitMs: 0 }),
+    },
+    probes: {
+      phase: () => state.phase,
+      progress: () => state.progress,
+      failure: () => state.failure,
+      schema: () => schema.current(),
+      database: () => databaseMonitor.state(),
+      scheduler: () => scheduler.state(),
+      ingest: () => ingest.health(),
+      ingestSeries: () => ingest.series(),
+      recentOhlcv: () => refresh.snapshot(),
+    },
+  });
+
+  return { config, logger, state, embedded, runtimeUrl, migrationUrl, kysely, databaseMonitor, schema, http, scheduler, ingest };
+}

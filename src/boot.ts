@@ -1,0 +1,77 @@
+import type { App } from './app.ts';
+import { isConnectionLoss, waitForDatabase } from './db/connectivity.ts';
+import { verifySchema } from './db/migrator/verify-schema.ts';
+import { MigrationError, messageOf } from './errors.ts';
+import { startAll, type ServiceContext } from './lifecycle.ts';
+import { retry } from './retry.ts';
+
+/**
+ * Brings the process up: listen, connect, migrate, verify, run. Everything that was started is stopped in reverse order
+ * by `stack`, also after a failure.
+ *
+ * @throws AppError that says what is wrong and what to do; the signal's reason where it was stopped meanwhile.
+ */
+export async function boot(app: App, stack: AsyncDisposableStack, context: ServiceContext): Promise<void> {
+  const { state, logger } = app;
+  const { signal } = context;
+  const start = (...services: Parameters<typeof startAll>[0]) => startAll(services, stack, context, logger);
+
+  await start(app.http);
+  if (app.embedded) await start(app.embedded);
+  await connect(app, signal);
+  stack.defer(() => app.kysely.destroy());
+  await start(app.databaseMonitor);
+
+  state.enter('migrating');
+  await migrate(app, signal);
+
+  state.enter('verifying');
+  await verifySchema(app.kysely);
+
+  await start(app.scheduler, app.ingest);
+  state.enter('running');
+  logger.info({ schema: app.schema.current()?.version, url: app.http.url }, 'candlekeep is running');
+}
+
+async function connect({ config, logger, runtimeUrl, migrationUrl }: App, signal: AbortSignal): Promise<void> {
+  const timeoutMs = config.database.connectTimeoutMs;
+  for (const url of new Set([migrationUrl(), runtimeUrl()])) {
+    const facts = await waitForDatabase({ url, timeoutMs, logger, signal });
+    logger.info(facts, 'connected to the database');
+  }
+}
+
+async function migrate(app: App, signal: AbortSignal): Promise<void> {
+  const { config, logger, schema, state } = app;
+  if (config.database.migrateOnBoot) {
+    // A server that restarts in the middle rolls back the revision that it was in; the run then goes on from there.
+    await retry(
+      () =>
+        schema.upgrade({
+          actor: 'boot',
+          signal,
+          onProgress: ({ revision, index, total }) => {
+            state.progress = `revision ${index} of ${total}: ${revision}`;
+          },
+        }),
+      {
+        firstMs: 500,
+        maxMs: 5_000,
+        deadline: Date.now() + config.database.connectTimeoutMs,
+        signal,
+        isRetryable: isConnectionLoss,
+        onRetry: (error, attempt, waitMs) =>
+          logger.warn({ attempt, waitMs, reason: messageOf(error) }, 'the connection was lost while migrating'),
+      },
+    );
+  }
+  const status = schema.current() ?? (await schema.status());
+  if (status.pending.length > 0)
+    throw new MigrationError(
+      `the schema is at ${status.version ?? 'no revision'}, and this build needs ${status.head} (pending: ${status.pending.join(', ')}): run "npm run db-upgrade", or let the boot do it with MIGRATE_ON_BOOT=true`,
+      { revision: null, code: 'SCHEMA_BEHIND' },
+    );
+  if (status.unknown.length > 0)
+    logger.warn({ unknown: status.unknown }, 'the database is newer than this build: its own tables are verified, nothing is migrated');
+  for (const step of status.deferred) logger.info({ ...step }, 'a step of the schema is deferred');
+}
