@@ -1,0 +1,199 @@
+import { messageOf } from '../errors.ts';
+import type { Exchange } from '../exchanges/exchange.ts';
+import type { Service, ServiceContext } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import type { MarketPattern } from '../market/instrument.ts';
+import type { Timeframe } from '../market/timeframe.ts';
+import { SYSTEM_CLOCK, Wakeup, type Clock } from './clock.ts';
+import type { Collector } from './collector.ts';
+import { DatabaseGate } from './database-gate.ts';
+import { ExchangeIngest } from './exchange-ingest.ts';
+import type { IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
+import type { IngestStores } from './ports.ts';
+import { ProgressMeter } from './progress-meter.ts';
+
+export interface CollectConfig {
+  readonly markets: readonly MarketPattern[];
+  readonly timeframes: readonly Timeframe[];
+  readonly backfill: { readonly days: number } | { readonly fromMs: number };
+  readonly futures: boolean;
+}
+
+export interface IngestServiceDeps {
+  /** Opens an exchange by its ccxt id, without a request. Called once for each; the service closes what it opened. */
+  readonly openExchange: (id: string) => Promise<Exchange>;
+  readonly stores: IngestStores;
+  readonly collect: CollectConfig;
+  readonly logger: Logger;
+  /** Told each second while something is missing, and once when nothing is any more. */
+  readonly onProgress?: (progress: IngestProgress) => void;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+const DAY_MS = 86_400_000;
+const TICK_MS = 1_000;
+
+/**
+ * Brings every series of MARKETS × TIMEFRAMES, and the futures data of their perpetuals, to completeness and keeps them
+ * there. `start` waits for no exchange: one that is away is told in `health` and comes back by itself.
+ */
+export class IngestService implements Service {
+  readonly name = 'ingest';
+  readonly #deps: IngestServiceDeps;
+  readonly #clock: Clock;
+  readonly #database: DatabaseGate;
+  readonly #meter: ProgressMeter;
+  readonly #ticker: Wakeup;
+  readonly #ingests = new Map<string, ExchangeIngest>();
+  readonly #opened: Exchange[] = [];
+  #stopping = new AbortController();
+  #running: Promise<void> | null = null;
+  #lastWriteAt: number | null = null;
+  #crash: string | null = null;
+
+  constructor(deps: IngestServiceDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock ?? SYSTEM_CLOCK;
+    this.#meter = new ProgressMeter({ logger: deps.logger, clock: this.#clock });
+    this.#ticker = new Wakeup({ clock: this.#clock });
+    this.#database = new DatabaseGate({
+      logger: deps.logger,
+      clock: this.#clock,
+      onUp: () => {
+        for (const { worker } of this.#ingests.values()) worker.wake();
+      },
+    });
+  }
+
+  /** Begins to collect in the background. A second start without a stop does nothing. */
+  start(context: ServiceContext): Promise<void> {
+    if (this.#running) return Promise.resolve();
+    const stopping = new AbortController();
+    this.#stopping = stopping;
+    this.#crash = null;
+    const signal = AbortSignal.any([context.signal, stopping.signal]);
+    this.#running = this.#run(signal).catch((error: unknown) => {
+      stopping.abort();
+      this.#crash = messageOf(error);
+      this.#deps.logger.error({ err: error }, 'ingest ended with an error of its own');
+      context.fail(error);
+    });
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#running = null;
+    await Promise.all(this.#opened.splice(0).map((exchange) => exchange.close()));
+    this.#ingests.clear();
+  }
+
+  /** Epoch milliseconds (our clock) of the last write that changed a row, or null: whether a view is out of date. */
+  lastWriteAt(): number | null {
+    return this.#lastWriteAt;
+  }
+
+  /** Each series that is, or should be, collected; empty before an exchange listed its markets. */
+  series(): SeriesState[] {
+    return [...this.#ingests.values()].flatMap((ingest) => [
+      ...[...ingest.series].map(describeSeries),
+      ...ingest.uncollected,
+    ]);
+  }
+
+  health(): IngestHealth {
+    const states = this.series();
+    const count = (state: SeriesState['state']): number => states.filter((series) => series.state === state).length;
+    const collectors = [...this.#ingests.values()].flatMap(({ series }) => [...series]);
+    const feeds = [...this.#ingests.values()].flatMap((ingest) => [...ingest.feeds]);
+    const lags = collectors.map((collector) => collector.lagMs()).filter((lag) => lag !== null);
+    const lastError = this.#findError(states, feeds);
+    const isRunning = this.#running !== null && !this.#stopping.signal.aborted;
+    return {
+      state: !isRunning ? 'stopped' : lastError !== null || count('behind') > 0 ? 'degraded' : 'running',
+      series: states.length,
+      complete: count('complete'),
+      behind: count('behind'),
+      refused: count('refused'),
+      max_lag_seconds: lags.length === 0 ? null : Math.round(Math.max(...lags) / 1000),
+      futures: { feeds: feeds.length, complete: feeds.filter((feed) => feed.state() === 'complete').length },
+      last_error: lastError,
+    };
+  }
+
+  /** The error that matters most: ours, the database's, an exchange's, a series', a feed's. */
+  #findError(states: readonly SeriesState[], feeds: readonly Collector[]): string | null {
+    const gates = [...this.#ingests.values()].map(({ gate }) => gate.lastError);
+    const errors = [
+      this.#crash,
+      this.#database.lastError,
+      ...gates,
+      ...states.map((state) => state.last_error),
+      ...feeds.map((feed) => feed.lastError),
+    ];
+    return errors.find((error) => error !== null) ?? null;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const failing = new AbortController();
+    const inner = AbortSignal.any([signal, failing.signal]);
+    const exchanges = [...new Set(this.#deps.collect.markets.map(({ exchange }) => exchange))];
+    const loops = [...exchanges.map((id) => this.#runExchange(id, inner)), this.#runMeter(inner)];
+    try {
+      await Promise.all(loops);
+    } finally {
+      failing.abort();
+      await Promise.allSettled(loops);
+    }
+  }
+
+  async #runExchange(id: string, signal: AbortSignal): Promise<void> {
+    const { collect, openExchange, stores, logger, random = Math.random } = this.#deps;
+    const exchange = await openExchange(id);
+    this.#opened.push(exchange);
+    const { backfill } = collect;
+    const ingest = new ExchangeIngest({
+      exchange,
+      patterns: collect.markets,
+      timeframes: collect.timeframes,
+      collectsFutures: collect.futures,
+      windowSince: (nowMs) => ('days' in backfill ? nowMs - backfill.days * DAY_MS : backfill.fromMs),
+      stores,
+      database: this.#database,
+      clock: this.#clock,
+      logger,
+      random,
+      onAnswer: ({ rows, written }) => {
+        this.#meter.note(rows, written);
+        if (written > 0) this.#lastWriteAt = this.#clock.now();
+      },
+    });
+    this.#ingests.set(id, ingest);
+    await ingest.worker.run(signal);
+  }
+
+  async #runMeter(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#ticker.wait(TICK_MS, signal);
+      const { progress, isNews } = this.#meter.tick(this.series().filter(({ state }) => state !== 'refused'));
+      if (isNews) this.#deps.onProgress?.(progress);
+    }
+  }
+}
+
+function describeSeries(collector: Collector): SeriesState {
+  const { exchange = '', symbol = '', timeframe = '' } = collector.source.fields;
+  const { latestSlot } = collector;
+  return {
+    exchange,
+    symbol,
+    timeframe,
+    state: collector.state(),
+    missing: collector.countMissing(),
+    rejected: collector.rejected,
+    last_error: collector.lastError,
+    last_candle_at: latestSlot === null ? null : new Date(latestSlot).toISOString(),
+  };
+}

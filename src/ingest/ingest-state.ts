@@ -1,0 +1,52 @@
+import type { CollectorState } from './collector.ts';
+
+/** What the ingest says of one series; ready for JSON. */
+export interface SeriesState {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  /**
+   * `complete`: the window is stored, as far as the exchange has it. `backfilling`: on the way there. `behind`: the
+   * newest candles are late, or what is still missing was sent in a form that cannot be stored. `refused`: the
+   * exchange does not serve it.
+   */
+  readonly state: CollectorState;
+  /** Candles still missing; null before the database was asked. */
+  readonly missing: number | null;
+  /** Rows that could not be candles, since the start. */
+  readonly rejected: number;
+  readonly last_error: string | null;
+  /** Opening time of the newest stored candle, ISO 8601. */
+  readonly last_candle_at: string | null;
+}
+
+/** The ingest as a whole; ready for JSON. `complete` and `behind` exclude each other; the rest is on its way, or refused. */
+export interface IngestHealth {
+  readonly state: 'running' | 'degraded' | 'stopped';
+  readonly series: number;
+  readonly complete: number;
+  readonly behind: number;
+  readonly refused: number;
+  /** How far the most delayed series is behind the exchange's clock; 0 when all are current, null before any is known. */
+  readonly max_lag_seconds: number | null;
+  /** Futures feeds (one for each symbol and kind of data), and how many of them are complete. */
+  readonly futures: { readonly feeds: number; readonly complete: number };
+  readonly last_error: string | null;
+}
+
+/** How far a backfill is. */
+export interface IngestProgress {
+  readonly series: number;
+  readonly complete: number;
+  /** Candles still missing in the series that were counted. */
+  readonly missing: number;
+  /** Whether every series was counted. */
+  readonly isCounted: boolean;
+  /** Since the start: rows that were new or changed, rows that were read, requests answered. */
+  readonly written: number;
+  readonly read: number;
+  readonly requests: number;
+  readonly rowsPerSecond: number;
+  /** Null where nothing tells. */
+  readonly etaSeconds: number | null;
+}

@@ -1,0 +1,69 @@
+import { messageOf } from '../errors.ts';
+import type { IngestHealth } from '../ingest/ingest-state.ts';
+import type { Logger } from '../logger.ts';
+import type { Job } from './job.ts';
+import { TelegramClient, type TelegramClientDeps } from './telegram-client.ts';
+
+/** What the job needs of the repository of telegram_reports. */
+export interface ReportLog {
+  insert(report: {
+    readonly reportType: string;
+    readonly content: string;
+    readonly success: boolean;
+    readonly errorMessage: string | null;
+  }): Promise<void>;
+}
+
+export interface SendTelegramReportDeps {
+  readonly telegram: TelegramClientDeps & { readonly cron: string };
+  readonly ingest: { health(): IngestHealth };
+  readonly repositories: { readonly telegramReports: ReportLog };
+  readonly logger: Logger;
+}
+
+/** Sends an hourly summary to a Telegram chat and keeps each one, with its outcome, in telegram_reports. */
+export class SendTelegramReport implements Job {
+  readonly name = 'send-telegram-report';
+  readonly cron: string;
+  readonly #deps: SendTelegramReportDeps;
+  readonly #client: TelegramClient;
+
+  constructor(deps: SendTelegramReportDeps) {
+    this.cron = deps.telegram.cron;
+    this.#deps = deps;
+    this.#client = new TelegramClient(deps.telegram);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { ingest, repositories, logger } = this.#deps;
+    const content = createReport(ingest.health());
+    let errorMessage: string | null = null;
+    try {
+      await this.#client.sendMessage(content, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      errorMessage = messageOf(error);
+      logger.warn({ error: errorMessage }, 'the telegram report was not sent');
+    }
+    await repositories.telegramReports.insert({
+      reportType: 'hourly',
+      content,
+      success: errorMessage === null,
+      errorMessage,
+    });
+  }
+}
+
+/** The report's text: a few lines for a person. */
+export function createReport(health: IngestHealth): string {
+  const { state, series, complete, behind, refused, max_lag_seconds: lag, last_error: error } = health;
+  const rest = series - complete - behind - refused;
+  const counts = [`${complete} of ${series} series complete`];
+  if (behind > 0) counts.push(`${behind} behind`);
+  if (rest > 0) counts.push(`${rest} backfilling`);
+  if (refused > 0) counts.push(`${refused} refused`);
+  const lines = [`candlekeep: ingest ${state}`, counts.join(', ')];
+  lines.push(lag === null ? 'lag unknown' : `lag ${lag} s`);
+  if (error !== null) lines.push(`last error: ${error}`);
+  return lines.join('\n');
+}

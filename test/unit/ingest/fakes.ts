@@ -1,0 +1,342 @@
+import { pino } from 'pino';
+import type {
+  CandlePage,
+  CandleRequest,
+  Exchange,
+  FuturesFeed,
+  FuturesPage,
+  FuturesRequest,
+} from '../../../src/exchanges/exchange.ts';
+import type { Clock } from '../../../src/ingest/clock.ts';
+import type { CandleChange, IngestStores } from '../../../src/ingest/ports.ts';
+import { findUncovered } from '../../../src/ingest/slot-ranges.ts';
+import type { Logger } from '../../../src/logger.ts';
+import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
+import { parseDecimal } from '../../../src/market/decimal.ts';
+import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import { seriesKey, type Instrument, type Series } from '../../../src/market/instrument.ts';
+import type { TimeRange } from '../../../src/market/time-range.ts';
+import { ceilToTimeframe, timeframeMs } from '../../../src/market/timeframe.ts';
+
+/**
+ * Time that passes only when everybody waits: whenever the event loop has nothing left to do, the clock jumps to the
+ * next moment that somebody sleeps for.
+ */
+export class VirtualClock implements Clock {
+  #now: number;
+  #sleepers: { at: number; wake: () => void }[] = [];
+
+  constructor(startMs: number) {
+    this.#now = startMs;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        reject(signal.reason as Error);
+      };
+      const sleeper = {
+        at: this.#now + Math.max(1, ms),
+        wake: () => {
+          signal.removeEventListener('abort', abort);
+          resolve();
+        },
+      };
+      if (signal.aborted) { reject(signal.reason as Error); return; }
+      signal.addEventListener('abort', abort, { once: true });
+      this.#sleepers.push(sleeper);
+    });
+  }
+
+  /** Lets time pass until `isDone`, at most `limitMs` of it. Answers whether `isDone` came true. */
+  async runUntil(isDone: () => boolean, limitMs: number): Promise<boolean> {
+    const end = this.#now + limitMs;
+    for (;;) {
+      for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (isDone()) return true;
+      const next = this.#sleepers.toSorted((a, b) => a.at - b.at)[0];
+      if (!next || next.at > end) {
+        this.#now = Math.max(this.#now, Math.min(end, next?.at ?? end));
+        return isDone();
+      }
+      this.#now = Math.max(this.#now, next.at);
+      this.#sleepers = this.#sleepers.filter((sleeper) => sleeper !== next);
+      next.wake();
+    }
+  }
+
+  async run(ms: number): Promise<void> {
+    await this.runUntil(() => false, ms);
+  }
+}
+
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** A logger that keeps its lines. */
+export function createKeptLog(): { logger: Logger; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) });
+  return { logger, lines };
+}
+
+/** A candle whose values are a function of its opening time, within one of truth. */
+export function createCandle(timestamp: number, close = '1.50000000'): Candle {
+  return {
+    timestamp,
+    open: parseDecimal('1.00000000'),
+    high: parseDecimal('9.00000000'),
+    low: parseDecimal('0.00002452'),
+    close: parseDecimal(close),
+    volume: parseDecimal(`${(timestamp / 60_000) % 1000}.00000000`),
+  };
+}
+
+type Failure = (request: CandleRequest | FuturesRequest) => Error | null;
+
+/** An exchange in memory whose truth is known, with scripted failures. It answers as the port says. */
+export class MemoryExchange implements Exchange {
+  readonly id: string;
+  readonly candleLimit: number;
+  readonly futuresFeeds: Exchange['futuresFeeds'];
+  readonly requests: CandleRequest[] = [];
+  readonly futuresRequests: FuturesRequest[] = [];
+  readonly instruments: Instrument[] = [];
+  /** Opening times that are answered with a row that cannot be a candle. */
+  readonly brokenSlots = new Set<number>();
+  /** Asked before each answer. */
+  failure: Failure = () => null;
+  /** Asked before the exchange tells its time or markets. */
+  generalFailure: () => Error | null = () => null;
+  /** Candles appear this long after they opened their first trade. */
+  publishingDelayMs = 0;
+  maxInFlight = 0;
+  isClosed = false;
+  readonly #clock: Clock;
+  readonly #skewMs: number;
+  readonly #timeframes: readonly string[];
+  readonly #truth = new Map<string, (slot: number) => Candle | null>();
+  #inFlight = 0;
+  #isTimeKnown = false;
+
+  constructor(deps: {
+    clock: Clock;
+    id?: string;
+    candleLimit?: number;
+    skewMs?: number;
+    timeframes?: readonly string[];
+    feeds?: ReadonlyMap<FuturesFeed, { limit: number; depthMs: number | null }>;
+  }) {
+    this.#clock = deps.clock;
+    this.id = deps.id ?? 'binance';
+    this.candleLimit = deps.candleLimit ?? 100;
+    this.#skewMs = deps.skewMs ?? 0;
+    this.#timeframes = deps.timeframes ?? ['1m', '1h', '1w'];
+    this.futuresFeeds = deps.feeds ?? new Map();
+  }
+
+  /** Lists a market; `truth` tells the candle of each opening time, in any timeframe but 1w, which is made of it. */
+  list(
+    symbol: string,
+    truth: (slot: number) => Candle | null,
+    options: { active?: boolean; hasPerpetual?: boolean } = {},
+  ) {
+    const [base = '', quote = ''] = symbol.split('/');
+    const { active = true, hasPerpetual = false } = options;
+    this.instruments.push({ exchange: this.id, symbol, base, quote, active, hasPerpetual });
+    this.#truth.set(symbol, truth);
+  }
+
+  hasTimeframe(timeframe: string): boolean {
+    return this.#timeframes.includes(timeframe);
+  }
+
+  now(): number | null {
+    return this.#isTimeKnown ? this.time() : null;
+  }
+
+  time(): number {
+    return this.#clock.now() + this.#skewMs;
+  }
+
+  async fetchTime(): Promise<number> {
+    await this.#answer();
+    this.#isTimeKnown = true;
+    return this.time();
+  }
+
+  async fetchInstruments(): Promise<Instrument[]> {
+    await this.#answer();
+    return [...this.instruments];
+  }
+
+  async #answer(): Promise<void> {
+    await Promise.resolve();
+    const error = this.generalFailure();
+    if (error) throw error;
+  }
+
+  async fetchCandles(request: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
+    this.requests.push(request);
+    this.maxInFlight = Math.max(this.maxInFlight, ++this.#inFlight);
+    try {
+      await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+      const error = this.failure(request);
+      if (error) throw error;
+      return this.#page(request);
+    } finally {
+      this.#inFlight--;
+    }
+  }
+
+  #page({ symbol, timeframe, range }: CandleRequest): CandlePage {
+    const stepMs = timeframeMs(timeframe);
+    const since = ceilToTimeframe(range.since, timeframe);
+    const until = Math.min(range.until, since + this.candleLimit * stepMs);
+    const candles: Candle[] = [];
+    const rejected: { raw: unknown; reason: string; timestamp: number }[] = [];
+    for (let slot = since; slot < until && slot <= this.time(); slot += stepMs) {
+      const candle = this.#find(symbol, timeframe, slot);
+      if (!candle || slot + this.publishingDelayMs > this.time()) continue;
+      const shown = this.brokenSlots.has(slot) ? { ...candle, high: parseDecimal('0') } : candle;
+      const reason = findCandleFault(shown, timeframe, this.time());
+      if (reason === null) candles.push(shown);
+      else rejected.push({ raw: shown, reason, timestamp: slot });
+    }
+    return { candles, rejected, answered: { since: range.since, until } };
+  }
+
+  #find(symbol: string, timeframe: string, slot: number): Candle | null {
+    const truth = this.#truth.get(symbol);
+    if (!truth) throw new Error(`no truth for ${symbol}`);
+    if (timeframe !== '1w') return truth(slot);
+    for (let at = slot; at < slot + 7 * 86_400_000 && at <= this.time(); at += 3_600_000)
+      if (truth(at)) return createCandle(slot);
+    return null;
+  }
+
+  async fetchFutures(request: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
+    this.futuresRequests.push(request);
+    await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+    const error = this.failure(request);
+    if (error) throw error;
+    const { feed, range } = request;
+    const stepMs = (feed === 'funding_rate' ? 8 : 1) * 3_600_000;
+    const limit = this.futuresFeeds.get(feed)?.limit ?? 0;
+    const since = Math.ceil(range.since / 3_600_000) * 3_600_000;
+    const until = Math.min(range.until, since + limit * 3_600_000);
+    const snapshots: FuturesSnapshot[] = [];
+    for (let slot = Math.ceil(since / stepMs) * stepMs; slot < until && slot <= this.time(); slot += stepMs)
+      snapshots.push({ timestamp: slot, [feed]: parseDecimal(`${slot / 3_600_000}`) });
+    return { snapshots, rejected: [], answered: { since: range.since, until } };
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+/** The stores in memory. `failure` is asked before each operation. */
+export class MemoryStores implements IngestStores {
+  failure: () => Error | null = () => null;
+  readonly #candles = new Map<string, Map<number, Candle>>();
+  readonly #futures = new Map<string, Map<number, FuturesSnapshot>>();
+
+  readonly ohlcv: IngestStores['ohlcv'] = {
+    upsert: async (series, candles) => {
+      await this.#answer();
+      const stored = this.#of(series);
+      const changes: CandleChange[] = [];
+      let inserted = 0;
+      for (const candle of candles) {
+        const before = stored.get(candle.timestamp);
+        if (!before) inserted++;
+        else if (JSON.stringify(before) !== JSON.stringify(candle)) changes.push({ before, after: candle });
+        stored.set(candle.timestamp, candle);
+      }
+      return { inserted, updated: changes.length, changes };
+    },
+    listGaps: async (series, range) => {
+      await this.#answer();
+      return findUncovered(
+        range,
+        [...this.#of(series).keys()].toSorted((a, b) => a - b),
+        timeframeMs(series.timeframe),
+      );
+    },
+    findLatest: async (series) => {
+      await this.#answer();
+      return this.list(series).at(-1) ?? null;
+    },
+  };
+
+  readonly futures: IngestStores['futures'] = {
+    upsert: async (exchange, symbol, snapshots) => {
+      await this.#answer();
+      const stored = this.#futuresOf(exchange, symbol);
+      for (const snapshot of snapshots)
+        stored.set(snapshot.timestamp, { ...stored.get(snapshot.timestamp), ...snapshot });
+      return { inserted: snapshots.length, updated: 0 };
+    },
+    listGaps: async (exchange, symbol, metric, range, stepMs) => {
+      await this.#answer();
+      return findUncovered(
+        range,
+        this.listFutures(exchange, symbol, metric).map(({ timestamp }) => timestamp),
+        stepMs,
+      );
+    },
+  };
+
+  /** What is stored, oldest first. */
+  list(series: Series): Candle[] {
+    return [...this.#of(series).values()].toSorted((a, b) => a.timestamp - b.timestamp);
+  }
+
+  listFutures(exchange: string, symbol: string, metric: FuturesMetric): FuturesSnapshot[] {
+    return [...this.#futuresOf(exchange, symbol).values()]
+      .filter((snapshot) => snapshot[metric] !== undefined)
+      .toSorted((a, b) => a.timestamp - b.timestamp);
+  }
+
+  #of(series: Series): Map<number, Candle> {
+    return getOrCreate(this.#candles, seriesKey(series));
+  }
+
+  #futuresOf(exchange: string, symbol: string): Map<number, FuturesSnapshot> {
+    return getOrCreate(this.#futures, `${exchange} ${symbol}`);
+  }
+
+  async #answer(): Promise<void> {
+    await Promise.resolve();
+    const error = this.failure();
+    if (error) throw error;
+  }
+}
+
+function getOrCreate<V>(maps: Map<string, Map<number, V>>, key: string): Map<number, V> {
+  const map = maps.get(key) ?? new Map<number, V>();
+  maps.set(key, map);
+  return map;
+}
+
+/** The opening times of `stepMs` in a range for which truth has a candle. */
+export function listTrue(range: TimeRange, stepMs: number, truth: (slot: number) => Candle | null): Candle[] {
+  const candles: Candle[] = [];
+  for (let slot = Math.ceil(range.since / stepMs) * stepMs; slot < range.until; slot += stepMs) {
+    const candle = truth(slot);
+    if (candle) candles.push(candle);
+  }
+  return candles;
+}
