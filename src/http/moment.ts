@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+const isoDate = z.iso.date();
+const isoDateTime = z.iso.datetime({ offset: true, local: true });
+
+/** The last moment of the year 9999: later ones have no plain ISO 8601 text. */
+const LATEST_MS = 253_402_300_799_999;
+/** Whole numbers in this range are moments of our time in seconds, and hours of 1970 to 1973 in milliseconds. */
+const SECONDS_FROM = 100_000_000;
+const SECONDS_TO = 99_999_999_999;
+
+/**
+ * Reads a moment: ISO 8601 (UTC where it names no offset) or whole epoch milliseconds.
+ *
+ * @returns epoch milliseconds.
+ * @throws RangeError where the text is neither, or is plainly in epoch seconds.
+ */
+export function parseMoment(text: string): number {
+  if (/^\d{1,16}$/.test(text) && !/^\d{4}$/.test(text)) return parseEpoch(text);
+  // An offset's plus sign that was not escaped in the query arrives as a blank.
+  const written = text
+    .replace(/ (\d\d:\d\d)$/, '+$1')
+    // zod wants the seconds wherever an offset is named.
+    .replace(/(T\d\d:\d\d)(Z|[+-]\d\d:\d\d)?$/, '$1:00$2');
+  const isDate = isoDate.safeParse(written).success;
+  if (!isDate && !isoDateTime.safeParse(written).success)
+    throw new RangeError('must be ISO 8601, such as 2026-01-31T08:00:00Z, or epoch milliseconds');
+  const hasOffset = isDate || /(Z|[+-]\d\d:\d\d)$/.test(written);
+  return Date.parse(hasOffset ? written : `${written}Z`);
+}
+
+function parseEpoch(text: string): number {
+  const ms = Number(text);
+  if (ms >= SECONDS_FROM && ms <= SECONDS_TO)
+    throw new RangeError(`looks like epoch seconds: milliseconds are meant, such as ${text}000`);
+  if (ms > LATEST_MS) throw new RangeError('lies after the year 9999 (milliseconds are meant)');
+  return ms;
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { parseTimeframe } from '../market/timeframe.ts';
+import type { TimeRange } from '../market/time-range.ts';
+import { RequestError } from './errors.ts';
+import { parseMoment } from './moment.ts';
+
+const DEFAULT_LIMIT = 500;
+const MAX_LIMIT = 5000;
+
+/** A query parameter as text: given once, without control characters (PostgreSQL's text cannot hold NUL). */
+const text = z
+  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold control characters');
+
+/** A text parameter that ends in `parse`: what it throws becomes the parameter's fault. */
+function parsed<T>(parse: (value: string) => T) {
+  return text.transform((value, context) => {
+    try {
+      return parse(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+}
+
+function parseLimit(value: string): number {
+  const limit = Number(value);
+  if (!/^\d{1,9}$/.test(value) || limit < 1 || limit > MAX_LIMIT)
+    throw new RangeError(`must be a whole number from 1 to ${MAX_LIMIT}`);
+  return limit;
+}
+
+function parseExchange(value: string): string {
+  if (!/^[a-z0-9_]{1,40}$/i.test(value)) throw new RangeError('must be the id of an exchange, such as binance');
+  return value.toLowerCase();
+}
+
+function parseSymbol(value: string): string {
+  if (value.length > 60 || !/^[^\s/:]+\/[^\s/:]+$/.test(value))
+    throw new RangeError('must be a spot symbol BASE/QUOTE, such as BTC/USDT (perpetuals are stored under theirs)');
+  return value.toUpperCase();
+}
+
+/** The parameters of every request for rows. `since` and `until` are epoch milliseconds. */
+const rowsParameters = {
+  exchange: parsed(parseExchange).prefault('binance'),
+  symbol: parsed(parseSymbol),
+  since: parsed(parseMoment).optional(),
+  until: parsed(parseMoment).optional(),
+  limit: parsed(parseLimit).default(DEFAULT_LIMIT),
+  numbers: z
+    .enum(['string', 'float'], { error: 'must be string (exact decimals) or float (JSON numbers)' })
+    .default('string'),
+};
+
+/** The query of requests for candles. */
+export const candlesQuery = z.strictObject({ ...rowsParameters, timeframe: parsed(parseTimeframe) });
+
+/** The query of requests for futures data. */
+export const futuresQuery = z.strictObject(rowsParameters);
+
+/** What rows are wanted: a range, or (without `since`) the newest ones before `until`. */
+export type Window = { readonly since: null; readonly until: number } | TimeRange;
+
+/**
+ * Reads the half-open window [since, until); `until` is now by default.
+ *
+ * @throws RequestError where it would be empty.
+ */
+export function toWindow(query: { since?: number | undefined; until?: number | undefined }, nowMs: number): Window {
+  const until = query.until ?? nowMs;
+  const since = query.since ?? null;
+  if (since !== null && since >= until) {
+    const end = query.until === undefined ? 'until, which is now where it is not given' : 'until';
+    throw new RequestError('REQUEST_INVALID', 'The window [since, until) is empty.', {
+      errors: [{ field: 'since', message: `must lie before ${end}` }],
+    });
+  }
+  return since === null ? { since, until } : { since, until };
+}
+
+/** Path and query of the page that begins at `since` (epoch ms), all else being the same. */
+export function createPageLink(
+  path: string,
+  parameters: { exchange: string; symbol: string; timeframe?: string; limit: number; numbers: 'string' | 'float' },
+  { since, until }: TimeRange,
+): string {
+  const { exchange, symbol, timeframe, limit, numbers } = parameters;
+  const query = new URLSearchParams({
+    exchange,
+    symbol,
+    ...(timeframe === undefined ? {} : { timeframe }),
+    since: new Date(since).toISOString(),
+    until: new Date(until).toISOString(),
+    limit: String(limit),
+    ...(numbers === 'string' ? {} : { numbers }),
+  });
+  return `${path}?${query.toString()}`;
+}

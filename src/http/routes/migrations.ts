@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../db/migrator/schema-status.ts';
+import type { Logger } from '../../logger.ts';
+import type { AdminAuth } from '../admin-auth.ts';
+import type { HealthProbes } from '../health.ts';
+import type { HttpApp } from '../http-app.ts';
+import { assertRunning, assertUpgradable } from '../phase-gate.ts';
+
+/** What the routes need of the migrator. */
+export interface SchemaPort {
+  /** Where the database stands, looked up now. */
+  status(): Promise<SchemaStatus>;
+  /**
+   * Brings the database to `to` (`head` or a revision).
+   *
+   * @throws MigrationError with code REVISION_UNKNOWN, DOWNGRADE_REFUSED or MIGRATION_FAILED; UpgradeInProgressError
+   * where another process holds the lock: it does not wait.
+   */
+  upgrade(options: { to: string; actor: string; signal?: AbortSignal }): Promise<UpgradeResult>;
+  /** What `upgrade` would do; changes nothing. Throws as it does. */
+  plan(options: { to: string }): Promise<UpgradePlan>;
+}
+
+export interface MigrationsRoutesDeps {
+  readonly auth: AdminAuth;
+  readonly schema: SchemaPort;
+  readonly probes: HealthProbes;
+  readonly logger: Logger;
+  /** Aborts when the server stops: an upgrade ends after the revision that it is in. */
+  readonly signal: AbortSignal;
+}
+
+/** A POST without any body means the defaults. */
+const upgradeBody = z.preprocess(
+  (body) => body ?? {},
+  z.strictObject({
+    to: z
+      .string({ error: 'must be "head" or the name of a revision, such as "0003_futures_data"' })
+      .regex(/^[a-z0-9_]{1,100}$/, 'must be "head" or the name of a revision, such as "0003_futures_data"')
+      .default('head'),
+    dry_run: z.boolean({ error: 'must be true or false' }).default(false),
+  }),
+);
+
+/** `GET /migrations`: where the schema stands. `POST /migrations/upgrade`: upgrade it, or tell what an upgrade would do. */
+export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDeps): void {
+  const { auth, schema, probes, logger, signal } = deps;
+
+  app.get('/migrations', async () => {
+    if (probes.phase() !== 'migrating') assertRunning(probes);
+    return await schema.status();
+  });
+
+  app.post(
+    '/migrations/upgrade',
+    {
+      schema: { body: upgradeBody },
+      // Before the body is read: who may not ask cannot make us read 64 kB either.
+      onRequest: async (request) => await auth.authorize(request.headers.authorization, request.ip),
+      onError: (request, _reply, error, done) => {
+        const call = { address: request.ip, request_id: request.id, body: request.body };
+        logger.warn({ ...call, err: error }, 'an admin upgrade request was refused or failed');
+        done();
+      },
+    },
+    async (request) => {
+      const { to, dry_run } = request.body;
+      const call = { address: request.ip, request_id: request.id, to, dry_run };
+      logger.info(call, 'an admin upgrade request was accepted');
+      if (dry_run) {
+        if (probes.phase() !== 'migrating') assertRunning(probes);
+        const plan = await schema.plan({ to });
+        logger.info({ ...call, revisions: plan.revisions }, 'the plan of an upgrade was answered');
+        return plan;
+      }
+      assertUpgradable(probes);
+      const result = await schema.upgrade({ to, actor: 'admin', signal });
+      const applied = result.applied.map((revision) => revision.revision);
+      logger.info({ ...call, applied, steps_applied: result.steps_applied }, 'an admin upgrade is done');
+      return result;
+    },
+  );
+}

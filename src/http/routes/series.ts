@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import type { HealthProbes, SeriesState } from '../health.ts';
+import type { HttpApp } from '../http-app.ts';
+import type { BoundsReader, SeriesBounds } from '../series-lookup.ts';
+
+/** One series as it is answered: what is stored of it, and where its ingest stands. */
+export interface SeriesObject {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  /** How many candles are stored; null where `counts` was not asked for. */
+  readonly candles: number | null;
+  /** The opening times of the oldest and the newest stored candle; null where none is. */
+  readonly first: string | null;
+  readonly last: string | null;
+  /** `stored`: it is not collected by this process. */
+  readonly state: SeriesState['state'] | 'stored';
+  readonly missing: number | null;
+  readonly rejected: number;
+  readonly last_error: string | null;
+}
+
+export interface SeriesCoverage extends SeriesBounds {
+  /** How many candles. */
+  readonly count: number;
+}
+
+/** What the route needs of ohlcv_data. */
+export interface CoverageReader extends BoundsReader {
+  /** `listBounds` with counts, which reads the whole index. */
+  listCoverage(): Promise<readonly SeriesCoverage[]>;
+}
+
+export interface SeriesRoutesDeps {
+  readonly ohlcv: CoverageReader;
+  readonly probes: HealthProbes;
+}
+
+const seriesQuery = z.strictObject({
+  counts: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
+});
+
+/**
+ * `GET /v1/series`: every series that is stored or collected, by exchange, symbol and timeframe. `counts=true` counts
+ * the candles too, which takes about a second for ten million of them.
+ */
+export function registerSeriesRoutes(app: HttpApp, { ohlcv, probes }: SeriesRoutesDeps): void {
+  app.get('/v1/series', { schema: { querystring: seriesQuery } }, async (request) => {
+    const stored = request.query.counts === 'true' ? await ohlcv.listCoverage() : await ohlcv.listBounds();
+    return { data: joinSeries(stored, probes.ingestSeries()) };
+  });
+}
+
+/** Joins what is stored with what is collected; a series may be in one of them only. */
+function joinSeries(
+  stored: readonly (SeriesBounds & { count?: number })[],
+  collected: readonly SeriesState[],
+): SeriesObject[] {
+  const coverages = new Map(stored.map((coverage) => [keyOf(coverage), coverage]));
+  const states = new Map(collected.map((state) => [keyOf(state), state]));
+  return [...new Set([...coverages.keys(), ...states.keys()])].toSorted().flatMap((key) => {
+    const coverage = coverages.get(key);
+    const state = states.get(key);
+    const named = coverage ?? state;
+    if (named === undefined) return [];
+    return {
+      exchange: named.exchange,
+      symbol: named.symbol,
+      timeframe: named.timeframe,
+      candles: coverage === undefined ? 0 : (coverage.count ?? null),
+      first: coverage === undefined ? null : new Date(coverage.first).toISOString(),
+      last: coverage === undefined ? null : new Date(coverage.last).toISOString(),
+      state: state?.state ?? 'stored',
+      missing: state?.missing ?? null,
+      rejected: state?.rejected ?? 0,
+      last_error: state?.last_error ?? null,
+    };
+  });
+}
+
+/** Tabs separate: no name holds one, and it sorts before everything else. */
+function keyOf({ exchange, symbol, timeframe }: { exchange: string; symbol: string; timeframe: string }): string {
+  return `${exchange}\t${symbol}\t${timeframe}`;
+}

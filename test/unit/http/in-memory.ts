@@ -1,0 +1,218 @@
+/* eslint-disable @typescript-eslint/require-await -- the ports are asynchronous; memory answers at once */
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { MigrationError } from '../../../src/errors.ts';
+import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../../src/http/create-http-app.ts';
+import type { HealthProbes } from '../../../src/http/health.ts';
+import type { HttpApp } from '../../../src/http/http-app.ts';
+import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
+import type { SeriesCoverage } from '../../../src/http/routes/series.ts';
+import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../../src/db/migrator/schema-status.ts';
+import type { Candle } from '../../../src/market/candle.ts';
+import { parseDecimal } from '../../../src/market/decimal.ts';
+import type { FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import { seriesKey, type Series } from '../../../src/market/instrument.ts';
+import { parseTimeframe } from '../../../src/market/timeframe.ts';
+import type { Logger } from '../../../src/logger.ts';
+
+export const HOUR_MS = 3_600_000;
+export const FIRST_MS = Date.UTC(2026, 0, 1);
+export const BTC: Series = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: parseTimeframe('1h') };
+export const TOKEN = 'correct-horse-battery';
+
+/** `count` hourly candles from FIRST_MS on; the digits tell one from another. */
+export function hourlyCandles(count: number): Candle[] {
+  return Array.from({ length: count }, (_, index) => ({
+    timestamp: FIRST_MS + index * HOUR_MS,
+    open: parseDecimal(`${100 + index}.00002452`),
+    high: parseDecimal(`${200 + index}.10`),
+    low: parseDecimal('0.000000123456'),
+    close: parseDecimal(`${150 + index}`),
+    volume: parseDecimal('12345678901234.5'),
+  }));
+}
+
+/** Rows kept in memory, answered as the ports say. Each set of rows is oldest first. */
+export class InMemoryRows implements HttpRepositories {
+  readonly candles = new Map<string, { series: Series; rows: readonly Candle[] }>();
+  readonly snapshots = new Map<string, readonly FuturesSnapshot[]>();
+  isViewPopulated = true;
+  /** Thrown by every reader while it is set. */
+  fault: Error | null = null;
+
+  put(series: Series, rows: readonly Candle[]): void {
+    this.candles.set(seriesKey(series), { series, rows });
+  }
+
+  #rowsOf(series: Series): readonly Candle[] {
+    if (this.fault) throw this.fault;
+    return this.candles.get(seriesKey(series))?.rows ?? [];
+  }
+
+  #coverage(): SeriesCoverage[] {
+    if (this.fault) throw this.fault;
+    return [...this.candles.values()].map(({ series, rows }) => ({
+      ...series,
+      first: rows[0]!.timestamp,
+      last: rows.at(-1)!.timestamp,
+      count: rows.length,
+    }));
+  }
+
+  readonly ohlcv: HttpRepositories['ohlcv'] = {
+    list: async (series, { since, until }, limit) =>
+      this.#rowsOf(series)
+        .filter(({ timestamp }) => timestamp >= since && timestamp < until)
+        .slice(0, limit),
+    listNewest: async (series, limit, before) =>
+      this.#rowsOf(series)
+        .filter(({ timestamp }) => timestamp < before)
+        .slice(-limit),
+    listBounds: async () =>
+      this.#coverage().map(({ exchange, symbol, timeframe, first, last }) => ({
+        exchange,
+        symbol,
+        timeframe,
+        first,
+        last,
+      })),
+    listCoverage: async () => this.#coverage(),
+  };
+
+  readonly recentOhlcv: HttpRepositories['recentOhlcv'] = {
+    list: async (series, range, limit) => await this.ohlcv.list(series, range, limit),
+    isPopulated: async () => this.isViewPopulated,
+  };
+
+  readonly futures: HttpRepositories['futures'] = {
+    list: async (exchange, symbol, { since, until }, limit) =>
+      (this.snapshots.get(`${exchange} ${symbol}`) ?? [])
+        .filter(({ timestamp }) => timestamp >= since && timestamp < until)
+        .slice(0, limit),
+    findCoverage: async (exchange, symbol) => {
+      const rows = this.snapshots.get(`${exchange} ${symbol}`);
+      return rows === undefined ? null : { last: rows.at(-1)!.timestamp };
+    },
+    listSymbols: async () =>
+      [...this.snapshots.keys()].map((key) => {
+        const [exchange = '', symbol = ''] = key.split(' ');
+        return { exchange, symbol };
+      }),
+  };
+}
+
+export const AT_HEAD: SchemaStatus = {
+  version: '0002_b',
+  head: '0002_b',
+  pending: [],
+  unknown: [],
+  deferred: [],
+  timescaledb: null,
+};
+
+/** A chain of revisions in memory that upgrades as the port says. */
+export class InMemorySchema implements SchemaPort {
+  readonly revisions = ['0001_a', '0002_b', '0003_c'];
+  applied = 1;
+  readonly calls: { to: string; actor: string; signal?: AbortSignal }[] = [];
+  /** Thrown by the next calls while it is set. */
+  fault: Error | null = null;
+
+  async status(): Promise<SchemaStatus> {
+    if (this.fault) throw this.fault;
+    return {
+      ...AT_HEAD,
+      version: this.revisions[this.applied - 1] ?? null,
+      head: this.revisions.at(-1)!,
+      pending: this.revisions.slice(this.applied),
+    };
+  }
+
+  async upgrade(options: { to: string; actor: string; signal?: AbortSignal }): Promise<UpgradeResult> {
+    this.calls.push(options);
+    const plan = await this.plan(options);
+    this.applied += plan.revisions.length;
+    return {
+      applied: plan.revisions.map((revision) => ({ revision, duration_ms: 1, notices: [] })),
+      steps_applied: [],
+      deferred: [],
+      version: plan.target,
+      head: this.revisions.at(-1)!,
+    };
+  }
+
+  async plan({ to }: { to: string }): Promise<UpgradePlan> {
+    if (this.fault) throw this.fault;
+    const index = to === 'head' ? this.revisions.length - 1 : this.revisions.indexOf(to);
+    if (index < 0) throw new MigrationError(`there is no revision ${to}`, { revision: to, code: 'REVISION_UNKNOWN' });
+    if (index < this.applied - 1)
+      throw new MigrationError(`${to} lies behind the database`, { revision: to, code: 'DOWNGRADE_REFUSED' });
+    const version = this.revisions[this.applied - 1] ?? null;
+    return {
+      revisions: this.revisions.slice(this.applied, index + 1),
+      steps: [],
+      version,
+      target: this.revisions[index]!,
+    };
+  }
+}
+
+/** Probes of a service that is up and healthy, with what a test wants otherwise. */
+export function createProbes(changes: Partial<HealthProbes> = {}): HealthProbes {
+  return {
+    phase: () => 'running',
+    progress: () => null,
+    failure: () => null,
+    schema: () => AT_HEAD,
+    database: () => 'up',
+    scheduler: () => 'running',
+    ingest: () => ({ state: 'running', series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null }),
+    ingestSeries: () => [],
+    recentOhlcv: () => ({ refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 }),
+    ...changes,
+  };
+}
+
+export interface LoggedLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** A logger that keeps its lines. */
+export function createRecordingLogger(): { logger: Logger; lines: LoggedLine[] } {
+  const lines: LoggedLine[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(JSON.parse(chunk.toString()) as LoggedLine);
+      done();
+    },
+  });
+  return { logger: pino({ level: 'trace' }, stream), lines };
+}
+
+export interface TestApp {
+  readonly app: HttpApp;
+  readonly rows: InMemoryRows;
+  readonly schema: InMemorySchema;
+  readonly lines: LoggedLine[];
+}
+
+/** The whole app over rows in memory: 12 hourly candles of BTC/USDT from FIRST_MS on. */
+export function createTestApp(changes: Partial<HttpAppDeps> = {}): TestApp {
+  const { logger, lines } = createRecordingLogger();
+  const rows = new InMemoryRows();
+  rows.put(BTC, hourlyCandles(12));
+  const schema = new InMemorySchema();
+  const app = createHttpApp({
+    adminToken: TOKEN,
+    logger,
+    version: '0.1.0-test',
+    probes: createProbes(),
+    repositories: rows,
+    schema,
+    signal: new AbortController().signal,
+    ...changes,
+  });
+  return { app, rows, schema, lines };
+}
