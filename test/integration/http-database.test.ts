@@ -9,10 +9,18 @@ import type { CandleObject, FuturesObject } from '../../src/http/rows.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
-import { BTC, createRecordingLogger, createTestApp, FIRST_MS, HOUR_MS, hourlyCandles } from '../unit/http/in-memory.ts';
+import {
+  BTC,
+  createRecordingLogger,
+  createTestApp,
+  FIRST_MS,
+  get as getFrom,
+  HOUR_MS,
+  hourlyCandles,
+  iso,
+} from '../unit/http/in-memory.ts';
 
 const { logger } = createRecordingLogger();
-const iso = (hour: number) => new Date(FIRST_MS + hour * HOUR_MS).toISOString();
 const QUERY = 'symbol=BTC/USDT&timeframe=1h';
 
 describe('the data routes over PostgreSQL', () => {
@@ -37,12 +45,7 @@ describe('the data routes over PostgreSQL', () => {
     await database.drop();
   });
 
-  async function get<T>(url: string, status = 200): Promise<T> {
-    const response = await app.inject(url);
-    assert.equal(response.statusCode, status, response.body);
-    return response.json();
-  }
-
+  const get = <T>(url: string, status = 200) => getFrom<T>(app, url, status);
   const times = (page: { data: { timestamp: string }[] }) => page.data.map((row) => row.timestamp);
 
   it('answer candles with every stored digit, page by page', async () => {

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Problem } from '../../../src/http/errors.ts';
 import type { Phase } from '../../../src/http/health.ts';
-import type { HttpApp } from '../../../src/http/http-app.ts';
-import type { CandleObject, FuturesObject } from '../../../src/http/rows.ts';
-import { parseDecimal } from '../../../src/market/decimal.ts';
-import { parseTimeframe } from '../../../src/market/timeframe.ts';
-import { BTC, createProbes, createTestApp, FIRST_MS, HOUR_MS, hourlyCandles } from './in-memory.ts';
+import type { CandleObject } from '../../../src/http/rows.ts';
+import { createProbes, createTestApp, FIRST_MS, get, HOUR_MS, iso } from './in-memory.ts';
 
 interface CandlePage {
   exchange: string;
@@ -16,13 +13,6 @@ interface CandlePage {
   data: CandleObject[];
 }
 
-async function get<T>(app: HttpApp, url: string, status = 200): Promise<T> {
-  const response = await app.inject(url);
-  assert.equal(response.statusCode, status, response.body);
-  return response.json();
-}
-
-const iso = (hour: number) => new Date(FIRST_MS + hour * HOUR_MS).toISOString();
 const OHLCV = '/v1/ohlcv?exchange=binance&symbol=BTC/USDT&timeframe=1h';
 
 describe('GET /v1/ohlcv', () => {
@@ -195,98 +185,6 @@ describe('GET /v1/recent', () => {
     assert.equal(response.headers['retry-after'], '10');
     assert.equal(response.json<Problem>().type, 'urn:candlekeep:problem:not-populated');
   });
-});
-
-describe('GET /v1/futures', () => {
-  const FUTURES = '/v1/futures?symbol=BTC/USDT';
-  const snapshots = Array.from({ length: 6 }, (_, hour) => ({
-    timestamp: FIRST_MS + hour * HOUR_MS,
-    open_interest: parseDecimal(`${1000 + hour}.123456789`),
-    ...(hour === 0 ? { funding_rate: parseDecimal('0.00010000') } : {}),
-  }));
-
-  function createFuturesApp() {
-    const made = createTestApp();
-    made.rows.snapshots.set('binance BTC/USDT', snapshots);
-    return made.app;
-  }
-
-  it('answers all six metrics, null where one is not known', async () => {
-    const page = await get<{ data: FuturesObject[] }>(createFuturesApp(), `${FUTURES}&since=${iso(0)}&until=${iso(1)}`);
-    assert.deepEqual(page, {
-      exchange: 'binance',
-      symbol: 'BTC/USDT',
-      next: null,
-      data: [
-        {
-          timestamp: iso(0),
-          open_interest: '1000.123456789',
-          open_interest_value: null,
-          funding_rate: '0.00010000',
-          mark_price: null,
-          top_trader_ratio: null,
-          taker_buy_sell_ratio: null,
-        },
-      ],
-    });
-  });
-
-  it('links pages, and answers the newest hours where since is not given', async () => {
-    const app = createFuturesApp();
-    const page = await get<{ next: string; data: FuturesObject[] }>(app, `${FUTURES}&since=${iso(0)}&limit=4`);
-    assert.equal(page.data.length, 4);
-    const rest = await get<{ next: string | null; data: FuturesObject[] }>(app, page.next);
-    assert.deepEqual([rest.data.map((row) => row.timestamp), rest.next], [[iso(4), iso(5)], null]);
-    const newest = await get<{ data: FuturesObject[] }>(app, `${FUTURES}&limit=2`);
-    assert.deepEqual(
-      newest.data.map((row) => row.timestamp),
-      [iso(4), iso(5)],
-    );
-  });
-
-  it('answers 404 with what is stored, and refuses a timeframe', async () => {
-    const app = createFuturesApp();
-    for (const more of ['', '&since=2026-01-01'])
-      assert.match(
-        (await get<Problem>(app, `/v1/futures?symbol=DOGE/USDT${more}`, 404)).detail,
-        /Stored: binance BTC\/USDT\./,
-      );
-    const problem = await get<Problem>(app, `${FUTURES}&timeframe=1h`, 400);
-    assert.deepEqual(
-      problem.errors?.map((fault) => fault.field),
-      ['timeframe'],
-    );
-  });
-});
-
-describe('GET /v1/series', () => {
-  it('joins what is stored with what is collected', async () => {
-    const complete = { state: 'complete', missing: 0, last_error: null, rejected: 1 } as const;
-    const refused = { state: 'refused', missing: null, last_error: 'no such market', rejected: 0 } as const;
-    const probes = createProbes({
-      ingestSeries: () => [
-        { exchange: 'binance', symbol: 'NOPE/USDT', timeframe: '1h', ...refused },
-        { ...BTC, ...complete },
-      ],
-    });
-    const { app, rows } = createTestApp({ probes });
-    rows.put({ ...BTC, timeframe: parseTimeframe('1d') }, hourlyCandles(1));
-    const named = { exchange: 'binance', symbol: 'BTC/USDT' };
-    assert.deepEqual(await get(app, '/v1/series?counts=true'), {
-      data: [
-        { ...named, timeframe: '1d', candles: 1, first: iso(0), last: iso(0), ...STORED },
-        { ...named, timeframe: '1h', candles: 12, first: iso(0), last: iso(11), ...complete },
-        { ...named, symbol: 'NOPE/USDT', timeframe: '1h', candles: 0, first: null, last: null, ...refused },
-      ],
-    });
-    const { data } = await get<{ data: { candles: number | null }[] }>(app, '/v1/series');
-    assert.deepEqual(
-      data.map((entry) => entry.candles),
-      [null, null, 0],
-    );
-  });
-
-  const STORED = { state: 'stored', missing: null, last_error: null, rejected: 0 };
 });
 
 describe('data routes', () => {

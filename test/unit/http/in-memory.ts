@@ -1,4 +1,5 @@
 /* eslint-disable @typescript-eslint/require-await -- the ports are asynchronous; memory answers at once */
+import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { MigrationError } from '../../../src/errors.ts';
@@ -216,3 +217,13 @@ export function createTestApp(changes: Partial<HttpAppDeps> = {}): TestApp {
   });
   return { app, rows, schema, lines };
 }
+
+/** Asks for `url`, expects `status`, and answers the body's JSON. */
+export async function get<T>(app: HttpApp, url: string, status = 200): Promise<T> {
+  const response = await app.inject(url);
+  assert.equal(response.statusCode, status, response.body);
+  return response.json();
+}
+
+/** The moment `hour` hours after FIRST_MS. */
+export const iso = (hour: number) => new Date(FIRST_MS + hour * HOUR_MS).toISOString();
