@@ -8,6 +8,8 @@ import type { Timeframe } from '../market/timeframe.ts';
 export interface RejectedRow {
   readonly raw: unknown;
   readonly reason: string;
+  /** The opening time (or hour) that the row claims, where it has one: something is there, so it is not empty. */
+  readonly timestamp?: number;
 }
 
 /** One answered request for candles. */
@@ -20,7 +22,9 @@ export interface CandlePage {
   readonly rejected: readonly RejectedRow[];
   /**
    * What this answer speaks of: inside it, an opening time without a candle is one that the exchange says it has
-   * none for. Shorter than what was asked where the answer reached its limit of rows.
+   * none for. Never beyond what the exchange can know by now, and shorter than what was asked, at either end, where
+   * the answer may have been cut: ask again for what is left. Where it would say nothing at all yet (a candle
+   * that has only just ended), the call throws ExchangeDataError.
    */
   readonly answered: TimeRange;
 }
@@ -32,7 +36,13 @@ export interface CandleRequest {
 }
 
 /** The calls that futures data takes; one call may fill two metrics. */
-export const FUTURES_FEEDS = ['open_interest', 'top_trader_ratio', 'taker_buy_sell_ratio', 'funding_rate', 'mark_price'] as const;
+export const FUTURES_FEEDS = [
+  'open_interest',
+  'top_trader_ratio',
+  'taker_buy_sell_ratio',
+  'funding_rate',
+  'mark_price',
+] as const;
 export type FuturesFeed = (typeof FUTURES_FEEDS)[number];
 
 export interface FuturesRequest {

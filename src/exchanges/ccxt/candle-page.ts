@@ -1,0 +1,142 @@
+import { ExchangeDataError } from '../../errors.ts';
+import { findCandleFault, type Candle } from '../../market/candle.ts';
+import { compareDecimals, parseDecimal } from '../../market/decimal.ts';
+import { ceilToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
+import type { TimeRange } from '../../market/time-range.ts';
+import type { RejectedRow } from '../exchange.ts';
+
+/**
+ * The exchange's clock is known to within a request's time (a second, where it comes from a Date header): a candle that
+ * opened just now must not look as if it came from the future.
+ */
+const CLOCK_TOLERANCE_MS = 2_000;
+
+export interface CandleAnswer {
+  readonly exchange: string;
+  /** What was asked for, for error texts. */
+  readonly subject: string;
+  readonly timeframe: Timeframe;
+  /** What was asked for; candles outside it are left out. */
+  readonly asked: TimeRange;
+  /** The most rows that were asked for. */
+  readonly limit: number;
+  /** How many fields a row has at least; the first six are opening time, open, high, low, close, volume. */
+  readonly fieldCount: number;
+  /** The exchange's clock. */
+  readonly nowMs: number;
+  /** As it came, before any check. */
+  readonly rows: unknown;
+}
+
+export interface ParsedCandles {
+  /** Oldest first, each opening time once. */
+  readonly candles: Candle[];
+  readonly rejected: RejectedRow[];
+  /** The opening times of all rows that have one, also outside the range, oldest first. */
+  readonly openings: number[];
+}
+
+/** The part of a range that one request can answer: its openings from the start, at most `limit`. Null: there is none. */
+export function clampCandleRange(range: TimeRange, timeframe: Timeframe, limit: number): TimeRange | null {
+  const since = ceilToTimeframe(range.since, timeframe);
+  const until = Math.min(range.until, since + limit * timeframeMs(timeframe));
+  return since < until ? { since, until } : null;
+}
+
+/**
+ * Reads an answer's rows. A row that cannot be a candle is kept aside with its reason; equal rows of one opening time
+ * count once, different ones are both kept aside, because nothing tells which is right.
+ *
+ * @throws ExchangeDataError where the answer is no list, or longer than was asked for.
+ */
+export function parseCandles(answer: CandleAnswer): ParsedCandles {
+  const rows = requireRows(answer);
+  const rejected: RejectedRow[] = [];
+  const openings: number[] = [];
+  const accepted = new Map<number, { candle: Candle; raws: unknown[]; isDisputed: boolean }>();
+  for (const raw of rows) {
+    const timestamp = readOpening(raw);
+    if (timestamp !== null) {
+      openings.push(timestamp);
+      // Some exchanges align the range in their own way and send a row before or after it.
+      if (timestamp < answer.asked.since || timestamp >= answer.asked.until) continue;
+    }
+    const read = readCandle(raw, answer);
+    if (typeof read === 'string') {
+      rejected.push({ raw, reason: read, ...(timestamp === null ? {} : { timestamp }) });
+      continue;
+    }
+    const before = accepted.get(read.timestamp);
+    if (before === undefined) accepted.set(read.timestamp, { candle: read, raws: [raw], isDisputed: false });
+    else if (!isSameCandle(before.candle, read)) {
+      before.raws.push(raw);
+      before.isDisputed = true;
+    }
+  }
+  for (const { candle, raws, isDisputed } of accepted.values()) {
+    if (!isDisputed) continue;
+    const reason = 'another row has the same opening time and other values';
+    rejected.push(...raws.map((raw) => ({ raw, reason, timestamp: candle.timestamp })));
+  }
+  return {
+    candles: [...accepted.values()]
+      .filter(({ isDisputed }) => !isDisputed)
+      .map(({ candle }) => candle)
+      .toSorted((a, b) => a.timestamp - b.timestamp),
+    rejected,
+    openings: openings.toSorted((a, b) => a - b),
+  };
+}
+
+/** The rows of an answer, of any kind. */
+export function requireRows(answer: Pick<CandleAnswer, 'exchange' | 'subject' | 'limit' | 'rows'>): readonly unknown[] {
+  const { exchange, subject, limit, rows } = answer;
+  if (!Array.isArray(rows)) {
+    throw new ExchangeDataError(exchange, `${exchange} answered ${subject} with something else than a list of rows`);
+  }
+  if (rows.length > limit) {
+    throw new ExchangeDataError(
+      exchange,
+      `${exchange} answered ${subject} with ${rows.length} rows where at most ${limit} were asked for`,
+    );
+  }
+  return rows;
+}
+
+/** A whole number of milliseconds, sent as a number or as text; otherwise null. */
+export function readMilliseconds(value: unknown): number | null {
+  const time = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+  return typeof time === 'number' && Number.isSafeInteger(time) ? time : null;
+}
+
+function readOpening(raw: unknown): number | null {
+  return Array.isArray(raw) ? readMilliseconds(raw[0]) : null;
+}
+
+/** The candle, or the reason why the row is none. */
+function readCandle(raw: unknown, { fieldCount, timeframe, nowMs }: CandleAnswer): Candle | string {
+  if (!Array.isArray(raw)) return 'the row is not a list';
+  if (raw.length < fieldCount) return `the row has ${raw.length} fields instead of ${fieldCount}`;
+  const timestamp = readOpening(raw);
+  if (timestamp === null) return 'the opening time is not a whole number of milliseconds';
+  try {
+    const candle = {
+      timestamp,
+      open: parseDecimal(raw[1]),
+      high: parseDecimal(raw[2]),
+      low: parseDecimal(raw[3]),
+      close: parseDecimal(raw[4]),
+      volume: parseDecimal(raw[5]),
+    };
+    return findCandleFault(candle, timeframe, nowMs + CLOCK_TOLERANCE_MS) ?? candle;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+function isSameCandle(a: Candle, b: Candle): boolean {
+  return (['open', 'high', 'low', 'close', 'volume'] as const).every(
+    (field) => compareDecimals(a[field], b[field]) === 0,
+  );
+}

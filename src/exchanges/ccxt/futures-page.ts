@@ -1,0 +1,125 @@
+import { ExchangeDataError } from '../../errors.ts';
+import { compareDecimals, parseDecimal, type Decimal } from '../../market/decimal.ts';
+import {
+  FUTURES_METRICS,
+  FUTURES_SLOT_MS,
+  toFuturesSlot,
+  type FuturesMetric,
+  type FuturesSnapshot,
+} from '../../market/futures-snapshot.ts';
+import type { TimeRange } from '../../market/time-range.ts';
+import type { FuturesPage, RejectedRow } from '../exchange.ts';
+import { readMilliseconds, requireRows } from './candle-page.ts';
+
+/** Binance stamps funding 0 to 19 ms after the hour; everything further off belongs to no hour. */
+const SLOT_TOLERANCE_MS = 1_000;
+/** Statistics of a moment are published some minutes after it; their absence before says nothing. */
+const PUBLISHING_MS = 15 * 60_000;
+
+/** One row in the exchange's own shape: its time and the values that it may hold. */
+export interface FuturesRow {
+  readonly time: unknown;
+  readonly values: Readonly<Partial<Record<FuturesMetric, unknown>>>;
+}
+
+export interface FuturesAnswer {
+  readonly exchange: string;
+  readonly subject: string;
+  readonly asked: TimeRange;
+  readonly limit: number;
+  /** The exchange's clock. */
+  readonly nowMs: number;
+  readonly rows: unknown;
+  /** Reads one row; undefined where it has another shape. */
+  readonly readRow: (raw: unknown) => FuturesRow | undefined;
+  /** How long the period lasts that a row sums up, from its time on: a row whose period runs is not final. 0: a moment. */
+  readonly periodMs: number;
+}
+
+/**
+ * Reads an answer of a futures feed, under full hours.
+ *
+ * @throws ExchangeDataError where the answer is no list, is too long, or the exchange cannot have published any of it.
+ */
+export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
+  const { asked, nowMs, periodMs } = answer;
+  const rows = requireRows(answer);
+  const rejected: RejectedRow[] = [];
+  const accepted = new Map<number, { snapshot: FuturesSnapshot; raws: unknown[]; isDisputed: boolean }>();
+  for (const raw of rows) {
+    const read = readSnapshot(raw, answer);
+    if ('reason' in read) {
+      rejected.push({ raw, ...read });
+      continue;
+    }
+    const { timestamp } = read;
+    if (timestamp < asked.since || timestamp >= asked.until || timestamp + periodMs > nowMs) continue;
+    const before = accepted.get(timestamp);
+    if (before === undefined) accepted.set(timestamp, { snapshot: read, raws: [raw], isDisputed: false });
+    else if (!isSameSnapshot(before.snapshot, read)) {
+      before.raws.push(raw);
+      before.isDisputed = true;
+    }
+  }
+  for (const { raws, snapshot, isDisputed } of accepted.values()) {
+    const reason = 'another row has the same hour and other values';
+    if (isDisputed) rejected.push(...raws.map((raw) => ({ raw, reason, timestamp: snapshot.timestamp })));
+  }
+  const snapshots = [...accepted.values()]
+    .filter(({ isDisputed }) => !isDisputed)
+    .map(({ snapshot }) => snapshot)
+    .toSorted((a, b) => a.timestamp - b.timestamp);
+  return { snapshots, rejected, answered: findAnswered(answer, rows.length, [...accepted.keys()]) };
+}
+
+function findAnswered(answer: FuturesAnswer, rowCount: number, slots: readonly number[]): TimeRange {
+  const { exchange, subject, asked, nowMs, periodMs, limit } = answer;
+  const last = slots.reduce((latest, slot) => Math.max(latest, slot), Number.NEGATIVE_INFINITY);
+  const isCut = rowCount >= limit;
+  if (isCut && slots.length === 0) {
+    throw new ExchangeDataError(
+      exchange,
+      `${exchange} answered ${subject} with a full page of rows that cannot be used`,
+    );
+  }
+  const published = isCut ? Number.NEGATIVE_INFINITY : toSlotAfter(nowMs - PUBLISHING_MS - periodMs);
+  const until = Math.min(asked.until, Math.max(published, last + FUTURES_SLOT_MS));
+  if (until > asked.since) return { since: asked.since, until };
+  throw new ExchangeDataError(exchange, `${exchange} has not published ${subject} yet`);
+}
+
+/** The end of the slots that lie at or before `timeMs`. */
+function toSlotAfter(timeMs: number): number {
+  return (Math.floor(timeMs / FUTURES_SLOT_MS) + 1) * FUTURES_SLOT_MS;
+}
+
+/** The snapshot, or why the row is none, with the hour that it speaks of where it has one. */
+function readSnapshot(raw: unknown, { readRow, nowMs }: FuturesAnswer): FuturesSnapshot | Omit<RejectedRow, 'raw'> {
+  const row = readRow(raw);
+  if (row === undefined) return { reason: 'the row has another shape' };
+  const time = readMilliseconds(row.time);
+  if (time === null) return { reason: 'the time is not a whole number of milliseconds' };
+  const timestamp = toFuturesSlot(time);
+  if (Math.abs(time - timestamp) > SLOT_TOLERANCE_MS) return { reason: 'the time is not a full hour' };
+  if (timestamp > nowMs + SLOT_TOLERANCE_MS) return { reason: 'the time lies in the future', timestamp };
+  try {
+    const metrics: Partial<Record<FuturesMetric, Decimal>> = {};
+    for (const [metric, value] of Object.entries(row.values) as [FuturesMetric, unknown][]) {
+      const decimal = parseDecimal(value);
+      // Only funding can be paid in either direction.
+      if (metric !== 'funding_rate' && decimal.startsWith('-')) return { reason: `${metric} is negative`, timestamp };
+      metrics[metric] = decimal;
+    }
+    return { timestamp, ...metrics };
+  } catch (error) {
+    if (error instanceof RangeError) return { reason: error.message, timestamp };
+    throw error;
+  }
+}
+
+function isSameSnapshot(a: FuturesSnapshot, b: FuturesSnapshot): boolean {
+  return FUTURES_METRICS.every((metric) => {
+    const [one, other] = [a[metric], b[metric]];
+    return one === undefined || other === undefined ? one === other : compareDecimals(one, other) === 0;
+  });
+}

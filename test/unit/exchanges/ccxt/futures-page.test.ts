@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ExchangeDataError } from '../../../../src/errors.ts';
+import { BINANCE_FEEDS } from '../../../../src/exchanges/ccxt/binance-futures-feeds.ts';
+import { parseFuturesPage } from '../../../../src/exchanges/ccxt/futures-page.ts';
+import { FUTURES_FEEDS, type FuturesFeed } from '../../../../src/exchanges/exchange.ts';
+
+const HOUR = 3_600_000;
+const T0 = Date.UTC(2024, 0, 30, 16);
+
+function parse(feed: FuturesFeed, rows: unknown, { hours = 4, nowMs = T0 + 100 * HOUR, limit = 10 } = {}) {
+  const { readRow, periodMs } = BINANCE_FEEDS[feed];
+  const asked = { since: T0, until: T0 + hours * HOUR };
+  return parseFuturesPage({ exchange: 'test', subject: `the ${feed}`, asked, limit, nowMs, rows, readRow, periodMs });
+}
+
+const funding = (time: number, fundingRate: unknown = '-0.00063521') => ({
+  symbol: 'BTCUSDT',
+  fundingRate,
+  fundingTime: time,
+});
+
+describe('parseFuturesPage', () => {
+  it('reads each feed with all digits', () => {
+    const kline = [T0, '9653.29201333', '9654.5', '9653.0', '9653.1', '0', T0 + HOUR - 1, '0', 60, '0', '0', '0'];
+    const rows: Record<FuturesFeed, unknown> = {
+      open_interest: {
+        symbol: 'BTCUSDT',
+        sumOpenInterest: '75375.61700000',
+        sumOpenInterestValue: '3248828883.71251440',
+        timestamp: T0,
+      },
+      top_trader_ratio: {
+        symbol: 'BTCUSDT',
+        longAccount: '0.4558',
+        longShortRatio: '0.8376',
+        shortAccount: '0.5442',
+        timestamp: T0,
+      },
+      taker_buy_sell_ratio: { buySellRatio: '1.1603', buyVol: '298.2800', sellVol: '257.0660', timestamp: T0 },
+      funding_rate: funding(T0 + 19),
+      mark_price: kline,
+    };
+    const read = FUTURES_FEEDS.map((feed) => parse(feed, [rows[feed]]).snapshots);
+    assert.deepEqual(read, [
+      [{ timestamp: T0, open_interest: '75375.61700000', open_interest_value: '3248828883.71251440' }],
+      [{ timestamp: T0, top_trader_ratio: '0.8376' }],
+      [{ timestamp: T0, taker_buy_sell_ratio: '1.1603' }],
+      [{ timestamp: T0, funding_rate: '-0.00063521' }],
+      [{ timestamp: T0, mark_price: '9653.29201333' }],
+    ]);
+  });
+
+  it('keeps aside rows that belong to no hour or hold no number', () => {
+    const { snapshots, rejected } = parse('funding_rate', [
+      funding(T0 + 61_000),
+      funding(T0, ''),
+      funding(T0 + HOUR),
+      null,
+      [1],
+    ]);
+    assert.deepEqual(
+      snapshots.map(({ timestamp }) => timestamp),
+      [T0 + HOUR],
+    );
+    assert.deepEqual(
+      rejected.map(({ reason }) => reason.split(' ').slice(-3).join(' ')),
+      ['a full hour', 'a decimal number', 'has another shape', 'number of milliseconds'].map((text) =>
+        text.split(' ').slice(-3).join(' '),
+      ),
+    );
+    const negative = { sumOpenInterest: '-1', sumOpenInterestValue: '1', timestamp: T0 };
+    assert.deepEqual(parse('open_interest', [negative]).rejected[0], {
+      raw: negative,
+      reason: 'open_interest is negative',
+      timestamp: T0,
+    });
+  });
+
+  it('counts equal rows once and keeps aside those that differ', () => {
+    assert.equal(parse('funding_rate', [funding(T0), funding(T0 + 3)]).snapshots.length, 1);
+    const differing = parse('funding_rate', [funding(T0, '0.1'), funding(T0, '0.2')]);
+    assert.deepEqual([differing.snapshots.length, differing.rejected.length], [0, 2]);
+  });
+
+  it('leaves out an hour whose sums still grow', () => {
+    const row = (timestamp: number) => ({ buySellRatio: '1.1', timestamp });
+    const { snapshots, answered } = parse('taker_buy_sell_ratio', [row(T0), row(T0 + HOUR)], {
+      nowMs: T0 + HOUR + 60_000,
+    });
+    assert.equal(snapshots.length, 1);
+    assert.equal(answered.until, T0 + HOUR);
+  });
+
+  it('speaks of no more than was published, or fits into one answer', () => {
+    assert.equal(parse('funding_rate', []).answered.until, T0 + 4 * HOUR);
+    assert.equal(parse('funding_rate', [funding(T0)], { limit: 1 }).answered.until, T0 + HOUR);
+    assert.equal(parse('open_interest', [], { nowMs: T0 + 2 * HOUR + 10 * 60_000 }).answered.until, T0 + 2 * HOUR);
+    assert.throws(() => parse('open_interest', [], { nowMs: T0 + 60_000 }), /has not published/);
+    assert.throws(() => parse('funding_rate', [funding(T0, 'x')], { limit: 1 }), ExchangeDataError);
+    assert.throws(() => parse('funding_rate', { code: 0 }), ExchangeDataError);
+  });
+});
