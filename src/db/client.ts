@@ -13,6 +13,15 @@ export interface PoolOptions {
   readonly logger: Logger;
 }
 
+/**
+ * The URL with libpq's meaning of sslmode (`require` encrypts and checks no certificate, as psql does): `pg` alone
+ * takes it for verify-full, so that a URL that works everywhere else would fail here.
+ */
+export function withLibpqMeaning(url: string): string {
+  if (!/[?&]sslmode=/.test(url) || /[?&]uselibpqcompat=/.test(url)) return url;
+  return `${url}&uselibpqcompat=true`;
+}
+
 /** Long enough for a server under load, short enough that a firewall that drops packets is noticed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -22,7 +31,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export function createPool({ url, applicationName, maxConnections, statementTimeoutMs, logger }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: withLibpqMeaning(url),
     application_name: applicationName,
     max: maxConnections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

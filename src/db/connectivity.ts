@@ -2,6 +2,7 @@ import pg from 'pg';
 import { DatabaseUnavailableError, messageOf, sqlStateOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { retry } from '../retry.ts';
+import { withLibpqMeaning } from './client.ts';
 
 export interface ConnectivityOptions {
   readonly url: string;
@@ -43,7 +44,7 @@ export async function waitForDatabase(options: ConnectivityOptions): Promise<Ser
 
 async function probeDatabase(url: string, place: string): Promise<ServerFacts> {
   const client = new pg.Client({
-    connectionString: url,
+    connectionString: withLibpqMeaning(url),
     application_name: 'candlekeep connectivity',
     connectionTimeoutMillis: 10_000,
   });

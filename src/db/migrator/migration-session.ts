@@ -4,6 +4,7 @@ import pg from 'pg';
 import { MigrationError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { AnyKysely } from '../catalog.ts';
+import { withLibpqMeaning } from '../client.ts';
 
 /** DDL that waits for a lock makes every later reader wait behind it: so it gives up soon, and is tried again. */
 const LOCK_TIMEOUT_MS = 3_000;
@@ -63,7 +64,7 @@ export class MigrationSession implements AsyncDisposable {
    */
   static async open(url: string, logger: Logger): Promise<MigrationSession> {
     const client = new pg.Client({
-      connectionString: url,
+      connectionString: withLibpqMeaning(url),
       application_name: nameFor('starting'),
       connectionTimeoutMillis: 10_000,
       keepAlive: true,

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseConfig, type Environment } from '../../src/config.ts';
+import { ConfigError } from '../../src/errors.ts';
+
+const checks = {
+  findCronFault: (expression: string) => (expression.split(' ').length === 5 ? null : 'it needs five fields'),
+  findExchangeFault: (id: string) => (['binance', 'okx'].includes(id) ? null : `"${id}" is no exchange`),
+};
+const parse = (environment: Environment, isTerminal = false) => parseConfig(environment, checks, isTerminal);
+
+function problemsOf(environment: Environment): readonly string[] {
+  try {
+    parse(environment);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems;
+  }
+  return [];
+}
+
+describe('parseConfig', () => {
+  it('needs nothing', () => {
+    const config = parse({});
+    assert.equal(config.database.url, null);
+    assert.equal(config.database.connectTimeoutMs, 60_000);
+    assert.equal(config.database.migrateOnBoot, true);
+    assert.equal(config.http.host, '127.0.0.1');
+    assert.equal(config.http.port, 8000);
+    assert.equal(config.http.adminToken, null);
+    assert.deepEqual(
+      config.collect.markets.map(({ exchange, symbol }) => `${exchange}:${symbol}`),
+      ['binance:BTC/USDT', 'binance:ETH/USDT', 'binance:SOL/USDT'],
+    );
+    assert.deepEqual(config.collect.timeframes, ['1h']);
+    assert.deepEqual(config.collect.backfill, { days: 1095 });
+    assert.equal(config.telegram, null);
+  });
+
+  it('counts an empty or blank variable as unset', () => {
+    assert.equal(parse({ DATABASE_URL: '', PORT: '  ', ADMIN_TOKEN: '' }).http.port, 8000);
+  });
+
+  it('reads every variable', () => {
+    const config = parse({
+      DATABASE_URL: 'postgresql://u:p@db/x',
+      MIGRATION_DATABASE_URL: 'postgres://owner:p@db/x',
+      DATA_DIR: '/var/keep',
+      DB_CONNECT_TIMEOUT_S: '5',
+      MIGRATE_ON_BOOT: 'No',
+      MIGRATION_LOCK_WAIT_S: '7',
+      HOST: '0.0.0.0',
+      PORT: '0',
+      ADMIN_TOKEN: 'sixteen-characters',
+      MARKETS: 'binance:btc/usdt, okx:*/USDT',
+      TIMEFRAMES: '1m,1d',
+      BACKFILL_DAYS: '3',
+      BACKFILL_FROM: '2024-01-01',
+      FUTURES: '0',
+      EXCHANGE_URLS: 'binance=http://127.0.0.1:9001/',
+      REFRESH_CRON: '0 * * * *',
+      LOG_LEVEL: 'debug',
+      LOG_PRETTY: 'true',
+      TELEGRAM_BOT_TOKEN: 't',
+      TELEGRAM_CHAT_ID: 'c',
+    });
+    assert.equal(config.database.migrationUrl, 'postgres://owner:p@db/x');
+    assert.equal(config.dataDir, '/var/keep');
+    assert.equal(config.database.migrateOnBoot, false);
+    assert.equal(config.database.migrationLockWaitMs, 7_000);
+    assert.deepEqual(config.collect.markets, [
+      { exchange: 'binance', symbol: 'BTC/USDT' },
+      { exchange: 'okx', symbol: '*/USDT' },
+    ]);
+    assert.deepEqual(config.collect.backfill, { fromMs: Date.UTC(2024, 0, 1) });
+    assert.equal(config.collect.futures, false);
+    assert.equal(config.exchangeUrls.get('binance'), 'http://127.0.0.1:9001');
+    assert.deepEqual(config.telegram, {
+      botToken: 't',
+      chatId: 'c',
+      cron: '0 * * * *',
+      apiUrl: 'https://api.telegram.org',
+    });
+    assert.deepEqual(config.log, { level: 'debug', pretty: true });
+  });
+
+  it('shows lines for a person on a terminal only', () => {
+    assert.equal(parse({}, true).log.pretty, true);
+    assert.equal(parse({}, false).log.pretty, false);
+  });
+
+  it('reports every problem at once, one line each', () => {
+    const problems = problemsOf({ PORT: '70000', TIMEFRAMES: '1h,7x', LOG_LEVEL: 'loud', REFRESH_CRON: 'often' });
+    assert.deepEqual(problems.map((line) => line.split(':')[0]).toSorted(), [
+      'LOG_LEVEL',
+      'PORT',
+      'REFRESH_CRON',
+      'TIMEFRAMES',
+    ]);
+    assert.ok(problems.every((line) => !line.includes('\n')));
+  });
+
+  const faults: [string, Environment, RegExp][] = [
+    ['a port that is none', { PORT: '1e3' }, /^PORT: must be a whole number from 0 to 65535 \(it is "1e3"\)$/],
+    ['a database of another kind', { DATABASE_URL: 'mysql://x' }, /^DATABASE_URL: must begin with postgresql:/],
+    ['an unknown exchange', { MARKETS: 'binnance:BTC/USDT' }, /^MARKETS: "binnance" is no exchange/],
+    ['a market without exchange', { MARKETS: 'BTC/USDT' }, /write exchange:BASE\/QUOTE/],
+    ['half a wildcard', { MARKETS: 'binance:B*/USDT' }, /a \* stands for one whole currency/],
+    ['an empty item', { MARKETS: 'binance:BTC/USDT,,' }, /has an empty item/],
+    ['a start in the future', { BACKFILL_FROM: '2999-01-01' }, /lies in the future/],
+    ['a start that is no date', { BACKFILL_FROM: '12' }, /must be an ISO date/],
+    ['an origin with a path', { EXCHANGE_URLS: 'binance=http://x/y' }, /must be an origin only/],
+    ['half a Telegram', { TELEGRAM_CHAT_ID: '5' }, /set both, or neither/],
+    ['an owner without a runtime role', { MIGRATION_DATABASE_URL: 'postgres://x/y' }, /needs DATABASE_URL too/],
+    ['a word for a truth', { FUTURES: 'perhaps' }, /must be true or false/],
+  ];
+  for (const [name, environment, expected] of faults) {
+    it(`refuses ${name}`, () => {
+      const problems = problemsOf(environment);
+      assert.equal(problems.length, 1);
+      assert.match(problems[0] ?? '', expected);
+    });
+  }
+
+  it('never shows a secret', () => {
+    const text = problemsOf({
+      ADMIN_TOKEN: 'hunter2',
+      DATABASE_URL: 'oracle://me:hunter2@x',
+      TELEGRAM_BOT_TOKEN: 'hunter2',
+    }).join('\n');
+    assert.match(text, /ADMIN_TOKEN: must have at least 16 characters/);
+    assert.ok(!text.includes('hunter2'), text);
+  });
+});

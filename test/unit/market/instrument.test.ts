@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isWildcard, matchesPattern } from '../../../src/market/instrument.ts';
+import { FUTURES_SLOT_MS, toFuturesSlot } from '../../../src/market/futures-snapshot.ts';
+
+const matches = (pattern: string, symbol: string, exchange = 'binance') =>
+  matchesPattern({ exchange: 'binance', symbol: pattern }, { exchange, symbol });
+
+describe('market patterns', () => {
+  it('match one symbol, or any currency in the place of a *', () => {
+    assert.ok(matches('BTC/USDT', 'BTC/USDT') && !matches('BTC/USDT', 'BTC/USDC'));
+    assert.ok(matches('*/USDT', 'ETH/USDT') && !matches('*/USDT', 'ETH/BTC') && matches('*/*', 'ETH/BTC'));
+    assert.ok(!matches('*/USDT', 'BTC/USDT:USDT'), 'a perpetual is another market');
+    assert.ok(!matches('*/USDT', 'ETH/USDT', 'okx'));
+    assert.ok(isWildcard({ exchange: 'binance', symbol: '*/USDT' }));
+  });
+});
+
+describe('futures slots', () => {
+  it('take in the 0 to 19 ms that exchanges stamp funding after the hour', () => {
+    const slot = 10 * FUTURES_SLOT_MS;
+    for (const offset of [0, 1, 19]) assert.equal(toFuturesSlot(slot + offset), slot);
+    assert.equal(toFuturesSlot(slot - 3), slot);
+  });
+});
