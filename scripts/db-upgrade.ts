@@ -46,7 +46,9 @@ await runCommand(async () => {
   }
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => interrupted.abort(new Error(`stopped by ${signal}: the revision under way was rolled back`)));
+    process.once(signal, () =>
+      interrupted.abort(new Error(`stopped by ${signal}: the revision under way was rolled back`)),
+    );
   const result = await migrator.upgrade({
     to,
     actor: 'cli',
@@ -63,7 +65,10 @@ function describePlan({ version, target, revisions, steps }: UpgradePlan): strin
   return [
     `now at ${version ?? 'no revision'}, target ${target}`,
     revisions.length === 0 ? 'no revision would run' : `would run: ${revisions.join(', ')}`,
-    ...steps.map(({ step, action, reason }) => `step ${step}: ${action === 'apply' ? 'would be applied' : `deferred, ${reason ?? ''}`}`),
+    ...steps.map(
+      ({ step, action, reason }) =>
+        `step ${step}: ${action === 'apply' ? 'would be applied' : `deferred, ${reason ?? ''}`}`,
+    ),
   ].join('\n');
 }
 

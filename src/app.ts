@@ -79,5 +79,18 @@ export function createApp(config: Config, logger: Logger) {
     },
   });
 
-  return { config, logger, state, embedded, runtimeUrl, migrationUrl, kysely, databaseMonitor, schema, http, scheduler, ingest };
+  return {
+    config,
+    logger,
+    state,
+    embedded,
+    runtimeUrl,
+    migrationUrl,
+    kysely,
+    databaseMonitor,
+    schema,
+    http,
+    scheduler,
+    ingest,
+  };
 }

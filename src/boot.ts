@@ -72,6 +72,9 @@ async function migrate(app: App, signal: AbortSignal): Promise<void> {
       { revision: null, code: 'SCHEMA_BEHIND' },
     );
   if (status.unknown.length > 0)
-    logger.warn({ unknown: status.unknown }, 'the database is newer than this build: its own tables are verified, nothing is migrated');
+    logger.warn(
+      { unknown: status.unknown },
+      'the database is newer than this build: its own tables are verified, nothing is migrated',
+    );
   for (const step of status.deferred) logger.info({ ...step }, 'a step of the schema is deferred');
 }

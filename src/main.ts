@@ -20,7 +20,9 @@ function readConfig() {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) process.stderr.write(`${problem}\n`);
-    process.stderr.write('candlekeep did not start: mend the lines above in the environment or .env (see .env.example)\n');
+    process.stderr.write(
+      'candlekeep did not start: mend the lines above in the environment or .env (see .env.example)\n',
+    );
     process.exit(EXIT.config);
   }
 }
@@ -57,7 +59,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 function fail(error: unknown): void {
   if (stopping.signal.aborted) return;
   app.state.failure = messageOf(error);
-  logger.fatal(error instanceof AppError ? { code: error.code, reason: messageOf(error) } : { err: error }, 'candlekeep failed');
+  logger.fatal(
+    error instanceof AppError ? { code: error.code, reason: messageOf(error) } : { err: error },
+    'candlekeep failed',
+  );
   stop(EXIT.failed, 'failed');
 }
 process.on('uncaughtException', fail);

@@ -17,25 +17,28 @@ export interface Candle {
 /** The earliest opening time that is believed: 2009-01-03, Bitcoin's first block. */
 const EARLIEST_MS = Date.UTC(2009, 0, 3);
 
+const VALUE_NAMES = ['open', 'high', 'low', 'close', 'volume'] as const;
+
 /**
  * Why a candle cannot be one, or null where it may be stored: the opening time lies on the timeframe's grid and not in
  * the future of `nowMs` (the exchange's clock); low ≤ open, close ≤ high; no value is negative.
  */
 export function findCandleFault(candle: Candle, timeframe: Timeframe, nowMs: number): string | null {
-  const { timestamp, open, high, low, close, volume } = candle;
+  const { timestamp, open, high, low, close } = candle;
   if (!Number.isSafeInteger(timestamp)) return 'the opening time is not a whole number of milliseconds';
   if (timestamp < EARLIEST_MS) return 'the opening time lies before 2009';
   if (timestamp > nowMs) return 'the opening time lies in the future';
   if (!isOnGrid(timestamp, timeframe)) return `the opening time is off the ${timeframe} grid`;
-  for (const [name, value] of Object.entries({ open, high, low, close, volume })) {
+  for (const name of VALUE_NAMES) {
+    const value = candle[name];
     if (!isDecimal(value)) return `${name} is not a decimal number`;
     if (value.startsWith('-')) return `${name} is negative`;
   }
   if (compareDecimals(low, high) > 0) return 'low is above high';
-  for (const [name, value] of [['open', open], ['close', close]] as const) {
-    if (compareDecimals(value, low) < 0) return `${name} is below low`;
-    if (compareDecimals(value, high) > 0) return `${name} is above high`;
-  }
+  if (compareDecimals(open, low) < 0) return 'open is below low';
+  if (compareDecimals(open, high) > 0) return 'open is above high';
+  if (compareDecimals(close, low) < 0) return 'close is below low';
+  if (compareDecimals(close, high) > 0) return 'close is above high';
   return null;
 }
 
