@@ -35,7 +35,7 @@ await runCommand(async () => {
   }
   const to = values.to.trim() === '' ? 'head' : values.to.trim();
   const logger = createCommandLogger();
-  await using located = await locateDatabase(logger);
+  await using located = await locateDatabase(logger, { create: !values['dry-run'] });
   const { migrationUrl } = located;
   await waitForDatabase({ url: migrationUrl, timeoutMs: 10_000, logger });
   const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 600_000, logger });

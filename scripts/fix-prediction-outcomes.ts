@@ -28,7 +28,8 @@ await runCommand(async () => {
     console.log(HELP);
     return 0;
   }
-  const { kysely, close } = await openDatabase();
+  const database = await openDatabase();
+  const { kysely } = database;
   try {
     const { outcomes, predictions } = await countSurplusOutcomes(kysely);
     if (outcomes === 0) {
@@ -49,6 +50,6 @@ await runCommand(async () => {
     console.log('nothing was changed; to delete them: make fix-prediction-outcomes YES=1');
     return 3;
   } finally {
-    await close();
+    await database.close();
   }
 });

@@ -37,13 +37,22 @@ export function createApp(config: Config, logger: Logger) {
   const migrator = new SchemaMigrator({ url: migrationUrl, lockWaitMs: database.migrationLockWaitMs, logger });
   const schema = new SchemaMonitor({ migrator });
 
+  let isFirstBackfillDone = false;
   const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
   const ingest = new IngestService({
     openExchange: (id) => createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger }),
     stores: repositories,
     collect: config.collect,
     logger,
-    ...(progressBar ? { onProgress: (progress) => progressBar.show(progress) } : {}),
+    onProgress: (progress) => {
+      progressBar?.show(progress);
+      // The schedule's next turn may be minutes away, and the view is still without what was just fetched.
+      if (progress.complete < progress.series || isFirstBackfillDone) return;
+      isFirstBackfillDone = true;
+      scheduler
+        .runNow(refresh.name)
+        .catch((error: unknown) => logger.debug({ err: error }, 'no refresh after backfill'));
+    },
   });
 
   const refresh = new RefreshRecentOhlcv({
@@ -83,6 +92,7 @@ export function createApp(config: Config, logger: Logger) {
     config,
     logger,
     state,
+    progressBar,
     embedded,
     runtimeUrl,
     migrationUrl,

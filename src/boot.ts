@@ -1,5 +1,6 @@
 import type { App } from './app.ts';
 import { isConnectionLoss, waitForDatabase } from './db/connectivity.ts';
+import { groupDeferred } from './db/migrator/schema-status.ts';
 import { verifySchema } from './db/migrator/verify-schema.ts';
 import { MigrationError, messageOf } from './errors.ts';
 import { startAll, type ServiceContext } from './lifecycle.ts';
@@ -28,6 +29,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   state.enter('verifying');
   await verifySchema(app.kysely);
 
+  stack.defer(() => app.progressBar?.stop());
   await start(app.scheduler, app.ingest);
   state.enter('running');
   logger.info({ schema: app.schema.current()?.version, url: app.http.url }, 'candlekeep is running');
@@ -76,5 +78,5 @@ async function migrate(app: App, signal: AbortSignal): Promise<void> {
       { unknown: status.unknown },
       'the database is newer than this build: its own tables are verified, nothing is migrated',
     );
-  for (const step of status.deferred) logger.info({ ...step }, 'a step of the schema is deferred');
+  for (const group of groupDeferred(status.deferred)) logger.info(group, 'steps of the schema are deferred');
 }

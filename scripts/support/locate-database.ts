@@ -1,7 +1,9 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { config } from 'dotenv';
 import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
 import { findRunningServer } from '../../src/db/embedded/find-running-server.ts';
+import { AppError } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 
 export interface LocatedDatabase extends AsyncDisposable {
@@ -14,8 +16,13 @@ export interface LocatedDatabase extends AsyncDisposable {
 /**
  * The database that the service with this environment (and `.env`) uses: DATABASE_URL, else the embedded server of
  * DATA_DIR, which is joined where the service has it running and otherwise started for the time of the command.
+ *
+ * @throws AppError DATABASE_UNAVAILABLE where there is none yet and `create` is not set.
  */
-export async function locateDatabase(logger: Logger): Promise<LocatedDatabase> {
+export async function locateDatabase(
+  logger: Logger,
+  { create = false }: { /** Make the embedded database where there is none yet. */ create?: boolean } = {},
+): Promise<LocatedDatabase> {
   config({ quiet: true });
   const url = process.env['DATABASE_URL']?.trim() ?? '';
   const migrationUrl = process.env['MIGRATION_DATABASE_URL']?.trim() ?? '';
@@ -26,6 +33,11 @@ export async function locateDatabase(logger: Logger): Promise<LocatedDatabase> {
   const running = await findRunningServer(dataDir);
   if (running !== null) return { url: running, migrationUrl: running, ...nothingToStop };
 
+  if (!create && !existsSync(join(dataDir, 'postgres')))
+    throw new AppError(
+      'DATABASE_UNAVAILABLE',
+      `DATABASE_URL is not set, and there is no embedded database in ${dataDir} yet: make run creates it (or set DATA_DIR)`,
+    );
   const server = new EmbeddedServer({ dataDir, logger });
   const fail = (error: unknown) => logger.error({ err: error }, 'the embedded server failed');
   await server.start({ signal: new AbortController().signal, fail });

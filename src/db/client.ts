@@ -39,7 +39,10 @@ export function createPool({ url, applicationName, maxConnections, statementTime
     keepAlive: true,
     ...(statementTimeoutMs ? { statement_timeout: statementTimeoutMs } : {}),
   });
-  pool.on('error', (error) => logger.warn({ err: error }, 'an idle database connection was lost'));
+  pool.on('error', (error) => {
+    // A pool that ends forgets its connections before the server has let go of them.
+    if (!pool.ending) logger.warn({ reason: error.message }, 'an idle database connection was lost');
+  });
   // Idle connections report to the pool, checked-out ones to themselves: both need a listener. The query in flight
   // rejects with the error as well, so nothing is lost here.
   pool.on('connect', (client) => {

@@ -1,3 +1,4 @@
+import { groupDeferred } from '../db/migrator/schema-status.ts';
 import type { HealthDocument } from './health.ts';
 import type { SeriesObject } from './routes/series.ts';
 
@@ -47,8 +48,8 @@ function reportSchema(schema: HealthDocument['schema']): string[] {
         : 'at head';
   return [
     `  schema        ${version ?? 'none'}, ${place}, ${timescaledb === null ? 'plain PostgreSQL' : `TimescaleDB ${timescaledb}`}`,
-    ...deferred.map(
-      ({ step, revision, reason, remedy }) => `                deferred: ${step} (${revision}): ${reason}; ${remedy}`,
+    ...groupDeferred(deferred).map(
+      ({ steps, reason, remedy }) => `                deferred: ${steps.join(', ')}: ${reason}; remedy: ${remedy}`,
     ),
   ];
 }

@@ -74,7 +74,7 @@ async function migrateOnce(session: MigrationSession, revision: Revision, applie
     disableTransactions: !revision.transaction,
   });
   const { error } = await migrator.migrateTo(revision.name);
-  if (error !== undefined) throw error instanceof Error ? error : new Error(String(error));
+  if (error !== undefined) throw error instanceof Error ? error : new Error('a revision threw what is no error', { cause: error });
 }
 
 /** What to do about the errors that a revision can be expected to meet. */

@@ -23,6 +23,16 @@ export interface DeferredStep {
   readonly remedy: string;
 }
 
+/** Deferred steps that wait for the same thing, told once: on plain PostgreSQL all hypertables do. */
+export function groupDeferred(
+  deferred: readonly DeferredStep[],
+): { readonly steps: readonly string[]; readonly reason: string; readonly remedy: string }[] {
+  const groups = Map.groupBy(deferred, ({ reason, remedy }) => JSON.stringify([reason, remedy]));
+  return [...groups.values()].flatMap((group) =>
+    group.slice(0, 1).map(({ reason, remedy }) => ({ steps: group.map(({ step }) => step), reason, remedy })),
+  );
+}
+
 export interface AppliedRevision {
   readonly revision: string;
   readonly duration_ms: number;

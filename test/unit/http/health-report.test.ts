@@ -42,7 +42,7 @@ describe('reportHealth', () => {
     for (const part of [
       /is degraded$/m,
       /newer than this build \(0002_b\), TimescaleDB 2\.26\.4/,
-      /deferred: hypertable \(0001_a\): no extension; install it/,
+      /deferred: hypertable: no extension; remedy: install it/,
       /last error: banned/,
       /recent_ohlcv {2}not refreshed yet/,
       /! the database is newer.*0009_z/,
