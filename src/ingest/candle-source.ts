@@ -33,7 +33,7 @@ export class CandleSource implements Source {
   readonly aheadSlots = 1;
   readonly isProbed: boolean;
   readonly #deps: CandleSourceDeps;
-  readonly #coarse: Timeframe | null;
+  readonly #coarse: readonly Timeframe[];
 
   constructor(deps: CandleSourceDeps) {
     const { exchange, symbol, timeframe } = deps.series;
@@ -41,10 +41,10 @@ export class CandleSource implements Source {
     this.fields = { exchange, symbol, timeframe };
     this.stepMs = timeframeMs(timeframe);
     this.pageSlots = deps.exchange.candleLimit;
-    this.#coarse =
-      COARSE_TIMEFRAMES.find((coarse) => timeframeMs(coarse) > this.stepMs && deps.exchange.hasTimeframe(coarse)) ??
-      null;
-    this.isProbed = this.#coarse !== null;
+    this.#coarse = COARSE_TIMEFRAMES.filter(
+      (coarse) => timeframeMs(coarse) > this.stepMs && deps.exchange.hasTimeframe(coarse),
+    );
+    this.isProbed = this.#coarse.length > 0;
     this.delayMs = 1_000 + 1_000 * deps.jitter;
   }
 
@@ -66,23 +66,23 @@ export class CandleSource implements Source {
   }
 
   /**
-   * Asks for candles of a week (or a day): a week without one is a week without a trade, such as all before a listing.
-   * An answer without any candle, or with refused rows, is not believed.
+   * Asks for candles of a week, then of a day: a week without one is a week without a trade, such as all before a
+   * listing. The weeks beside one with trades are not believed (who made the candles may have left out a partial one),
+   * nor is an answer without any candle, or with refused rows.
    */
   async fetchEmptyRanges(range: TimeRange, signal: AbortSignal): Promise<TimeRange[]> {
     const { exchange, series } = this.#deps;
-    if (this.#coarse === null) return [];
-    const coarse = createRange(
-      floorToTimeframe(range.since, this.#coarse),
-      floorToTimeframe(range.until, this.#coarse),
-    );
-    if (!coarse) return [];
-    const page = await exchange.fetchCandles({ symbol: series.symbol, timeframe: this.#coarse, range: coarse }, signal);
-    const answered = intersectRanges(page.answered, range);
-    if (!answered || page.candles.length === 0 || page.rejected.length > 0) return [];
-    const opened = page.candles.map(({ timestamp }) => timestamp);
-    const empty = findUncovered(coarse, opened, timeframeMs(this.#coarse));
-    return intersectLists(empty, [answered]);
+    for (const timeframe of this.#coarse) {
+      const whole = createRange(floorToTimeframe(range.since, timeframe), floorToTimeframe(range.until, timeframe));
+      if (!whole) continue;
+      const page = await exchange.fetchCandles({ symbol: series.symbol, timeframe, range: whole }, signal);
+      const answered = intersectRanges(page.answered, range);
+      if (!answered || page.candles.length === 0 || page.rejected.length > 0) continue;
+      const lengthMs = timeframeMs(timeframe);
+      const believed = page.candles.map(({ timestamp }) => timestamp - lengthMs);
+      return intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered]);
+    }
+    return [];
   }
 
   async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {

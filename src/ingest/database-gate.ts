@@ -87,7 +87,7 @@ function throwUnlessPassing(error: unknown): void {
 }
 
 /** Whether an error says that this program is wrong, rather than the world. */
-export function isProgrammingError(error: unknown): boolean {
+function isProgrammingError(error: unknown): boolean {
   return (
     error instanceof TypeError ||
     error instanceof RangeError ||

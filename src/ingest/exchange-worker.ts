@@ -39,6 +39,16 @@ interface Turn {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+interface ChoreEntry {
+  readonly chore: Chore;
+  at: number;
+  failures: number;
+  lastError: string | null;
+  /** Whether it succeeded once. */
+  isDone: boolean;
+  isBusy: boolean;
+}
+
 const HOUR_MS = 3_600_000;
 /** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
 const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
@@ -55,14 +65,26 @@ export class ExchangeWorker {
   readonly #wakeup: Wakeup;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #served = new WeakMap<Collector, number>();
-  readonly #chores: { readonly chore: Chore; at: number; failures: number; isDone: boolean; isBusy: boolean }[];
+  readonly #chores: ChoreEntry[];
   #turns = 0;
   #crash: { readonly error: unknown } | null = null;
 
   constructor(deps: ExchangeWorkerDeps) {
     this.#deps = deps;
     this.#wakeup = new Wakeup({ clock: deps.clock });
-    this.#chores = deps.chores.map((chore) => ({ chore, at: 0, failures: 0, isDone: false, isBusy: false }));
+    this.#chores = deps.chores.map((chore) => ({
+      chore,
+      at: 0,
+      failures: 0,
+      lastError: null,
+      isDone: false,
+      isBusy: false,
+    }));
+  }
+
+  /** Why the exchange's clock or markets cannot be read, or null. */
+  get lastError(): string | null {
+    return this.#chores.find(({ lastError }) => lastError !== null)?.lastError ?? null;
   }
 
   /** Looks again at once: something changed that it waits for. */
@@ -97,6 +119,7 @@ export class ExchangeWorker {
   }
 
   #findChore(now: number): Turn | number | null {
+    const { clock, logger } = this.#deps;
     for (const entry of this.#chores) {
       const { chore } = entry;
       if (!entry.isBusy && entry.at <= now) {
@@ -106,16 +129,15 @@ export class ExchangeWorker {
             await chore.run(signal).finally(() => (entry.isBusy = false));
             return true;
           },
-          onSuccess: () =>
-            Object.assign(entry, { at: clockNow(this.#deps) + chore.everyMs, failures: 0, isDone: true }),
-          onFailure: (waitMs) =>
-            Object.assign(entry, { at: clockNow(this.#deps) + waitMs, failures: entry.failures + 1 }),
+          onSuccess: () => {
+            Object.assign(entry, { at: clock.now() + chore.everyMs, failures: 0, lastError: null, isDone: true });
+          },
+          onFailure: (waitMs, message) => {
+            Object.assign(entry, { at: clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
+          },
           onRefused: (reason) => {
-            this.#deps.logger.error(
-              { chore: chore.name, reason },
-              'the exchange refused a request that it must answer',
-            );
-            Object.assign(entry, { at: clockNow(this.#deps) + HOUR_MS });
+            logger.error({ chore: chore.name, reason }, 'the exchange refused a request that it must answer');
+            Object.assign(entry, { at: clock.now() + HOUR_MS, lastError: reason });
           },
           failures: entry.failures,
           fields: { exchange: this.#deps.exchange.id, chore: chore.name },
@@ -199,8 +221,4 @@ export class ExchangeWorker {
       this.#crash ??= { error };
     }
   }
-}
-
-function clockNow({ clock }: ExchangeWorkerDeps): number {
-  return clock.now();
 }

@@ -125,7 +125,7 @@ export class IngestService implements Service {
 
   /** The error that matters most: ours, the database's, an exchange's, a series', a feed's. */
   #findError(states: readonly SeriesState[], feeds: readonly Collector[]): string | null {
-    const gates = [...this.#ingests.values()].map(({ gate }) => gate.lastError);
+    const gates = [...this.#ingests.values()].map(({ gate, worker }) => gate.lastError ?? worker.lastError);
     const errors = [
       this.#crash,
       this.#database.lastError,

@@ -2,7 +2,7 @@ import { intersectRanges, mergeRanges, type TimeRange } from '../market/time-ran
 import { intersectLists, subtractLists } from './slot-ranges.ts';
 
 /** A hole inside an answered range, by what it means. */
-export type HoleVerdict =
+type HoleVerdict =
   /** The newest slots: the exchange may only be late. Asked again soon, with growing waits. */
   | 'late'
   /** The answer held rows that were refused: the slot may exist. Asked again with long waits; still missing. */

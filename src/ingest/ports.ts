@@ -15,7 +15,7 @@ export interface CandleStore {
   findLatest(series: Series): Promise<Candle | null>;
 }
 
-export interface UpsertCounts {
+interface UpsertCounts {
   readonly inserted: number;
   readonly updated: number;
 }

@@ -39,7 +39,7 @@ function describeUnknown(exchange: string, symbol: string, instruments: readonly
 }
 
 /** Up to three of `names` that differ from `wanted` by at most two edits, or by the order of their halves, nearest first. */
-export function listNearest(wanted: string, names: readonly string[]): string[] {
+function listNearest(wanted: string, names: readonly string[]): string[] {
   const swapped = wanted.split('/').toReversed().join('/');
   return names
     .map((name) => ({ name, distance: name === swapped ? 0 : countEdits(wanted, name, 2) }))

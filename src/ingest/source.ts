@@ -46,7 +46,7 @@ export interface Source {
   findLatest(): Promise<number | null>;
   /** What the database lacks in `range`, oldest first. */
   listGaps(range: TimeRange): Promise<TimeRange[]>;
-  /** The parts of `range` for which the exchange has nothing for certain, found with one request. */
+  /** The parts of `range` for which the exchange has nothing for certain, found with a request or two. */
   fetchEmptyRanges(range: TimeRange, signal: AbortSignal): Promise<TimeRange[]>;
   fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage>;
 }

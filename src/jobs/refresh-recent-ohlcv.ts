@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 
 /** What the job needs of the repository of the view. */
-export interface RefreshableView {
+interface RefreshableView {
   refresh(): Promise<void>;
   countRows(): Promise<number>;
 }

@@ -5,7 +5,7 @@ import type { Job } from './job.ts';
 import { TelegramClient, type TelegramClientDeps } from './telegram-client.ts';
 
 /** What the job needs of the repository of telegram_reports. */
-export interface ReportLog {
+interface ReportLog {
   insert(report: {
     readonly reportType: string;
     readonly content: string;
@@ -55,7 +55,7 @@ export class SendTelegramReport implements Job {
 }
 
 /** The report's text: a few lines for a person. */
-export function createReport(health: IngestHealth): string {
+function createReport(health: IngestHealth): string {
   const { state, series, complete, behind, refused, max_lag_seconds: lag, last_error: error } = health;
   const rest = series - complete - behind - refused;
   const counts = [`${complete} of ${series} series complete`];

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { retry, type Backoff } from '../retry.ts';
 
 /** The Bot API refused a message or could not be reached. The text never holds the token. */
-export class TelegramError extends AppError {
+class TelegramError extends AppError {
   readonly isRetryable: boolean;
   /** How long the API asked us to wait, or null. */
   readonly retryAfterMs: number | null;

@@ -1,4 +1,3 @@
-import { pino } from 'pino';
 import type {
   CandlePage,
   CandleRequest,
@@ -10,7 +9,6 @@ import type {
 import type { Clock } from '../../../src/ingest/clock.ts';
 import type { CandleChange, IngestStores } from '../../../src/ingest/ports.ts';
 import { findUncovered } from '../../../src/ingest/slot-ranges.ts';
-import type { Logger } from '../../../src/logger.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
@@ -47,7 +45,10 @@ export class VirtualClock implements Clock {
           resolve();
         },
       };
-      if (signal.aborted) { reject(signal.reason as Error); return; }
+      if (signal.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
       signal.addEventListener('abort', abort, { once: true });
       this.#sleepers.push(sleeper);
     });
@@ -73,19 +74,6 @@ export class VirtualClock implements Clock {
   async run(ms: number): Promise<void> {
     await this.runUntil(() => false, ms);
   }
-}
-
-export interface LogLine {
-  readonly level: number;
-  readonly msg: string;
-  readonly [field: string]: unknown;
-}
-
-/** A logger that keeps its lines. */
-export function createKeptLog(): { logger: Logger; lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) });
-  return { logger, lines };
 }
 
 /** A candle whose values are a function of its opening time, within one of truth. */

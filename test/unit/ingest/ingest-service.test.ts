@@ -4,7 +4,8 @@ import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } fr
 import type { FuturesFeed } from '../../../src/exchanges/exchange.ts';
 import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
-import { createCandle, createKeptLog, listTrue, MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';
+import { createKeptLog } from '../../support/kept-log.ts';
+import { createCandle, listTrue, MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -308,6 +309,18 @@ describe('IngestService, when the world fails', () => {
     exchange.failure = () => null;
     assert.ok(await untilComplete(service));
     assert.equal(service.health().last_error, null);
+  });
+
+  it('tells that the exchange’s clock or markets cannot be read', async () => {
+    const { clock, exchange, start, untilComplete } = createSetting();
+    exchange.list('BTC/USDT', createCandle);
+    exchange.generalFailure = () => new ExchangeDataError('binance', 'this is a web page');
+    const service = await start({ sinceMs: START - 2 * HOUR });
+    await clock.run(5 * MINUTE);
+    assert.deepEqual([service.health().state, service.health().last_error], ['degraded', 'this is a web page']);
+    exchange.generalFailure = () => null;
+    assert.ok(await untilComplete(service));
+    assert.equal(service.health().state, 'running');
   });
 
   it('serves other markets while every request for one of them goes unanswered', async () => {
