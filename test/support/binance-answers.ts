@@ -21,7 +21,7 @@ export const EXCHANGE_INFO = {
   symbols: [spot('BTCUSDT', 'BTC'), spot('LUNAUSDT', 'LUNA', 'BREAK')],
 };
 
-export const FUTURES_EXCHANGE_INFO = {
+const FUTURES_EXCHANGE_INFO = {
   ...EXCHANGE_INFO,
   symbols: [
     {

@@ -3,7 +3,7 @@ import { floorToTimeframe, timeframeMs, type Timeframe } from '../../market/time
 import type { TimeRange } from '../../market/time-range.ts';
 
 /** A candle that ended this short a while ago may be missing because it was not published yet. */
-export const PUBLISHING_MS = 5_000;
+const PUBLISHING_MS = 5_000;
 
 /** Pages this long may have been cut by a limit of the server's that is lower than the one that ccxt knows. */
 const SHORTEST_CUT_PAGE = 100;

@@ -7,7 +7,7 @@ import type { FuturesRow } from './futures-page.ts';
 const STATISTICS_DEPTH_MS = 30 * 86_400_000 - 10 * 60_000;
 
 /** The parameters that the calls share: the exchange's own id, and a range of which both ends are inside. */
-export interface FeedQuery {
+interface FeedQuery {
   readonly symbol: string;
   readonly startTime: number;
   readonly endTime: number;
