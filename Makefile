@@ -6,6 +6,9 @@ NPM_RUN := npm run --silent
 # The app's container where one is running, so that a command meets the database that the service uses.
 APP_CONTAINER = $(shell command -v docker >/dev/null 2>&1 && docker compose ps --status running --quiet app 2>/dev/null)
 IN_APP = $(if $(APP_CONTAINER),docker compose exec -T app node,$(NPM_RUN))
+# There, nothing has to be installed on this machine. Found out only for the targets that ask.
+.SECONDEXPANSION:
+INSTALLED_OR_APP = $(if $(APP_CONTAINER),,$(INSTALLED))
 script = $(if $(APP_CONTAINER),scripts/$(1).ts,$(1) --)
 
 .PHONY: help run demo test status health db-upgrade db-status db-revision fix-prediction-outcomes import export bench
@@ -32,16 +35,16 @@ status: $(INSTALLED) ## what the running service keeps and how it is
 health: $(INSTALLED) ## ask the running service for its health
 	$(NPM_RUN) health
 
-db-upgrade: $(INSTALLED) ## bring the schema to head, or to REV=
+db-upgrade: $$(INSTALLED_OR_APP) ## bring the schema to head, or to REV=
 	$(IN_APP) $(call script,db-upgrade) --to "$(or $(REV),head)"
 
-db-status: $(INSTALLED) ## where the schema stands (exit code: 0 complete, 3 deferred, 1 behind, 2 newer, 4 cannot tell)
+db-status: $$(INSTALLED_OR_APP) ## where the schema stands (exit code: 0 complete, 3 deferred, 1 behind, 2 newer, 4 cannot tell)
 	$(IN_APP) $(call script,db-status)
 
 db-revision: $(INSTALLED) ## write the next revision from a template: NAME="add new table"
 	$(NPM_RUN) db-revision -- "$(NAME)"
 
-fix-prediction-outcomes: $(INSTALLED) ## show surplus prediction outcomes; YES=1 deletes them
+fix-prediction-outcomes: $$(INSTALLED_OR_APP) ## show surplus prediction outcomes; YES=1 deletes them
 	$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes)
 
 import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= where the file does not say)
