@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { waitForDatabase } from '../src/db/connectivity.ts';
-import { SchemaMigrator } from '../src/db/migrator/schema-migrator.ts';
+import { findRuntimeRole, SchemaMigrator } from '../src/db/migrator/schema-migrator.ts';
 import type { UpgradePlan, UpgradeResult } from '../src/db/migrator/schema-status.ts';
 import { createCommandLogger } from './support/command-logger.ts';
 import { describeDeferred } from './support/describe-schema.ts';
@@ -36,9 +36,14 @@ await runCommand(async () => {
   const to = values.to.trim() === '' ? 'head' : values.to.trim();
   const logger = createCommandLogger();
   await using located = await locateDatabase(logger, { create: !values['dry-run'] });
-  const { migrationUrl } = located;
+  const { url, migrationUrl } = located;
   await waitForDatabase({ url: migrationUrl, timeoutMs: 10_000, logger });
-  const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 600_000, logger });
+  const migrator = new SchemaMigrator({
+    url: () => migrationUrl,
+    runtimeRole: findRuntimeRole(url, migrationUrl),
+    lockWaitMs: 600_000,
+    logger,
+  });
   if (values['dry-run']) {
     const plan = await migrator.plan({ to });
     console.log(values.json ? JSON.stringify(plan, null, 2) : describePlan(plan));

@@ -28,7 +28,7 @@ await runCommand(async () => {
     console.log(HELP);
     return 0;
   }
-  const database = await openDatabase();
+  const database = await openDatabase({ as: 'owner' });
   const { kysely } = database;
   try {
     const { outcomes, predictions } = await countSurplusOutcomes(kysely);

@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { createKysely, createPool } from './db/client.ts';
 import { DatabaseMonitor } from './db/database-monitor.ts';
 import { EmbeddedServer } from './db/embedded/embedded-server.ts';
-import { SchemaMigrator } from './db/migrator/schema-migrator.ts';
+import { findRuntimeRole, SchemaMigrator } from './db/migrator/schema-migrator.ts';
 import { createRepositories } from './db/repositories/index.ts';
 import { SchemaMonitor } from './db/schema-monitor.ts';
 import { createExchange } from './exchanges/ccxt/create-exchange.ts';
@@ -30,11 +30,22 @@ export function createApp(config: Config, logger: Logger) {
   const runtimeUrl = () => database.url ?? embedded?.connectionString() ?? '';
   const migrationUrl = () => database.migrationUrl ?? runtimeUrl();
   const kysely = createKysely(() =>
-    createPool({ url: runtimeUrl(), applicationName: 'candlekeep', maxConnections: MAX_CONNECTIONS, logger }),
+    createPool({
+      url: runtimeUrl(),
+      applicationName: 'candlekeep',
+      maxConnections: MAX_CONNECTIONS,
+      schema: () => state.schema,
+      logger,
+    }),
   );
   const repositories = createRepositories(kysely);
   const databaseMonitor = new DatabaseMonitor({ kysely, logger });
-  const migrator = new SchemaMigrator({ url: migrationUrl, lockWaitMs: database.migrationLockWaitMs, logger });
+  const migrator = new SchemaMigrator({
+    url: migrationUrl,
+    runtimeRole: findRuntimeRole(database.url, database.migrationUrl),
+    lockWaitMs: database.migrationLockWaitMs,
+    logger,
+  });
   const schema = new SchemaMonitor({ migrator });
 
   let isFirstBackfillDone = false;
@@ -71,6 +82,7 @@ export function createApp(config: Config, logger: Logger) {
     repositories,
     schema: {
       status: () => schema.status(),
+      history: (limit) => schema.history(limit),
       plan: (options) => schema.plan(options),
       // A caller gets its answer at once: who holds the lock is told with 409.
       upgrade: (options) => schema.upgrade({ ...options, waitMs: 0 }),

@@ -7,6 +7,8 @@ export class BootState {
   progress: string | null = null;
   /** Why the process is about to end. */
   failure: string | null = null;
+  /** The schema of our tables where the runtime role's own search_path does not lead to it. */
+  schema: string | null = null;
 
   enter(phase: Phase): void {
     // Whatever was still going on when the stop came must not look like a start again.

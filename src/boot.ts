@@ -1,7 +1,7 @@
 import type { App } from './app.ts';
 import { isConnectionLoss, waitForDatabase } from './db/connectivity.ts';
 import { groupDeferred } from './db/migrator/schema-status.ts';
-import { verifySchema } from './db/migrator/verify-schema.ts';
+import { verifyPrivileges, verifySchema } from './db/migrator/verify-schema.ts';
 import { MigrationError, messageOf } from './errors.ts';
 import { startAll, type ServiceContext } from './lifecycle.ts';
 import { retry } from './retry.ts';
@@ -28,6 +28,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
 
   state.enter('verifying');
   await verifySchema(app.kysely);
+  await verifyPrivileges(app.kysely);
 
   stack.defer(() => app.progressBar?.stop());
   await start(app.scheduler, app.ingest);
@@ -35,12 +36,15 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   logger.info({ schema: app.schema.current()?.version, url: app.http.url }, 'candlekeep is running');
 }
 
-async function connect({ config, logger, runtimeUrl, migrationUrl }: App, signal: AbortSignal): Promise<void> {
+async function connect(app: App, signal: AbortSignal): Promise<void> {
+  const { config, logger, state, runtimeUrl, migrationUrl } = app;
   const timeoutMs = config.database.connectTimeoutMs;
-  for (const url of new Set([migrationUrl(), runtimeUrl()])) {
-    const facts = await waitForDatabase({ url, timeoutMs, logger, signal });
-    logger.info(facts, 'connected to the database');
-  }
+  const owner = await waitForDatabase({ url: migrationUrl(), timeoutMs, logger, signal });
+  logger.info(owner, 'connected to the database');
+  if (migrationUrl() === runtimeUrl()) return;
+  const runtime = await waitForDatabase({ url: runtimeUrl(), timeoutMs, logger, signal });
+  logger.info(runtime, 'connected to the database as the runtime role');
+  if (runtime.schema !== owner.schema) state.schema = owner.schema;
 }
 
 async function migrate(app: App, signal: AbortSignal): Promise<void> {
@@ -78,5 +82,7 @@ async function migrate(app: App, signal: AbortSignal): Promise<void> {
       { unknown: status.unknown },
       'the database is newer than this build: its own tables are verified, nothing is migrated',
     );
+  if (status.edited.length > 0)
+    logger.warn({ edited: status.edited }, 'revisions were edited after they had run here: restore them');
   for (const group of groupDeferred(status.deferred)) logger.info(group, 'steps of the schema are deferred');
 }

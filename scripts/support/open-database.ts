@@ -12,14 +12,15 @@ export interface OpenDatabase {
 }
 
 /**
- * The database of the service (see `locateDatabase`) for the time of a command, as its runtime role.
+ * The database of the service (see `locateDatabase`) for the time of a command, as its runtime role or as the owner of
+ * the schema.
  *
  * @throws DatabaseUnavailableError where it cannot be reached.
  */
-export async function openDatabase(): Promise<OpenDatabase> {
+export async function openDatabase({ as = 'runtime' }: { as?: 'runtime' | 'owner' } = {}): Promise<OpenDatabase> {
   const logger = createCommandLogger();
   const located = await locateDatabase(logger);
-  const { url } = located;
+  const url = as === 'owner' ? located.migrationUrl : located.url;
   try {
     await waitForDatabase({ url, timeoutMs: 0, logger });
   } catch (error) {

@@ -10,6 +10,8 @@ export interface PoolOptions {
   readonly maxConnections: number;
   /** Cancels a statement after so long; 0: never. */
   readonly statementTimeoutMs?: number;
+  /** Put first in the search_path, where the role's own does not lead to our tables; asked at each new connection. */
+  readonly schema?: () => string | null;
   readonly logger: Logger;
 }
 
@@ -29,7 +31,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * A pool whose connections may die at any time: a terminated backend is logged instead of ending the process (a `pg`
  * client without an error listener does that), and the next query gets a fresh connection.
  */
-export function createPool({ url, applicationName, maxConnections, statementTimeoutMs, logger }: PoolOptions): pg.Pool {
+export function createPool(options: PoolOptions): pg.Pool {
+  const { url, applicationName, maxConnections, statementTimeoutMs, schema, logger } = options;
   const pool = new pg.Pool({
     connectionString: withLibpqMeaning(url),
     application_name: applicationName,
@@ -47,6 +50,14 @@ export function createPool({ url, applicationName, maxConnections, statementTime
   // rejects with the error as well, so nothing is lost here.
   pool.on('connect', (client) => {
     client.on('error', (error: Error) => logger.debug({ err: error }, 'a database connection broke while in use'));
+    const name = schema?.() ?? null;
+    if (name === null) return;
+    // Queued before whatever the connection was opened for.
+    client
+      .query(`select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`, [
+        name,
+      ])
+      .catch((error: unknown) => logger.debug({ err: error }, 'a new database connection broke at once'));
   });
   return pool;
 }

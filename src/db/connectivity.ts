@@ -17,6 +17,8 @@ export interface ServerFacts {
   readonly serverVersion: string;
   readonly database: string;
   readonly role: string;
+  /** Where this role finds `ohlcv_data`, otherwise where it would create tables; null where its search_path leads nowhere. */
+  readonly schema: string | null;
 }
 
 /** The oldest PostgreSQL that candlekeep is tested on. */
@@ -57,10 +59,13 @@ async function probeDatabase(url: string, place: string): Promise<ServerFacts> {
       version: string;
       database: string;
       role: string;
+      schema: string | null;
       standby: boolean;
     }>(`
       select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
-        current_database() as database, current_user as role, pg_is_in_recovery() as standby`);
+        current_database() as database, current_user as role, pg_is_in_recovery() as standby,
+        coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                  where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema`);
     const [facts] = rows;
     if (!facts) throw new Error('the server answered without a row');
     if (facts.number < OLDEST_MAJOR * 10_000)
@@ -74,7 +79,8 @@ async function probeDatabase(url: string, place: string): Promise<ServerFacts> {
         // A fail-over that is under way promotes it.
         { retryable: true },
       );
-    return { serverVersion: facts.version.split(' ')[0] ?? facts.version, database: facts.database, role: facts.role };
+    const { version, database, role, schema } = facts;
+    return { serverVersion: version.split(' ')[0] ?? version, database, role, schema };
   } catch (error) {
     throw error instanceof DatabaseUnavailableError ? error : explain(error, place);
   } finally {

@@ -1,3 +1,4 @@
+import type { HistoryEntry } from './migrator/history.ts';
 import type { SchemaMigrator, UpgradeOptions } from './migrator/schema-migrator.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from './migrator/schema-status.ts';
 
@@ -22,6 +23,10 @@ export class SchemaMonitor {
   async status(): Promise<SchemaStatus> {
     this.#current = await this.#migrator.status();
     return this.#current;
+  }
+
+  history(limit: number): Promise<HistoryEntry[]> {
+    return this.#migrator.history(limit);
   }
 
   plan(options: { to: string }): Promise<UpgradePlan> {

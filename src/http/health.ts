@@ -1,4 +1,4 @@
-import type { SchemaStatus } from '../db/migrator/schema-status.ts';
+import { summariseSchema, type SchemaStatus, type SchemaSummary } from '../db/migrator/schema-status.ts';
 
 /** How far the process has come. */
 export type Phase = 'connecting' | 'migrating' | 'verifying' | 'running' | 'stopping';
@@ -70,7 +70,7 @@ export interface HealthDocument {
   readonly version: string;
   readonly uptime_seconds: number;
   readonly timestamp: string;
-  readonly schema: SchemaStatus | null;
+  readonly schema: SchemaSummary | null;
   readonly components: {
     readonly database: 'up' | 'down';
     readonly scheduler: 'running' | 'stopped';
@@ -112,7 +112,7 @@ export function describeHealth(probes: HealthProbes, { version, uptimeSeconds, n
     version,
     uptime_seconds: Math.floor(uptimeSeconds),
     timestamp: now.toISOString(),
-    schema,
+    schema: schema === null ? null : summariseSchema(schema),
     components: { database, scheduler, ingest: ingestState },
     ingest,
     recent_ohlcv: recent,

@@ -2,8 +2,9 @@ import { sql } from 'kysely';
 import { messageOf, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { AnyKysely } from '../catalog.ts';
+import { recordHistory } from './history.ts';
 import type { MigrationSession } from './migration-session.ts';
-import type { DeferredStep, PlannedStep } from './schema-status.ts';
+import type { DeferredStep, PlannedStep, StepStatus } from './schema-status.ts';
 import type { DeferrableStep, StepState } from './steps/deferrable-step.ts';
 import { hypertables } from './steps/hypertables.ts';
 import { timescaledbExtension } from './steps/timescaledb-extension.ts';
@@ -12,29 +13,46 @@ import { uniquePredictionOutcomes } from './steps/unique-prediction-outcomes.ts'
 /** In the order in which they are tried: hypertables need the extension, and unique keys come before them. */
 const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbExtension, ...hypertables];
 
-export interface DueStep {
-  readonly step: DeferrableStep;
-  readonly state: Exclude<StepState, { state: 'applied' }>;
-}
-
-/** The steps of revisions that have run and whose result is not in the catalog. */
-export async function listDueSteps(db: AnyKysely, applied: readonly string[]): Promise<DueStep[]> {
-  const due: DueStep[] = [];
+/** Where each step of the revisions that have run stands. */
+export async function listSteps(db: AnyKysely, applied: readonly string[]): Promise<StepStatus[]> {
+  const steps: StepStatus[] = [];
   for (const step of STEPS) {
-    if (!applied.includes(step.revision)) continue;
-    const state = await step.probe(db);
-    if (state.state !== 'applied') due.push({ step, state });
+    if (applied.includes(step.revision)) steps.push(describeStep(step, await step.probe(db)));
   }
-  return due;
+  return steps;
 }
 
-/** How a due step is told: one that is ready is simply tried by the next boot or upgrade. */
-export function describeDueStep({ step, state }: DueStep): DeferredStep {
-  const { reason, remedy } =
-    state.state === 'blocked'
-      ? state
-      : { reason: 'nothing stands in its way any more', remedy: 'make db-upgrade, or restart the service' };
-  return { step: step.name, revision: step.revision, reason, remedy };
+/** Those of them that are due. */
+export function pickDeferred(steps: readonly StepStatus[]): DeferredStep[] {
+  return steps.flatMap(({ step, revision, reason, remedy }) =>
+    reason === null || remedy === null ? [] : [{ step, revision, reason, remedy }],
+  );
+}
+
+/** Whether an upgrade would have something to try. */
+export async function hasReadyStep(db: AnyKysely, applied: readonly string[]): Promise<boolean> {
+  for (const step of STEPS) {
+    if (applied.includes(step.revision) && (await step.probe(db)).state === 'ready') return true;
+  }
+  return false;
+}
+
+function describeStep({ name, revision }: DeferrableStep, state: StepState): StepStatus {
+  switch (state.state) {
+    case 'applied':
+      return { step: name, revision, state: 'applied', reason: null, remedy: null };
+    case 'ready':
+      // Simply tried by the next boot or upgrade.
+      return {
+        step: name,
+        revision,
+        state: 'due',
+        reason: 'nothing stands in its way any more',
+        remedy: 'make db-upgrade, or restart the service',
+      };
+    case 'blocked':
+      return { step: name, revision, state: 'due', reason: state.reason, remedy: state.remedy };
+  }
 }
 
 /**
@@ -61,54 +79,49 @@ export async function planSteps(db: AnyKysely, applied: readonly string[]): Prom
   return plan;
 }
 
-/**
- * Tries every due step that is ready, each in a transaction of its own; one that fails stays due and stops nothing.
- *
- * @returns the names of those that were applied, and what is still due.
- */
-export async function applyDueSteps(
-  session: MigrationSession,
-  applied: readonly string[],
-  logger: Logger,
-): Promise<{ stepsApplied: string[]; deferred: DeferredStep[] }> {
-  const stepsApplied: string[] = [];
-  const deferred: DeferredStep[] = [];
-  for (const step of STEPS) {
-    if (!applied.includes(step.revision)) continue;
-    const state = await step.probe(session.kysely);
-    if (state.state === 'applied') continue;
-    const failure = state.state === 'ready' ? await tryStep(session, step) : null;
-    if (state.state === 'ready' && failure === null) {
-      logger.info({ step: step.name, revision: step.revision }, 'deferrable step applied');
-      stepsApplied.push(step.name);
-      continue;
-    }
-    const due = failure ?? describeDueStep({ step, state });
-    if (failure !== null) logger.warn({ ...due }, 'deferrable step failed and stays due');
-    deferred.push(due);
-  }
-  return { stepsApplied, deferred };
+export interface StepRun {
+  readonly applied: readonly string[];
+  readonly actor: string;
+  readonly logger: Logger;
 }
 
-async function tryStep(session: MigrationSession, step: DeferrableStep): Promise<DeferredStep | null> {
-  await session.announce(step.name);
-  try {
-    if (step.ownSession) {
-      await using own = await session.openAnother();
-      await step.apply(own.kysely);
-    } else {
-      await session.kysely.transaction().execute((trx) => step.apply(trx));
+/**
+ * Tries every due step that is ready, each in a transaction of its own and with a row in the history; one that fails
+ * stays due and stops nothing.
+ *
+ * @returns the names of those that were applied.
+ */
+export async function applyReadySteps(
+  session: MigrationSession,
+  { applied, actor, logger }: StepRun,
+): Promise<string[]> {
+  const stepsApplied: string[] = [];
+  for (const step of STEPS) {
+    if (!applied.includes(step.revision) || (await step.probe(session.kysely)).state !== 'ready') continue;
+    const { name, revision } = step;
+    try {
+      const subject = { action: 'step', subject: name, checksum: null, actor } as const;
+      const { durationMs } = await recordHistory(session, subject, () => applyStep(session, step));
+      logger.info({ step: name, revision, duration_ms: durationMs }, 'deferrable step applied');
+      stepsApplied.push(name);
+    } catch (error) {
+      // A session that broke is no verdict on the step: let the caller see it.
+      await sql`select 1`.execute(session.kysely);
+      logger.warn(
+        { step: name, revision, reason: messageOf(error), sqlState: sqlStateOf(error) },
+        'deferrable step failed and stays due',
+      );
     }
-    return null;
-  } catch (error) {
-    const code = sqlStateOf(error);
-    // A session that broke is no verdict on the step; let the caller see it.
-    await sql`select 1`.execute(session.kysely);
-    return {
-      step: step.name,
-      revision: step.revision,
-      reason: `it was tried and failed: ${messageOf(error)}${code === null ? '' : ` (SQLSTATE ${code})`}`,
-      remedy: 'mend what the message says; the next boot or make db-upgrade tries again',
-    };
+  }
+  return stepsApplied;
+}
+
+async function applyStep(session: MigrationSession, step: DeferrableStep): Promise<void> {
+  await session.announce(step.name);
+  if (step.ownSession) {
+    await using own = await session.openAnother();
+    await step.apply(own.kysely);
+  } else {
+    await session.kysely.transaction().execute((trx) => step.apply(trx));
   }
 }

@@ -25,7 +25,8 @@ const CANDLE_COLUMNS = {
   ...CREATED_AT,
 };
 
-const EXPECTED_TABLES: Readonly<Record<string, ExpectedTable>> = {
+/** The tables of the head revision. */
+export const EXPECTED_TABLES = {
   ohlcv_data: {
     columns: CANDLE_COLUMNS,
     primaryKey: ['exchange', 'symbol', 'timeframe', 'timestamp'],
@@ -201,7 +202,7 @@ const EXPECTED_TABLES: Readonly<Record<string, ExpectedTable>> = {
     unique: [['exchange', 'symbol', 'timestamp']],
     indexes: { idx_futures_symbol_time: 'symbol, timestamp' },
   },
-};
+} satisfies Readonly<Record<string, ExpectedTable>>;
 
 /** recent_ohlcv: a view's columns all allow NULL, and it has indexes but no keys. */
 const EXPECTED_VIEW: ExpectedTable = {

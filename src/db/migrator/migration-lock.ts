@@ -11,7 +11,7 @@ const { classId, objectId } = ADVISORY_LOCKS.migration;
 const POLL_MS = 250;
 const LOG_EVERY_MS = 10_000;
 
-export interface LockHolder {
+interface LockHolder {
   readonly pid: number;
   /** Its application_name: which revision it runs, on which host, in which process. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface LockHolder {
 }
 
 /** Who holds the migration lock of this database, or null. */
-export async function findLockHolder(db: AnyKysely): Promise<LockHolder | null> {
+async function findLockHolder(db: AnyKysely): Promise<LockHolder | null> {
   const { rows } = await sql<LockHolder>`
     select a.pid, a.application_name as name, extract(epoch from now() - a.backend_start)::int as "ageSeconds"
     from pg_locks l join pg_stat_activity a on a.pid = l.pid
@@ -29,7 +29,7 @@ export async function findLockHolder(db: AnyKysely): Promise<LockHolder | null> 
   return rows[0] ?? null;
 }
 
-export interface LockOptions {
+interface LockOptions {
   /** How long to wait for another process; 0: do not wait. */
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -37,20 +37,35 @@ export interface LockOptions {
 }
 
 /**
- * Takes the migration lock on the session, which holds it until it is released or its connection ends. Polls: a waiter
- * blocked inside SQL would deadlock with a CREATE INDEX CONCURRENTLY of the holder.
+ * Runs `work` with the migration lock, which the session holds until then; should the session end before, the lock ends
+ * with it.
  *
  * @throws UpgradeInProgressError where another process holds it for longer than `waitMs`.
  */
-export async function acquireMigrationLock(session: MigrationSession, options: LockOptions): Promise<void> {
-  const { waitMs, signal, logger } = options;
+export async function withMigrationLock<T>(
+  session: MigrationSession,
+  options: LockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  await acquire(session, options);
+  try {
+    await assertSameBackend(session);
+    return await work();
+  } finally {
+    // A session that broke has lost it already.
+    await sql`select pg_advisory_unlock(${classId}, ${objectId})`.execute(session.kysely).catch(() => undefined);
+  }
+}
+
+/** Polls: a waiter blocked inside SQL would deadlock with a CREATE INDEX CONCURRENTLY of the holder. */
+async function acquire(session: MigrationSession, { waitMs, signal, logger }: LockOptions): Promise<void> {
   const startedAt = Date.now();
   let loggedAt = -Infinity;
   for (;;) {
     signal?.throwIfAborted();
     const { rows } = await sql<{ taken: boolean }>`
       select pg_try_advisory_lock(${classId}, ${objectId}) as taken`.execute(session.kysely);
-    if (rows[0]?.taken) break;
+    if (rows[0]?.taken) return;
     const holder = await findLockHolder(session.kysely);
     if (Date.now() - startedAt >= waitMs) throw new UpgradeInProgressError(describeHolder(holder));
     if (Date.now() - loggedAt >= LOG_EVERY_MS) {
@@ -59,12 +74,6 @@ export async function acquireMigrationLock(session: MigrationSession, options: L
     }
     await sleep(POLL_MS, signal);
   }
-  await assertSameBackend(session);
-}
-
-/** Gives the lock back; ending the session would too. */
-export async function releaseMigrationLock(session: MigrationSession): Promise<void> {
-  await sql`select pg_advisory_unlock(${classId}, ${objectId})`.execute(session.kysely);
 }
 
 function describeHolder(holder: LockHolder | null): string {

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import type { Migration } from 'kysely/migration';
@@ -9,6 +10,8 @@ export interface Revision {
   /** The file's stem, such as `0001_initial_schema`. */
   readonly name: string;
   readonly migration: Migration;
+  /** SHA-256 of the source, in hexadecimal; line ends do not count. */
+  readonly checksum: string;
   /** False: it takes its own transactions, step by step, and survives being cut off anywhere. */
   readonly transaction: boolean;
 }
@@ -40,12 +43,14 @@ async function loadRevision(folder: string, file: string): Promise<Revision> {
       revision: null,
     });
   const module = (await import(pathToFileURL(join(folder, file)).href)) as Record<string, unknown>;
+  const source = await readFile(join(folder, file), 'utf8');
   const { up, down, transaction } = module;
   if (typeof up !== 'function')
     throw new MigrationError(`the revision ${name} exports no function "up"`, { revision: name });
   return {
     name,
     transaction: transaction !== false,
+    checksum: createHash('sha256').update(source.replaceAll('\r\n', '\n')).digest('hex'),
     migration: {
       up: up as Migration['up'],
       ...(typeof down === 'function' ? { down: down as NonNullable<Migration['down']> } : {}),

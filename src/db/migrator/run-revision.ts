@@ -1,12 +1,10 @@
 import { Migrator, type Migration } from 'kysely/migration';
-import { sql } from 'kysely';
 import { MigrationError, messageOf, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { retry } from '../../retry.ts';
 import { listBlockers } from './blockers.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { Revision } from './revisions.ts';
-import type { AppliedRevision } from './schema-status.ts';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const DEADLOCK_DETECTED = '40P01';
@@ -31,9 +29,8 @@ export async function runRevision(
   session: MigrationSession,
   revision: Revision,
   { applied, deadline, signal, logger }: RunOptions,
-): Promise<AppliedRevision> {
+): Promise<void> {
   await session.announce(revision.name);
-  const startedAt = await serverClock(session);
   try {
     await retry(() => migrateOnce(session, revision, applied), {
       firstMs: 200,
@@ -55,8 +52,6 @@ export async function runRevision(
   } catch (error) {
     throw describeFailure(revision.name, error);
   }
-  const durationMs = (await serverClock(session)) - startedAt;
-  return { revision: revision.name, duration_ms: Math.round(durationMs), notices: session.takeNotices() };
 }
 
 async function migrateOnce(session: MigrationSession, revision: Revision, applied: readonly string[]): Promise<void> {
@@ -74,7 +69,8 @@ async function migrateOnce(session: MigrationSession, revision: Revision, applie
     disableTransactions: !revision.transaction,
   });
   const { error } = await migrator.migrateTo(revision.name);
-  if (error !== undefined) throw error instanceof Error ? error : new Error('a revision threw what is no error', { cause: error });
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error('a revision threw what is no error', { cause: error });
 }
 
 /** What to do about the errors that a revision can be expected to meet. */
@@ -95,11 +91,4 @@ function describeFailure(revision: string, error: unknown): Error {
     revision,
     cause: error,
   });
-}
-
-/** Milliseconds by the server's clock: replicas' own clocks may be minutes apart. */
-async function serverClock(session: MigrationSession): Promise<number> {
-  const { rows } = await sql<{ ms: string }>`
-    select (extract(epoch from clock_timestamp()) * 1000)::text as ms`.execute(session.kysely);
-  return Number(rows[0]?.ms ?? 0);
 }

@@ -1,19 +1,30 @@
 import { MigrationError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { findTimescaledb, type AnyKysely } from '../catalog.ts';
-import { applyDueSteps, describeDueStep, listDueSteps, planSteps } from './deferrable-steps.ts';
-import { readLedger } from './ledger.ts';
-import { acquireMigrationLock, findLockHolder, releaseMigrationLock } from './migration-lock.ts';
+import { findTimescaledb } from '../catalog.ts';
+import { recogniseOrigin } from './adoption.ts';
+import { applyReadySteps, hasReadyStep, listSteps, pickDeferred, planSteps } from './deferrable-steps.ts';
+import {
+  closeInterrupted,
+  ensureHistory,
+  listHistory,
+  readChecksums,
+  recordHistory,
+  type HistoryEntry,
+} from './history.ts';
+import { headOf, pendingUpTo, readState, resolveTarget, versionOf, type SchemaState } from './schema-state.ts';
+import { withMigrationLock } from './migration-lock.ts';
 import { MigrationSession } from './migration-session.ts';
-import { loadRevisions, type Revision } from './revisions.ts';
-import { runRevision } from './run-revision.ts';
-import type { AppliedRevision, SchemaStatus, UpgradePlan, UpgradeResult } from './schema-status.ts';
 import { assertMayCreate } from './preflight.ts';
+import { loadRevisions, type Revision } from './revisions.ts';
+import { runDown } from './run-down.ts';
+import { runRevision } from './run-revision.ts';
+import { grantMissing, listMissingGrants } from './runtime-grants.ts';
+import type { AppliedRevision, SchemaStatus, UpgradePlan, UpgradeResult } from './schema-status.ts';
 
 export interface UpgradeOptions {
   /** `head`, a revision's name, or its number. */
   readonly to?: string;
-  /** Who asked: `boot`, `cli`, `admin 127.0.0.1`. */
+  /** Who asked: `boot`, `cli`, `admin`. */
   readonly actor: string;
   /** How long to wait for another process that is migrating; default: as configured. */
   readonly waitMs?: number;
@@ -25,19 +36,18 @@ export interface UpgradeOptions {
 export interface SchemaMigratorDeps {
   /** URL of the role that owns the schema; asked at each use, since the embedded server chooses its port at start. */
   readonly url: () => string;
+  /** The role that runs the service, which is granted what it needs; null where it is the owner itself. */
+  readonly runtimeRole?: string | null;
   readonly lockWaitMs: number;
   readonly logger: Logger;
   /** Another folder of revisions, for tests. */
   readonly revisionsDir?: string;
 }
 
-interface Ledger {
-  readonly applied: readonly string[];
-  readonly pending: readonly Revision[];
-  readonly unknown: readonly string[];
-}
-
-/** Brings the schema to head, and says where it stands. Every call uses a connection of its own and leaves nothing behind. */
+/**
+ * Brings the schema to head, and says where it stands. Every call uses a connection of its own and leaves nothing
+ * behind.
+ */
 export class SchemaMigrator {
   readonly #deps: SchemaMigratorDeps;
 
@@ -49,85 +59,157 @@ export class SchemaMigrator {
   async status(): Promise<SchemaStatus> {
     const revisions = await this.#loadRevisions();
     await using session = await this.#open();
-    const ledger = await readState(session, revisions);
-    const deferred = (await listDueSteps(session.kysely, ledger.applied)).map(describeDueStep);
+    const state = await readState(session, revisions);
+    const checksums = await readChecksums(session);
+    const steps = await listSteps(session.kysely, state.applied);
     return {
-      version: versionOf(ledger),
+      version: versionOf(state),
       head: headOf(revisions),
-      pending: ledger.pending.map((revision) => revision.name),
-      unknown: ledger.unknown,
-      deferred,
+      schema_name: session.schema,
+      applied: state.applied,
+      pending: state.pending.map((revision) => revision.name),
+      unknown: state.unknown,
+      edited: revisions
+        .filter(({ name, checksum }) => (checksums.get(name) ?? checksum) !== checksum)
+        .map(({ name }) => name),
+      steps,
+      deferred: pickDeferred(steps),
       timescaledb: (await findTimescaledb(session.kysely))?.version ?? null,
     };
   }
 
-  /** Who is migrating this database right now, as a sentence; null where nobody is. */
-  async holder(): Promise<string | null> {
+  /** What was done to this database, newest first. */
+  async history(limit: number): Promise<HistoryEntry[]> {
     await using session = await this.#open();
-    return (await findLockHolder(session.kysely))?.name ?? null;
+    return await listHistory(session, limit);
   }
 
   /**
    * What an upgrade to `to` would do.
    *
-   * @throws MigrationError REVISION_UNKNOWN or DOWNGRADE_REFUSED.
+   * @throws as `upgrade` does, but for what only running it can show.
    */
   async plan({ to = 'head' }: { to?: string }): Promise<UpgradePlan> {
     const revisions = await this.#loadRevisions();
     await using session = await this.#open();
-    const ledger = await readState(session, revisions);
-    const target = resolveTarget(to, revisions, ledger);
-    const names = pendingUpTo(ledger, target).map((revision) => revision.name);
+    const state = await readState(session, revisions);
+    const target = resolveTarget(to, revisions, state);
+    if (state.applied.length === 0) await recogniseOrigin(session.kysely, session.schema);
+    const names = pendingUpTo(state, target).map((revision) => revision.name);
     return {
       revisions: names,
-      steps: await planSteps(session.kysely, [...ledger.applied, ...names]),
-      version: versionOf(ledger),
+      steps: await planSteps(session.kysely, [...state.applied, ...names]),
+      version: versionOf(state),
       target,
     };
   }
 
   /**
-   * Runs what is pending up to `to`, one transaction per revision, then tries the deferrable steps that are due. At head
-   * with nothing to try, nothing is locked and nothing is waited for.
+   * Runs what is pending up to `to`, one transaction per revision, then tries the deferrable steps that are ready and
+   * grants the runtime role what it lacks. With nothing to do, nothing is locked and nothing is waited for.
    *
    * @throws MigrationError where a revision fails (the database is as it was before it), the target is unknown or older,
-   *   or another process migrates for longer than `waitMs` (UpgradeInProgressError).
+   *   or another process migrates for longer than `waitMs` (UpgradeInProgressError); SchemaMismatchError where the
+   *   database holds tables of ours that neither we nor the predecessor made.
    */
-  async upgrade({ to = 'head', actor, waitMs, signal, onProgress }: UpgradeOptions): Promise<UpgradeResult> {
+  async upgrade(options: UpgradeOptions): Promise<UpgradeResult> {
+    const { to = 'head', actor, signal, onProgress } = options;
     const { logger, lockWaitMs } = this.#deps;
     const revisions = await this.#loadRevisions();
+    return await this.#withSession(signal, async (session) => {
+      const before = await readState(session, revisions);
+      const target = resolveTarget(to, revisions, before);
+      const done: AppliedRevision[] = [];
+      const stepsApplied: string[] = [];
+      if (await this.#hasWork(session, before, target)) {
+        await withMigrationLock(session, { waitMs: options.waitMs ?? lockWaitMs, signal, logger }, async () => {
+          // Read again: whoever held the lock may have done it all.
+          const state = await readState(session, revisions);
+          const pending = pendingUpTo(state, target);
+          const applied = [...state.applied];
+          await this.#prepare(session, state, pending, actor);
+          for (const [index, revision] of pending.entries()) {
+            onProgress?.({ revision: revision.name, index: index + 1, total: pending.length });
+            const subject = { action: 'up', subject: revision.name, checksum: revision.checksum, actor } as const;
+            const { durationMs, notices } = await recordHistory(session, subject, () =>
+              runRevision(session, revision, { applied, deadline: Date.now() + lockWaitMs, signal, logger }),
+            );
+            logger.info({ revision: revision.name, duration_ms: durationMs, notices, actor }, 'revision applied');
+            applied.push(revision.name);
+            done.push({ revision: revision.name, duration_ms: durationMs, notices });
+          }
+          stepsApplied.push(...(await applyReadySteps(session, { applied, actor, logger })));
+          await this.#grant(session);
+        });
+      }
+      const after = await readState(session, revisions);
+      return {
+        applied: done,
+        steps_applied: stepsApplied,
+        deferred: pickDeferred(await listSteps(session.kysely, after.applied)),
+        version: versionOf(after),
+        head: headOf(revisions),
+      };
+    });
+  }
+
+  /**
+   * Goes back to an older revision, newest first, one transaction per revision. Only ever on an explicit command.
+   *
+   * @returns the revisions that were undone.
+   * @throws MigrationError DOWNGRADE_REFUSED, before anything is changed, where one of them has no way back.
+   */
+  async downgrade({ to, actor, signal }: { to: string; actor: string; signal?: AbortSignal }): Promise<string[]> {
+    const { logger, lockWaitMs } = this.#deps;
+    const revisions = await this.#loadRevisions();
+    return await this.#withSession(signal, (session) =>
+      withMigrationLock(session, { waitMs: lockWaitMs, signal, logger }, async () => {
+        const state = await readState(session, revisions);
+        await ensureHistory(session);
+        await closeInterrupted(session, state.applied);
+        return await runDown(session, { to, actor, revisions, state, logger });
+      }),
+    );
+  }
+
+  async #hasWork(session: MigrationSession, state: SchemaState, target: string): Promise<boolean> {
+    if (pendingUpTo(state, target).length > 0 || (await hasReadyStep(session.kysely, state.applied))) return true;
+    return (await this.#listMissingGrants(session)).length > 0;
+  }
+
+  /** Everything that must be known and noted before the first statement changes something. */
+  async #prepare(session: MigrationSession, state: SchemaState, pending: Revision[], actor: string): Promise<void> {
+    if (pending.length > 0) await assertMayCreate(session);
+    const origin = state.applied.length === 0 ? await recogniseOrigin(session.kysely, session.schema) : null;
+    await ensureHistory(session);
+    await closeInterrupted(session, state.applied);
+    if (origin === null || origin.kind === 'empty') return;
+    const kind = origin.kind === 'alembic' ? `alembic ${origin.version}` : 'docker/init.sql';
+    this.#deps.logger.info({ origin: kind }, 'a database of the predecessor is taken over with all its rows');
+    await recordHistory(session, { action: 'adopt', subject: kind, checksum: null, actor }, () => Promise.resolve());
+  }
+
+  async #listMissingGrants(session: MigrationSession): Promise<string[]> {
+    const { runtimeRole } = this.#deps;
+    return runtimeRole ? await listMissingGrants(session.kysely, session.schema, runtimeRole) : [];
+  }
+
+  async #grant(session: MigrationSession): Promise<void> {
+    const { runtimeRole, logger } = this.#deps;
+    const missing = await this.#listMissingGrants(session);
+    if (!runtimeRole || missing.length === 0) return;
+    await session.kysely.transaction().execute((trx) => grantMissing(trx, runtimeRole, missing));
+    logger.info({ role: runtimeRole, granted: missing }, 'the runtime role was granted what it lacked');
+  }
+
+  async #withSession<T>(signal: AbortSignal | undefined, work: (session: MigrationSession) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
     await using session = await this.#open();
     // A statement in flight knows nothing of our signal; without its connection the server rolls it back.
     const cut = () => session.cut();
     signal?.addEventListener('abort', cut, { once: true });
     try {
-      const before = await readState(session, revisions);
-      const target = resolveTarget(to, revisions, before);
-      if (pendingUpTo(before, target).length === 0 && !(await hasReadyStep(session.kysely, before.applied)))
-        return await describeResult(session, revisions, [], []);
-
-      await acquireMigrationLock(session, { waitMs: waitMs ?? lockWaitMs, signal, logger });
-      try {
-        // Read again: whoever held the lock may have done it all.
-        const ledger = await readState(session, revisions);
-        const pending = pendingUpTo(ledger, target);
-        if (pending.length > 0) await assertMayCreate(session);
-        const applied = [...ledger.applied];
-        const done: AppliedRevision[] = [];
-        for (const [index, revision] of pending.entries()) {
-          onProgress?.({ revision: revision.name, index: index + 1, total: pending.length });
-          const deadline = Date.now() + lockWaitMs;
-          const result = await runRevision(session, revision, { applied, deadline, signal, logger });
-          logger.info({ ...result, actor }, 'revision applied');
-          applied.push(revision.name);
-          done.push(result);
-        }
-        const { stepsApplied } = await applyDueSteps(session, applied, logger);
-        return await describeResult(session, revisions, done, stepsApplied);
-      } finally {
-        // The session's end would release it too; a session that broke has lost it already.
-        await releaseMigrationLock(session).catch(() => undefined);
-      }
+      return await work(session);
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -145,65 +227,12 @@ export class SchemaMigrator {
   }
 }
 
-async function readState(session: MigrationSession, revisions: readonly Revision[]): Promise<Ledger> {
-  const applied = await readLedger(session.kysely, session.schema);
-  const known = new Set(revisions.map((revision) => revision.name));
-  return {
-    applied,
-    pending: revisions.filter((revision) => !applied.includes(revision.name)),
-    unknown: applied.filter((name) => !known.has(name)),
-  };
-}
-
-async function hasReadyStep(db: AnyKysely, applied: readonly string[]): Promise<boolean> {
-  return (await listDueSteps(db, applied)).some(({ state }) => state.state === 'ready');
-}
-
-async function describeResult(
-  session: MigrationSession,
-  revisions: readonly Revision[],
-  applied: readonly AppliedRevision[],
-  stepsApplied: readonly string[],
-): Promise<UpgradeResult> {
-  const ledger = await readState(session, revisions);
-  return {
-    applied,
-    steps_applied: stepsApplied,
-    deferred: (await listDueSteps(session.kysely, ledger.applied)).map(describeDueStep),
-    version: versionOf(ledger),
-    head: headOf(revisions),
-  };
-}
-
-function versionOf(ledger: Ledger): string | null {
-  return ledger.applied.at(-1) ?? null;
-}
-
-function headOf(revisions: readonly Revision[]): string {
-  const head = revisions.at(-1);
-  if (!head) throw new MigrationError('this build holds no revisions', { revision: null });
-  return head.name;
-}
-
-function pendingUpTo(ledger: Ledger, target: string): Revision[] {
-  return ledger.pending.filter((revision) => revision.name <= target);
-}
-
-/** The revision that `to` means, by name or number. */
-function resolveTarget(to: string, revisions: readonly Revision[], ledger: Ledger): string {
-  const head = headOf(revisions);
-  if (to === 'head') return head;
-  const found = revisions.find((revision) => revision.name === to || revision.name.slice(0, 4) === to);
-  if (!found)
-    throw new MigrationError(
-      `there is no revision "${to}": use head, or one of ${revisions.map((revision) => revision.name).join(', ')}`,
-      { revision: to, code: 'REVISION_UNKNOWN' },
-    );
-  const version = versionOf(ledger);
-  if (version !== null && found.name < version)
-    throw new MigrationError(
-      `the database is at ${version}, which is newer than ${found.name}: an upgrade never goes down`,
-      { revision: found.name, code: 'DOWNGRADE_REFUSED' },
-    );
-  return found.name;
+/** The role that an upgrade grants to: the runtime URL's, where the schema belongs to another. */
+export function findRuntimeRole(runtimeUrl: string | null, migrationUrl: string | null): string | null {
+  if (runtimeUrl === null || migrationUrl === null) return null;
+  const runtime = decodeURIComponent(new URL(runtimeUrl).username);
+  const owner = decodeURIComponent(new URL(migrationUrl).username);
+  if (runtime === '' || runtime === owner) return null;
+  if (owner === '') throw new MigrationError('MIGRATION_DATABASE_URL names no role', { revision: null });
+  return runtime;
 }

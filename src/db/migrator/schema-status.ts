@@ -6,13 +6,47 @@ export interface SchemaStatus {
   readonly version: string | null;
   /** The newest revision of this build. */
   readonly head: string;
+  /** The schema (namespace) that holds our tables, or will. */
+  readonly schema_name: string;
+  /** What the ledger holds, oldest first. */
+  readonly applied: readonly string[];
   /** Revisions of this build that have not run, oldest first. */
   readonly pending: readonly string[];
   /** Revisions in the ledger that this build does not have: the database is newer. */
   readonly unknown: readonly string[];
+  /** Revisions whose source is not what was run here: someone edited them since. */
+  readonly edited: readonly string[];
+  /** Every deferrable step of the revisions that have run. */
+  readonly steps: readonly StepStatus[];
+  /** Those of them that are still due. */
   readonly deferred: readonly DeferredStep[];
   /** The extension's version in this database; null where it is plain PostgreSQL. */
   readonly timescaledb: string | null;
+}
+
+/** What /health shows of it. */
+export type SchemaSummary = Omit<SchemaStatus, 'schema_name' | 'applied' | 'steps'>;
+
+/** Leaves out what only someone who asks for the migrations wants to see. */
+export function summariseSchema({
+  version,
+  head,
+  pending,
+  unknown,
+  edited,
+  deferred,
+  timescaledb,
+}: SchemaStatus): SchemaSummary {
+  return { version, head, pending, unknown, edited, deferred, timescaledb };
+}
+
+/** A deferrable step, judged by the catalog just now. */
+export interface StepStatus {
+  readonly step: string;
+  readonly revision: string;
+  readonly state: 'applied' | 'due';
+  readonly reason: string | null;
+  readonly remedy: string | null;
 }
 
 /** A step that its revision could not do yet, found so in the catalog just now. */

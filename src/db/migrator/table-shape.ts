@@ -4,22 +4,37 @@ import type { ExpectedTable } from './expected-schema.ts';
 
 /** What the catalog says of one table or view. */
 export interface TableShape {
+  /** pg_class.relkind: `r` a table, `m` a materialized view, `v` a view. */
+  readonly kind: string;
   /** Name → type as format_type spells it, with ` null` behind it where NULL is allowed. */
   readonly columns: ReadonlyMap<string, string>;
+  readonly columnsWithDefault: ReadonlySet<string>;
   readonly keys: readonly { readonly type: 'p' | 'u'; readonly columns: readonly string[] }[];
   /** Index name → columns with ` desc` behind those that descend. */
   readonly indexes: ReadonlyMap<string, { readonly columns: string; readonly valid: boolean }>;
 }
 
-/** Reads the shapes of tables and views found through the search_path, all in one query; missing ones are left out. */
-export async function readTableShapes(db: AnyKysely, names: readonly string[]): Promise<Map<string, TableShape>> {
+/**
+ * Reads the shapes of tables and views, all in one query; missing ones are left out.
+ *
+ * @param schema only there; null: as found through the search_path.
+ */
+export async function readTableShapes(
+  db: AnyKysely,
+  names: readonly string[],
+  schema: string | null = null,
+): Promise<Map<string, TableShape>> {
   const { rows } = await sql<{
     name: string;
+    kind: string;
     columns: Record<string, string>;
+    defaults: string[];
     keys: { type: 'p' | 'u'; columns: string[] }[];
     indexes: Record<string, { columns: string; valid: boolean }>;
   }>`
-    select wanted.name,
+    select wanted.name, c.relkind as kind,
+      array(select attname::text from pg_attribute
+            where attrelid = c.oid and attnum > 0 and (atthasdef or attidentity <> '')) as defaults,
       (select json_object_agg(attname, format_type(atttypid, atttypmod) || case when attnotnull then '' else ' null' end)
        from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
       (select coalesce(json_agg(json_build_object('type', k.contype, 'columns',
@@ -34,11 +49,19 @@ export async function readTableShapes(db: AnyKysely, names: readonly string[]): 
           where u.position <= i.indnkeyatts))), '{}')
        from pg_index i join pg_class ic on ic.oid = i.indexrelid where i.indrelid = c.oid) as indexes
     from unnest(${[...names]}::text[]) wanted(name)
-    join pg_class c on c.oid = to_regclass(quote_ident(wanted.name))`.execute(db);
+    join pg_class c on c.oid = to_regclass(concat(quote_ident(${schema}::text) || '.', quote_ident(wanted.name)))`.execute(
+    db,
+  );
   return new Map(
-    rows.map(({ name, columns, keys, indexes }) => [
+    rows.map(({ name, kind, columns, defaults, keys, indexes }) => [
       name,
-      { columns: new Map(Object.entries(columns)), keys, indexes: new Map(Object.entries(indexes)) },
+      {
+        kind,
+        columns: new Map(Object.entries(columns)),
+        columnsWithDefault: new Set(defaults),
+        keys,
+        indexes: new Map(Object.entries(indexes)),
+      },
     ]),
   );
 }

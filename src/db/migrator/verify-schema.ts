@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { SchemaMismatchError } from '../../errors.ts';
 import type { AnyKysely } from '../catalog.ts';
 import { EXPECTED_RELATIONS, REFRESH_FUNCTION } from './expected-schema.ts';
+import { listMissingGrants } from './runtime-grants.ts';
 import { compareTable, readTableShapes } from './table-shape.ts';
 
 /**
@@ -20,4 +21,23 @@ export async function verifySchema(db: AnyKysely): Promise<void> {
   if (!rows[0]?.found) differences.push(`function ${REFRESH_FUNCTION} is missing`);
   if (differences.length > 0)
     throw new SchemaMismatchError('the schema at head is not what this build needs', differences);
+}
+
+/**
+ * Whether the current role may do what the service does.
+ *
+ * @throws SchemaMismatchError with the statements that are missing.
+ */
+export async function verifyPrivileges(db: AnyKysely): Promise<void> {
+  const { rows } = await sql<{ schema: string; role: string }>`
+    select n.nspname::text as schema, quote_ident(current_user) as role
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass('ohlcv_data')`.execute(db);
+  const [found] = rows;
+  if (!found) return;
+  const missing = await listMissingGrants(db, found.schema, null);
+  if (missing.length > 0)
+    throw new SchemaMismatchError(
+      `the role ${found.role} lacks rights that the service needs. As the owner of the tables (or let the upgrade do it, with MIGRATION_DATABASE_URL)`,
+      missing.map((grant) => `grant ${grant} to ${found.role};`),
+    );
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { HistoryEntry } from '../../db/migrator/history.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../db/migrator/schema-status.ts';
 import type { Logger } from '../../logger.ts';
 import type { AdminAuth } from '../admin-auth.ts';
@@ -10,6 +11,8 @@ import { assertRunning, assertUpgradable } from '../phase-gate.ts';
 export interface SchemaPort {
   /** Where the database stands, looked up now. */
   status(): Promise<SchemaStatus>;
+  /** What was done to it, newest first. */
+  history(limit: number): Promise<HistoryEntry[]>;
   /**
    * Brings the database to `to` (`head` or a revision).
    *
@@ -30,6 +33,8 @@ export interface MigrationsRoutesDeps {
   readonly signal: AbortSignal;
 }
 
+const HISTORY_LIMIT = 100;
+
 /** A POST without any body means the defaults. */
 const upgradeBody = z.preprocess(
   (body) => body ?? {},
@@ -48,7 +53,7 @@ export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDep
 
   app.get('/migrations', async () => {
     if (probes.phase() !== 'migrating') assertRunning(probes);
-    return await schema.status();
+    return { ...(await schema.status()), history: await schema.history(HISTORY_LIMIT) };
   });
 
   app.post(

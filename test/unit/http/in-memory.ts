@@ -105,8 +105,12 @@ export class InMemoryRows implements HttpRepositories {
 export const AT_HEAD: SchemaStatus = {
   version: '0002_b',
   head: '0002_b',
+  schema_name: 'public',
+  applied: ['0001_a', '0002_b'],
   pending: [],
   unknown: [],
+  edited: [],
+  steps: [],
   deferred: [],
   timescaledb: null,
 };
@@ -127,6 +131,10 @@ export class InMemorySchema implements SchemaPort {
       head: this.revisions.at(-1)!,
       pending: this.revisions.slice(this.applied),
     };
+  }
+
+  history(): Promise<[]> {
+    return Promise.resolve([]);
   }
 
   async upgrade(options: { to: string; actor: string; signal?: AbortSignal }): Promise<UpgradeResult> {
