@@ -43,9 +43,13 @@ export class DatabaseMonitor implements Service {
 
   async #watch(): Promise<void> {
     const { signal } = this.#abort;
-    while (!signal.aborted) {
-      await sleep(INTERVAL_MS, signal).catch(() => undefined);
-      if (!signal.aborted) await this.#look();
+    try {
+      for (;;) {
+        await sleep(INTERVAL_MS, signal);
+        await this.#look();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
   }
 

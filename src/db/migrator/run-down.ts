@@ -27,20 +27,18 @@ export async function runDown(session: MigrationSession, run: DownRun): Promise<
   const undone = state.applied.filter((name) => name > target).toReversed();
   const steps = undone.map((name) => {
     const revision = revisions.find((candidate) => candidate.name === name);
-    const down = revision?.migration.down;
-    if (revision && down) return { revision, down };
+    if (revision?.migration.down) return revision;
     throw new MigrationError(
       `${name} has no way back${revision ? '' : ' in this build'}: restore a backup of before it, or stay`,
       { revision: name, code: 'DOWNGRADE_REFUSED' },
     );
   });
-  for (const { revision, down } of steps) {
-    const { name, checksum } = revision;
+  for (const { name, checksum, migration } of steps) {
     await session.announce(`down ${name}`);
     try {
       await recordHistory(session, { action: 'down', subject: name, checksum, actor }, () =>
         session.kysely.transaction().execute(async (trx) => {
-          await down(trx);
+          await migration.down?.(trx);
           await sql`delete from ${sql.table(`${session.schema}.${LEDGER_TABLE}`)} where name = ${name}`.execute(trx);
         }),
       );

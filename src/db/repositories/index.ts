@@ -5,9 +5,6 @@ import { OhlcvRepository } from './ohlcv-repository.ts';
 import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
 import { TelegramReportsRepository } from './telegram-reports.ts';
 
-export type { FuturesSymbol } from './futures-repository.ts';
-export type { Bounds, Coverage } from './ohlcv-repository.ts';
-export type { CandleChange, CandleUpsert, WriteCounts } from './upsert-candles.ts';
 export { FuturesRepository, OhlcvRepository, RecentOhlcvRepository };
 
 /** Everything that reads and writes the tables, over one pool or inside one transaction. */

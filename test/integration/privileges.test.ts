@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createKysely, createPool } from '../../src/db/client.ts';
+import { SchemaMigrator } from '../../src/db/migrator/schema-migrator.ts';
+import { verifyPrivileges, verifySchema } from '../../src/db/migrator/verify-schema.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createTestDatabase, execute, testServerUrl, timescaleUrl, withRole } from '../support/postgres.ts';
+import { dumpSchema } from '../support/schema-dump.ts';
+
+const logger = createLogger({ level: 'silent', pretty: false });
+
+function connect(url: string, schema: string | null = null) {
+  return createKysely(() =>
+    createPool({ url, applicationName: 'test', maxConnections: 2, schema: () => schema, logger }),
+  );
+}
+
+const lanes = [
+  { name: 'plain PostgreSQL', server: () => testServerUrl(), skip: false as const },
+  {
+    name: 'TimescaleDB',
+    server: () => Promise.resolve(timescaleUrl() ?? ''),
+    skip: timescaleUrl() === null ? 'TEST_TIMESCALE_URL is not set' : (false as const),
+  },
+];
+for (const lane of lanes) {
+  describe(`roles and schemas on ${lane.name}`, { skip: lane.skip }, () => {
+    it('refuse a role that may not create, with the statement that lets it', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await withRole(database, async ({ url, name }) => {
+        const migrator = new SchemaMigrator({ url: () => url, lockWaitMs: 1_000, logger });
+        await assert.rejects(migrator.upgrade({ actor: 'test' }), {
+          code: 'NO_CREATE_RIGHT',
+          message: new RegExp(`grant usage, create on schema public to ${name}`),
+        });
+        assert.deepEqual(await dumpSchema(database.url), []);
+      });
+    });
+
+    it('let an owner without superuser’s rights do it all', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await withRole(
+        database,
+        async ({ url }) => {
+          const migrator = new SchemaMigrator({ url: () => url, lockWaitMs: 1_000, logger });
+          const result = await migrator.upgrade({ actor: 'test' });
+          assert.deepEqual(result.version, result.head);
+          const extension = result.deferred.find((step) => step.step === 'timescaledb_extension');
+          if (lane.name === 'TimescaleDB') {
+            assert.match(extension?.reason ?? '', /may not create the timescaledb extension/);
+            // Once it may, the next upgrade does by itself what was deferred.
+            await execute(database.url, `grant create on database "${database.name}" to "${new URL(url).username}"`);
+            const second = await migrator.upgrade({ actor: 'test' });
+            assert.deepEqual(second.deferred, []);
+            assert.equal(second.steps_applied.length, 4);
+          }
+        },
+        ['grant usage, create on schema public to $role'],
+      );
+    });
+
+    it('grant a runtime role what it uses and no more', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await withRole(database, async ({ url, name }) => {
+        const owner = new SchemaMigrator({ url: () => database.url, runtimeRole: name, lockWaitMs: 1_000, logger });
+        await owner.upgrade({ actor: 'test' });
+        const kysely = connect(url);
+        try {
+          await verifySchema(kysely);
+          await verifyPrivileges(kysely);
+        } finally {
+          await kysely.destroy();
+        }
+        await execute(
+          url,
+          `insert into ohlcv_data (symbol, timeframe, timestamp, open, high, low, close, volume) values ('A/B', '1h', now(), 1, 1, 1, 1, 1)`,
+        );
+        await execute(url, `update ohlcv_data set close = 1`);
+        await execute(url, `insert into futures_data (symbol, timestamp, mark_price) values ('A/B', now(), 1)`);
+        await execute(url, `select refresh_recent_ohlcv()`);
+        assert.equal((await execute(url, 'select * from recent_ohlcv')).length, 1);
+        for (const forbidden of [
+          'delete from ohlcv_data',
+          'drop table ohlcv_data',
+          'select * from predictions',
+          'create table x (id int)',
+          'truncate futures_data',
+          'alter table ohlcv_data add x int',
+        ])
+          await assert.rejects(execute(url, forbidden), { code: '42501' }, forbidden);
+      });
+    });
+
+    it('tell a runtime role what it lacks', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await new SchemaMigrator({ url: () => database.url, lockWaitMs: 1_000, logger }).upgrade({ actor: 'test' });
+      await withRole(database, async ({ url, name }) => {
+        const kysely = connect(url);
+        try {
+          await assert.rejects(verifyPrivileges(kysely), (error: Error) => {
+            assert.match(error.message, new RegExp(`grant insert on public.ohlcv_data to ${name};`));
+            assert.match(error.message, /grant usage on sequence public.ohlcv_data_id_seq/);
+            return true;
+          });
+        } finally {
+          await kysely.destroy();
+        }
+      });
+    });
+
+    it('work in a schema of another name, also for a role whose search_path leads elsewhere', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await execute(database.url, 'create schema "Trading desk"');
+      const inSchema = new URL(database.url);
+      inSchema.searchParams.set('options', '-c search_path="Trading\\ desk"');
+      const migrator = new SchemaMigrator({ url: () => inSchema.href, lockWaitMs: 1_000, logger });
+      await migrator.upgrade({ actor: 'test' });
+      assert.equal((await migrator.status()).schema_name, 'Trading desk');
+      assert.deepEqual(await dumpSchema(database.url, 'public'), [], 'something landed in public');
+      const kysely = connect(database.url, 'Trading desk');
+      try {
+        await verifySchema(kysely);
+        await verifyPrivileges(kysely);
+      } finally {
+        await kysely.destroy();
+      }
+      await execute(database.url, 'select "Trading desk".refresh_recent_ohlcv()');
+    });
+  });
+}
