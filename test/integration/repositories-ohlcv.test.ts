@@ -69,6 +69,17 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 20_000), candles);
   });
 
+  it('compares candles that lie far apart, with others between them', async () => {
+    const candles = candlesFrom(T0, HOUR, 100);
+    await ohlcv().upsert(SERIES, candles);
+    const changed = { ...candles[50]!, volume: '77.0' as Decimal };
+    const added = candleOf(T0 + 1000 * HOUR);
+    const result = await ohlcv().upsert(SERIES, [candles[0]!, changed, added]);
+    const changes = [{ before: candles[50], after: changed }];
+    assert.deepEqual(result, { inserted: 1, updated: 1, unchanged: 1, changes });
+    assert.deepEqual(await ohlcv().list(SERIES, ALL, 1000), [...candles.with(50, changed), added]);
+  });
+
   it('refuses contradicting candles before it writes anything', async () => {
     const candles = [...candlesFrom(T0, HOUR, 6000), candleOf(T0 + 5999 * HOUR)];
     for (const write of [ohlcv().upsert(SERIES, candles), ohlcv().load(SERIES, [candles])])

@@ -71,17 +71,20 @@ async function upsertBatch(
   const timestamps = `{${batch.map((row) => new Date(row.timestamp).toISOString()).join(',')}}`;
   const arrays = FUTURES_METRICS.map((metric) => `{${batch.map((row) => row[metric] ?? 'NULL').join(',')}}`);
   const metrics = forEachMetric((metric) => metric);
-  // As for candles: compare first inside the batch's time span, ON CONFLICT for two writers, ordered by time.
+  const [first, last] = [new Date(batch[0]?.timestamp ?? 0), new Date(batch.at(-1)?.timestamp ?? 0)];
+  // As for candles: compare first, ON CONFLICT for two writers, ordered by time. `offset 0` has each row looked up by
+  // its key, whatever the statistics say.
   const { rows } = await sql<{ inserted: number; updated: number }>`
     with incoming as (
       select * from unnest(${timestamps}::timestamptz[], ${sql.join(arrays.map((array) => sql`${array}::numeric[]`))})
         as rows (timestamp, ${metrics})
-    ), stored as (
-      select timestamp, ${metrics} from futures_data
-      where exchange = ${exchange} and symbol = ${symbol}
-        and timestamp between ${new Date(batch[0]?.timestamp ?? 0)} and ${new Date(batch.at(-1)?.timestamp ?? 0)}
     ), differing as materialized (
-      select incoming.* from incoming left join stored using (timestamp)
+      select incoming.* from incoming left join lateral (
+        select ${metrics} from futures_data
+        where exchange = ${exchange} and symbol = ${symbol} and futures_data.timestamp = incoming.timestamp
+          and futures_data.timestamp between ${first} and ${last}
+        offset 0
+      ) as stored on true
       where (${forEachMetric((metric) => `coalesce(incoming.${metric}, stored.${metric})`)})
         is distinct from (${forEachMetric((metric) => `stored.${metric}`)})
     ), written as (

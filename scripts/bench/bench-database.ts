@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { createKysely, createPool } from '../../src/db/client.ts';
+import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
+import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
+import type { Logger } from '../../src/logger.ts';
+
+export interface BenchDatabase extends AsyncDisposable {
+  readonly url: string;
+  readonly kysely: ReturnType<typeof createKysely>;
+  /** Whether ohlcv_data is a hypertable. */
+  readonly hypertable: boolean;
+  /** Such as `PostgreSQL 18.1, TimescaleDB 2.26.4`. */
+  readonly version: string;
+  /** Runs one statement and answers its rows. */
+  execute(statement: string): Promise<Record<string, unknown>[]>;
+}
+
+/**
+ * A database of its own at head, dropped in the end: on `serverUrl` (whose role may create databases), or on an embedded
+ * server in a temporary folder, which waits for the disk as in production.
+ */
+export async function createBenchDatabase(serverUrl: string | null, logger: Logger): Promise<BenchDatabase> {
+  await using resources = new AsyncDisposableStack();
+  const server = serverUrl ?? (await startServer(resources, logger));
+  const name = `bench_${randomBytes(4).toString('hex')}`;
+  await executeOn(server, `create database ${name}`);
+  resources.defer(async () => {
+    await executeOn(server, `drop database if exists ${name} with (force)`);
+  });
+  const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+  await runMigrations(url, { actor: 'bench' });
+  const pool = createPool({ url, applicationName: 'candlekeep bench', maxConnections: 4, logger });
+  resources.defer(() => pool.end());
+  const execute = async (statement: string) => (await pool.query<Record<string, unknown>>(statement)).rows;
+  const extension = await execute(`select extversion from pg_extension where extname = 'timescaledb'`);
+  const [setting] = await execute('show server_version');
+  const hypertables =
+    extension.length === 0
+      ? []
+      : await execute(`select 1 from timescaledb_information.hypertables where hypertable_name = 'ohlcv_data'`);
+  const timescale = extension.length === 0 ? '' : `, TimescaleDB ${String(extension[0]?.['extversion'])}`;
+  const owned = resources.move();
+  return {
+    url,
+    kysely: createKysely(() => pool),
+    hypertable: hypertables.length > 0,
+    version: `PostgreSQL ${String(setting?.['server_version'])}${timescale}`,
+    execute,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function startServer(resources: AsyncDisposableStack, logger: Logger): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'candlekeep-bench-'));
+  resources.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const server = new EmbeddedServer({ dataDir, logger, systemDir: dataDir });
+  await server.start({
+    signal: new AbortController().signal,
+    fail: (error) => logger.error({ err: error }, 'the embedded server ended during the benchmark'),
+  });
+  resources.defer(() => server.stop());
+  return server.connectionString();
+}
+
+async function executeOn(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
