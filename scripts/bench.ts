@@ -23,7 +23,8 @@ const HELP = `Measures how fast this machine stores and refreshes, each against 
   --help    this text
 
 Works in a database of its own, which it drops in the end: on the server of BENCH_DATABASE_URL (as a role that may create
-databases), else on an embedded server in a temporary folder. Only the ratios can be compared between machines.
+databases), else on an embedded server in a temporary folder. Only the ratios can be compared between machines, and only
+where nothing else runs. A run that is interrupted leaves its database bench_… behind.
 
 Exit codes: 0 measured, whatever the result · 1 failed · 2 wrong options`;
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -55,9 +55,11 @@ export async function createBenchDatabase(serverUrl: string | null, logger: Logg
 }
 
 async function startServer(resources: AsyncDisposableStack, logger: Logger): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'candlekeep-bench-'));
-  resources.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const server = new EmbeddedServer({ dataDir, logger, systemDir: dataDir });
+  const folder = await mkdtemp(join(tmpdir(), 'candlekeep-bench-'));
+  resources.defer(() => rm(folder, { recursive: true, force: true }));
+  // As root the server runs as another user, who must be able to come through to its files.
+  await chmod(folder, 0o711);
+  const server = new EmbeddedServer({ dataDir: join(folder, 'data'), systemDir: join(folder, 'system'), logger });
   await server.start({
     signal: new AbortController().signal,
     fail: (error) => logger.error({ err: error }, 'the embedded server ended during the benchmark'),
