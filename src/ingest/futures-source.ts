@@ -100,7 +100,7 @@ export class FuturesSource implements Source {
     return {
       slots: page.snapshots.map(({ timestamp }) => timestamp),
       rejected: page.rejected,
-      answered: page.answered,
+      answered: this.#toSlots(page.answered),
       store: async (until) => {
         const known = page.snapshots.filter(({ timestamp }) => timestamp < until);
         if (known.length === 0) return 0;
@@ -108,5 +108,15 @@ export class FuturesSource implements Source {
         return inserted + updated;
       },
     };
+  }
+
+  /**
+   * The range with the same slots in it, from slot to slot: an answer that speaks for 16:00 to 17:00 says all there is
+   * to say of the eight hours from 16:00 on.
+   */
+  #toSlots({ since, until }: TimeRange): TimeRange {
+    const ceil = (timeMs: number) => Math.ceil(timeMs / this.stepMs) * this.stepMs;
+    // Without any slot in it nothing would be left of it.
+    return ceil(since) < ceil(until) ? { since: ceil(since), until: ceil(until) } : { since, until };
   }
 }

@@ -226,7 +226,9 @@ export class MemoryExchange implements Exchange {
     const snapshots: FuturesSnapshot[] = [];
     for (let slot = Math.ceil(since / stepMs) * stepMs; slot < until && slot <= this.time(); slot += stepMs)
       snapshots.push({ timestamp: slot, [feed]: parseDecimal(`${slot / 3_600_000}`) });
-    return { snapshots, rejected: [], answered: { since: range.since, until } };
+    // An answer speaks for the running hour at most, as the port says.
+    const known = Math.floor(this.time() / 3_600_000) * 3_600_000 + 3_600_000;
+    return { snapshots, rejected: [], answered: { since: range.since, until: Math.min(until, known) } };
   }
 
   close(): Promise<void> {

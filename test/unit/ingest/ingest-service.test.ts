@@ -432,5 +432,10 @@ describe('IngestService, markets and futures', () => {
     assert.equal(slotsOf('mark_price').at(-1), hour + HOUR);
     assert.equal(slotsOf('taker_buy_sell_ratio').at(-1), hour);
     assert.equal(service.health().state, 'running');
+    // Funding comes every eight hours: in between nothing of it is missing.
+    for (let i = 0; i < 12; i++) {
+      await clock.run(50 * MINUTE);
+      assert.ok(await clock.runUntil(isComplete, 5 * MINUTE), `after ${i * 50} minutes`);
+    }
   });
 });
