@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import { compareDecimals, isDecimal, parseDecimal } from '../../../src/market/decimal.ts';
 
 const compare = (a: string, b: string) => Math.sign(compareDecimals(parseDecimal(a), parseDecimal(b)));
@@ -36,8 +37,7 @@ describe('parseDecimal', () => {
     '5.',
     '9'.repeat(61),
   ])
-    it(`refuses ${String(value).slice(0, 20) || 'nothing'}`, () =>
-      assert.throws(() => parseDecimal(value), RangeError));
+    it(`refuses ${inspect(value).slice(0, 20)}`, () => assert.throws(() => parseDecimal(value), RangeError));
 });
 
 describe('compareDecimals', () => {
