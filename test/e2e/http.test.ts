@@ -147,20 +147,30 @@ describe('HTTP of the running service', () => {
       'content-length': size,
       authorization: `Bearer ${ADMIN_TOKEN}`,
     };
-    const status = await new Promise<number | undefined>((done, fail) => {
-      const sending = request(url, { method: 'POST', headers }, (response) => {
-        // The connection may break afterwards: the service does not read what is left.
-        sending.on('error', () => undefined);
-        response.resume();
-        done(response.statusCode);
+    const send = (body: Buffer | null) =>
+      new Promise<number | undefined>((done, fail) => {
+        const sending = request(url, { method: 'POST', headers }, (response) => {
+          // The connection may break afterwards: the service does not read what is left.
+          sending.on('error', () => undefined);
+          response.resume();
+          done(response.statusCode);
+          sending.destroy();
+        });
+        sending.once('error', fail);
+        if (body === null) sending.flushHeaders();
+        else sending.end(body);
       });
-      sending.once('error', fail);
-      sending.end(Buffer.alloc(size, 'x'));
-    });
-    assert.equal(status, 413);
+    assert.equal(await send(null), 413, 'the length alone is enough to refuse it');
+    // Who sends on without looking may find the connection closed before the answer is read.
+    const outcome = await send(Buffer.alloc(size, 'x')).catch((error: unknown) => codeOf(error));
+    assert.ok([413, 'EPIPE', 'ECONNRESET'].includes(outcome ?? 'no outcome'), String(outcome));
     const justOver = await post(`{"to": "${'x'.repeat(64 * 1024)}"}`);
     assert.equal(justOver.status, 413);
     assert.match(String(justOver.body['detail']), /64 kB/);
     assert.equal((await service.health()).status, 'healthy');
   });
 });
+
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error ? String(error.code) : null;
+}
