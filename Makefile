@@ -41,8 +41,8 @@ db-upgrade: $$(INSTALLED_OR_APP) ## bring the schema to head, or to REV=
 db-status: $$(INSTALLED_OR_APP) ## where the schema stands (exit code: 0 complete, 3 deferred, 1 behind, 2 newer, 4 cannot tell)
 	$(IN_APP) $(call script,db-status)
 
-db-revision: $(INSTALLED) ## write the next revision from a template: NAME="add new table"
-	$(NPM_RUN) db-revision -- "$(NAME)"
+db-revision: $$(INSTALLED_OR_APP) ## write the next revision from a template: NAME="add new table"
+	@$(if $(APP_CONTAINER),sh docker/write-revision.sh,$(NPM_RUN) db-revision --) "$(NAME)"
 
 fix-prediction-outcomes: $$(INSTALLED_OR_APP) ## show surplus prediction outcomes; YES=1 deletes them
 	$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes)

@@ -6,17 +6,18 @@ import { runCommand, UsageError } from './support/run-command.ts';
 
 const HELP = `Writes the next revision from a template, for a developer of candlekeep.
 
-  npm run db-revision -- NAME
+  npm run db-revision -- [--print] NAME
   make db-revision NAME="add new table"
 
-  NAME    what it does: a verb and an object, such as "add candle ledger"
-  --help  this text
+  NAME     what it does: a verb and an object, such as "add candle ledger"
+  --print  write nothing: print the file's path, then its text (make uses it where only a container has the tools)
+  --help   this text
 
 Never overwrites a file. Exit codes: 0 written · 1 failed · 2 wrong usage`;
 
 await runCommand(async () => {
   const { values, positionals } = parseArgs({
-    options: { help: { type: 'boolean', default: false } },
+    options: { print: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   if (values.help) {
@@ -28,6 +29,10 @@ await runCommand(async () => {
   const next = Number(last.slice(0, 4)) + 1;
   if (next > 9999) throw new Error('there are 9999 revisions already');
   const stem = `${String(next).padStart(4, '0')}_${name}`;
+  if (values.print) {
+    console.log(`src/db/migrations/${stem}.ts\n${template(name)}`.trimEnd());
+    return 0;
+  }
   const path = join(REVISIONS_DIR, `${stem}.ts`);
   // wx: fails where the file exists, also when another command wrote it a moment ago.
   await writeFile(path, template(name), { flag: 'wx' });

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
+import { createTestDatabase, execute } from '../support/postgres.ts';
+import { runScript } from '../support/service-process.ts';
+import { DUPLICATE_OUTCOMES, START_STATES } from '../support/start-states.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+describe('db-status and db-upgrade', () => {
+  it('tell by their exit codes where the schema stands', async () => {
+    await using database = await createTestDatabase();
+    const environment = { DATABASE_URL: database.url };
+    const behind = await runScript('db-status', [], environment);
+    assert.equal(behind.code, 1);
+    assert.match(behind.output, /behind by 7 revisions/);
+
+    const plan = await runScript('db-upgrade', ['--dry-run', '--to', '0003'], environment);
+    assert.equal(plan.code, 0);
+    assert.match(plan.output, /would run: 0001_initial_schema, 0002_unique_prediction_outcomes, 0003_futures_data\n/);
+    assert.equal((await runScript('db-status', [], environment)).code, 1, 'the plan changed something');
+
+    const upgraded = await runScript('db-upgrade', [], environment);
+    assert.equal(upgraded.code, 0);
+    assert.match(upgraded.output, /the schema is at 0007_fast_view_refresh \(head\)/);
+    // A plain server: its hypertables are deferred.
+    const atHead = await runScript('db-status', ['--json'], environment);
+    assert.equal(atHead.code, 3);
+    const status = JSON.parse(atHead.output) as { pending: unknown[]; steps: { state: string }[] };
+    assert.deepEqual(status.pending, []);
+    assert.ok(
+      status.steps.some((step) => step.state === 'applied') && status.steps.some((step) => step.state === 'due'),
+    );
+
+    await execute(
+      database.url,
+      `insert into kysely_migration values ('0900_of_the_future', '2031-01-01T00:00:00.000Z')`,
+    );
+    assert.equal((await runScript('db-status', [], environment)).code, 2);
+  });
+
+  it('say with code 4 that they cannot tell, and with 1 or 2 what is wrong', async () => {
+    const nowhere = { DATABASE_URL: 'postgresql://u:hunter2@127.0.0.1:1/x' };
+    const status = await runScript('db-status', [], nowhere);
+    assert.equal(status.code, 4);
+    assert.match(status.output, /cannot tell: the database at 127\.0\.0\.1:1\/x cannot be reached/);
+    assert.ok(!status.output.includes('hunter2'));
+    assert.equal((await runScript('db-upgrade', ['--frobnicate'], nowhere)).code, 2);
+    await using database = await createTestDatabase();
+    const unknown = await runScript('db-upgrade', ['--to', '0099'], { DATABASE_URL: database.url });
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.output, /there is no revision "0099"/);
+  });
+});
+
+describe('db-downgrade', () => {
+  it('goes down only with --yes and a way back', async () => {
+    await using database = await createTestDatabase();
+    const environment = { DATABASE_URL: database.url };
+    await runMigrations(database.url);
+    assert.equal((await runScript('db-downgrade', ['--to', '0006'], environment)).code, 2);
+    const refused = await runScript('db-downgrade', ['--to', '0003', '--yes'], environment);
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /has no way back/);
+    const done = await runScript('db-downgrade', ['--to', '0006', '--yes'], environment);
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.output, /undone 0007_fast_view_refresh/);
+  });
+});
+
+describe('fix-prediction-outcomes', () => {
+  it('shows what it would delete, deletes it with --yes, keeps the newest, and lets the upgrade go on', async () => {
+    await using database = await createTestDatabase();
+    const environment = { DATABASE_URL: database.url };
+    await START_STATES.find((state) => state.name.startsWith('Alembic 0002 that skipped'))?.create(database.url);
+    await execute(database.url, DUPLICATE_OUTCOMES);
+    await runMigrations(database.url);
+    const shown = await runScript('fix-prediction-outcomes', [], environment);
+    assert.equal(shown.code, 3);
+    assert.match(shown.output, /5 surplus outcomes of 5 predictions would be deleted/);
+    const fixed = await runScript('fix-prediction-outcomes', ['--yes'], environment);
+    assert.equal(fixed.code, 0);
+    const rows = await execute(
+      database.url,
+      'select actual_outcome, count(*)::int as n from prediction_outcomes group by 1',
+    );
+    assert.deepEqual(rows, [{ actual_outcome: 1, n: 50 }], 'the older outcomes are those that went');
+    assert.deepEqual((await runMigrations(database.url)).steps_applied, ['unique_prediction_outcomes']);
+    assert.equal((await runScript('fix-prediction-outcomes', [], environment)).code, 0);
+  });
+});
+
+describe('db-revision', () => {
+  // In a copy: a revision that appears in this tree would be run by the tests beside this one.
+  let copy = '';
+  before(async () => {
+    copy = await mkdtemp(join(tmpdir(), 'candlekeep-revision-'));
+    for (const name of ['src', 'scripts', 'package.json'])
+      await cp(join(ROOT, name), join(copy, name), { recursive: true });
+    await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  });
+  after(() => rm(copy, { recursive: true, force: true }));
+
+  function run(...args: string[]): { code: number | null; output: string } {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/db-revision.ts', ...args], { cwd: copy });
+    return { code: status, output: `${stdout.toString()}${stderr.toString()}` };
+  }
+
+  it('writes the next number from a template, and the next after that', async () => {
+    const found = await readdir(join(copy, 'src/db/migrations'));
+    const printed = run('--print', 'Planted by', 'a TEST!');
+    assert.equal(printed.code, 0, printed.output);
+    const [path = ''] = printed.output.split('\n');
+    assert.match(path, /^src\/db\/migrations\/0\d{3}_planted_by_a_test\.ts$/);
+    assert.deepEqual(await readdir(join(copy, 'src/db/migrations')), found, '--print wrote something');
+
+    const written = run('planted by a test');
+    assert.equal(written.code, 0, written.output);
+    assert.ok(written.output.includes(`wrote ${path}`), written.output);
+    assert.match(await readFile(join(copy, path), 'utf8'), /export async function up\(db: Kysely<unknown>\)/);
+    // The file loads as a revision, so the next one gets the next number.
+    const next = Number(path.slice(18, 22)) + 1;
+    assert.match(run('another').output, new RegExp(`wrote src/db/migrations/${String(next).padStart(4, '0')}_another`));
+  });
+
+  it('refuses a name that is none', () => {
+    for (const name of ['', '!!!', '123', 'x'.repeat(80)]) assert.equal(run(name).code, 2, name);
+  });
+});
