@@ -3,6 +3,7 @@ import { waitForDatabase } from '../src/db/connectivity.ts';
 import { SchemaMigrator } from '../src/db/migrator/schema-migrator.ts';
 import { createCommandLogger } from './support/command-logger.ts';
 import { locateDatabase } from './support/locate-database.ts';
+import { readLockWaitMs } from './support/lock-wait.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
 const HELP = `Takes the database's schema back to an older revision. Nothing else ever goes down: not the boot, not an upgrade.
@@ -35,7 +36,7 @@ await runCommand(async () => {
   await using located = await locateDatabase(logger);
   const { migrationUrl } = located;
   await waitForDatabase({ url: migrationUrl, timeoutMs: 10_000, logger });
-  const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 600_000, logger });
+  const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: readLockWaitMs(), logger });
   const undone = await migrator.downgrade({ to, actor: 'cli' });
   for (const name of undone) console.log(`undone ${name}`);
   if (undone.length === 0) console.log('nothing to undo');

@@ -5,6 +5,7 @@ import type { UpgradePlan, UpgradeResult } from '../src/db/migrator/schema-statu
 import { createCommandLogger } from './support/command-logger.ts';
 import { describeDeferred } from './support/describe-schema.ts';
 import { locateDatabase } from './support/locate-database.ts';
+import { readLockWaitMs } from './support/lock-wait.ts';
 import { runCommand } from './support/run-command.ts';
 
 const HELP = `Brings the database's schema to head, or to a revision, as the service does when it boots.
@@ -18,6 +19,7 @@ const HELP = `Brings the database's schema to head, or to a revision, as the ser
   --help     this text
 
 The database is that of MIGRATION_DATABASE_URL, DATABASE_URL, or the embedded one under DATA_DIR.
+Another process that is migrating is waited for, up to MIGRATION_LOCK_WAIT_S (default 600).
 Exit codes: 0 done · 1 failed (the database is as it was before the failing revision) · 2 wrong usage`;
 
 await runCommand(async () => {
@@ -41,7 +43,7 @@ await runCommand(async () => {
   const migrator = new SchemaMigrator({
     url: () => migrationUrl,
     runtimeRole: findRuntimeRole(url, migrationUrl),
-    lockWaitMs: 600_000,
+    lockWaitMs: readLockWaitMs(),
     logger,
   });
   if (values['dry-run']) {
