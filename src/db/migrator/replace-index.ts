@@ -22,8 +22,10 @@ export async function replaceIndex(db: AnyKysely, { table, name, columns }: Inde
   await db.transaction().execute(async (trx) => {
     await sql`drop index if exists ${sql.id(name)}`.execute(trx);
     const built = await findIndex(trx, table, buildName);
+    // Cut off while it was built, by a run that met a larger table than this one.
+    if (built?.valid === false) await sql`drop index ${sql.id(buildName)}`.execute(trx);
     await (
-      built
+      built?.valid
         ? sql`alter index ${sql.id(buildName)} rename to ${sql.id(name)}`
         : sql`create index ${sql.id(name)} on ${sql.table(table)} (${sql.join(columns.map((column) => sql.id(column)))})`
     ).execute(trx);

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { findKey, isHypertable, type AnyKysely } from '../catalog.ts';
+import { findIndex, findKey, isHypertable, type AnyKysely } from '../catalog.ts';
 import { buildIndexConcurrently, isLarge } from './build-index-concurrently.ts';
 
 export interface KeyReplacement {
@@ -30,8 +30,11 @@ export async function replaceKey(db: AnyKysely, replacement: KeyReplacement): Pr
     const old = await findKey(trx, table, type, replaces);
     if (old) await sql`alter table ${sql.table(table)} drop constraint ${sql.id(old.name)}`.execute(trx);
     if (await findKey(trx, table, type, columns)) return;
+    const built = await findIndex(trx, table, buildName);
+    // Cut off while it was built, by a run that met a larger table than this one.
+    if (built?.valid === false) await sql`drop index ${sql.id(buildName)}`.execute(trx);
     const keyword = type === 'p' ? sql`primary key` : sql`unique`;
-    const source = concurrently
+    const source = built?.valid
       ? sql`using index ${sql.id(buildName)}`
       : sql`(${sql.join(columns.map((c) => sql.id(c)))})`;
     await sql`alter table ${sql.table(table)} add constraint ${sql.id(name)} ${keyword} ${source}`.execute(trx);
