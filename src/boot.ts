@@ -2,9 +2,12 @@ import type { App } from './app.ts';
 import { isConnectionLoss, waitForDatabase } from './db/connectivity.ts';
 import { groupDeferred } from './db/migrator/schema-status.ts';
 import { verifyPrivileges, verifySchema } from './db/migrator/verify-schema.ts';
-import { MigrationError, messageOf } from './errors.ts';
+import { DatabaseUnavailableError, MigrationError, messageOf, sqlStateOf } from './errors.ts';
 import { startAll, type ServiceContext } from './lifecycle.ts';
 import { retry } from './retry.ts';
+
+/** A revision that brings the server down would do so again and again. */
+const MAX_CONNECTION_LOSSES = 10;
 
 /**
  * Brings the process up: listen, connect, migrate, verify, run. Everything that was started is stopped in reverse order
@@ -50,24 +53,31 @@ async function connect(app: App, signal: AbortSignal): Promise<void> {
 async function migrate(app: App, signal: AbortSignal): Promise<void> {
   const { config, logger, schema, state } = app;
   if (config.database.migrateOnBoot) {
+    let losses = 0;
     // A server that restarts in the middle rolls back the revision that it was in; the run then goes on from there.
     await retry(
-      () =>
-        schema.upgrade({
+      async (attempt) => {
+        if (attempt > 1) await connect(app, signal);
+        await schema.upgrade({
           actor: 'boot',
           signal,
           onProgress: ({ revision, index, total }) => {
             state.progress = `revision ${index} of ${total}: ${revision}`;
           },
-        }),
+        });
+      },
       {
         firstMs: 500,
         maxMs: 5_000,
-        deadline: Date.now() + config.database.connectTimeoutMs,
         signal,
-        isRetryable: isConnectionLoss,
+        // Counted, not timed: a revision may run for longer than anybody would wait for a server to come back.
+        isRetryable: (error) =>
+          !(error instanceof DatabaseUnavailableError) && isConnectionLoss(error) && ++losses <= MAX_CONNECTION_LOSSES,
         onRetry: (error, attempt, waitMs) =>
-          logger.warn({ attempt, waitMs, reason: messageOf(error) }, 'the connection was lost while migrating'),
+          logger.warn(
+            { attempt, waitMs, reason: messageOf(error), sqlState: sqlStateOf(error) },
+            'the connection was lost while migrating',
+          ),
       },
     );
   }

@@ -3,6 +3,7 @@ import { messageOf, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { AnyKysely } from '../catalog.ts';
 import { recordHistory } from './history.ts';
+import { withLockRetries } from './lock-retry.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { DeferredStep, PlannedStep, StepStatus } from './schema-status.ts';
 import type { DeferrableStep, StepState } from './steps/deferrable-step.ts';
@@ -12,6 +13,9 @@ import { uniquePredictionOutcomes } from './steps/unique-prediction-outcomes.ts'
 
 /** In the order in which they are tried: hypertables need the extension, and unique keys come before them. */
 const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbExtension, ...hypertables];
+
+/** A step can wait for the next boot or upgrade, and so holds up this one no longer than this for a lock. */
+const LOCK_PATIENCE_MS = 30_000;
 
 /** Where each step of the revisions that have run stands. */
 export async function listSteps(db: AnyKysely, applied: readonly string[]): Promise<StepStatus[]> {
@@ -82,6 +86,7 @@ export async function planSteps(db: AnyKysely, applied: readonly string[]): Prom
 export interface StepRun {
   readonly applied: readonly string[];
   readonly actor: string;
+  readonly signal?: AbortSignal | undefined;
   readonly logger: Logger;
 }
 
@@ -93,7 +98,7 @@ export interface StepRun {
  */
 export async function applyReadySteps(
   session: MigrationSession,
-  { applied, actor, logger }: StepRun,
+  { applied, actor, signal, logger }: StepRun,
 ): Promise<string[]> {
   const stepsApplied: string[] = [];
   for (const step of STEPS) {
@@ -101,10 +106,14 @@ export async function applyReadySteps(
     const { name, revision } = step;
     try {
       const subject = { action: 'step', subject: name, checksum: null, actor } as const;
-      const { durationMs } = await recordHistory(session, subject, () => applyStep(session, step));
+      const patience = { subject: name, deadline: Date.now() + LOCK_PATIENCE_MS, signal, logger };
+      const { durationMs } = await recordHistory(session, subject, () =>
+        withLockRetries(session, patience, () => applyStep(session, step)),
+      );
       logger.info({ step: name, revision, duration_ms: durationMs }, 'deferrable step applied');
       stepsApplied.push(name);
     } catch (error) {
+      signal?.throwIfAborted();
       // A session that broke is no verdict on the step: let the caller see it.
       await sql`select 1`.execute(session.kysely);
       logger.warn(

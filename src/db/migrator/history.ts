@@ -79,6 +79,14 @@ export async function closeInterrupted(session: MigrationSession, applied: reado
     where outcome = 'running'`.execute(session.kysely);
 }
 
+/** Whether a process went away, or is at work, between the beginning of something and its outcome. */
+export async function hasOpenEntry(session: MigrationSession): Promise<boolean> {
+  if (!(await historyExists(session.kysely, session.schema))) return false;
+  const { rows } = await sql`
+    select from ${sql.table(`${session.schema}.${TABLE}`)} where outcome = 'running' limit 1`.execute(session.kysely);
+  return rows.length > 0;
+}
+
 /**
  * Runs `work` with a row in the history: `running` before (in a transaction of its own, so that it is seen), its
  * outcome, duration by the server's clock and notices afterwards.

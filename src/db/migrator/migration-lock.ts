@@ -40,16 +40,17 @@ interface LockOptions {
  * Runs `work` with the migration lock, which the session holds until then; should the session end before, the lock ends
  * with it.
  *
- * @throws UpgradeInProgressError where another process holds it for longer than `waitMs`.
+ * @throws UpgradeInProgressError where another process holds it for longer than `waitMs`; MigrationError where a pooler is
+ *   in between.
  */
 export async function withMigrationLock<T>(
   session: MigrationSession,
   options: LockOptions,
   work: () => Promise<T>,
 ): Promise<T> {
+  assertOwnBackend(session);
   await acquire(session, options);
   try {
-    await assertSameBackend(session);
     return await work();
   } finally {
     // A session that broke has lost it already.
@@ -70,7 +71,7 @@ async function acquire(session: MigrationSession, { waitMs, signal, logger }: Lo
     if (Date.now() - startedAt >= waitMs) throw new UpgradeInProgressError(describeHolder(holder));
     if (Date.now() - loggedAt >= LOG_EVERY_MS) {
       loggedAt = Date.now();
-      logger.info({ holder: describeHolder(holder) }, 'waiting for another process that is migrating this database');
+      logger.warn({ holder: describeHolder(holder) }, 'waiting for another process that is migrating this database');
     }
     await sleep(POLL_MS, signal);
   }
@@ -85,10 +86,10 @@ function describeHolder(holder: LockHolder | null): string {
 /**
  * A pooler in transaction mode gives each statement another backend, so that the lock would be held by none of ours.
  *
- * @throws MigrationError where the backend that answers is not the one that was connected to.
+ * @throws MigrationError POOLED_CONNECTION, before anything is locked or changed.
  */
-async function assertSameBackend(session: MigrationSession): Promise<void> {
-  if (session.connectedPid === null || session.connectedPid === (await session.backendPid())) return;
+function assertOwnBackend(session: MigrationSession): void {
+  if (!session.isPooled) return;
   throw new MigrationError(
     'the database is reached through a connection pooler, which does not keep the migration lock: set MIGRATION_DATABASE_URL to the server itself',
     { revision: null, code: 'POOLED_CONNECTION' },

@@ -1,16 +1,35 @@
 import { hostname } from 'node:os';
 import { Kysely, PostgresAdapter, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import { MigrationError } from '../../errors.ts';
+import { MigrationError, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { AnyKysely } from '../catalog.ts';
 import { withLibpqMeaning } from '../client.ts';
 
-/** DDL that waits for a lock makes every later reader wait behind it: so it gives up soon, and is tried again. */
-const LOCK_TIMEOUT_MS = 3_000;
+/**
+ * DDL that waits for a lock makes every later reader wait behind it: so it gives up soon, and is tried again. Half a
+ * second leaves those readers under one even where a revision needs a second lock after the first.
+ */
+const LOCK_TIMEOUT_MS = 500;
 
 /** PostgreSQL cuts application names at 63 bytes. */
 const NAME_LIMIT = 63;
+
+/** What every SQLSTATE begins with by which a server ends connections: 57P01 an administrator, 57P02 a crash. */
+const OPERATOR_INTERVENTION = '57P';
+
+/** What the server said last when it ended the connection. */
+interface Farewell {
+  error: Error | null;
+}
+
+interface SessionParts {
+  readonly schema: string;
+  readonly isPooled: boolean;
+  readonly url: string;
+  readonly logger: Logger;
+  readonly farewell: Farewell;
+}
 
 /** The lock is ours, taken before Kysely is asked (see migration-lock.ts): its own would wait for an hour. */
 class UnlockedAdapter extends PostgresAdapter {
@@ -37,16 +56,21 @@ export class MigrationSession implements AsyncDisposable {
   readonly kysely: AnyKysely;
   /** Where our tables are, or will be: the schema in which `ohlcv_data` is found, otherwise the current one. */
   readonly schema: string;
+  /** Reached through a pooler, which may run each statement on another backend: good for looking only. */
+  readonly isPooled: boolean;
   readonly #client: pg.Client;
   readonly #url: string;
   readonly #logger: Logger;
+  readonly #farewell: Farewell;
   #notices: string[] = [];
 
-  private constructor(client: pg.Client, schema: string, url: string, logger: Logger) {
+  private constructor(client: pg.Client, parts: SessionParts) {
     this.#client = client;
-    this.schema = schema;
-    this.#url = url;
-    this.#logger = logger;
+    this.schema = parts.schema;
+    this.isPooled = parts.isPooled;
+    this.#url = parts.url;
+    this.#logger = parts.logger;
+    this.#farewell = parts.farewell;
     client.on('notice', (notice) => this.#notices.push(notice.message ?? ''));
     // A pool of this one client, which stays ours: Kysely neither opens nor closes it.
     const connection = Object.assign(client, { release: () => undefined });
@@ -69,22 +93,33 @@ export class MigrationSession implements AsyncDisposable {
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
     });
+    const farewell: Farewell = { error: null };
+    client.connection.on('errorMessage', (error: Error) => {
+      if (sqlStateOf(error)?.startsWith(OPERATOR_INTERVENTION)) farewell.error = error;
+    });
     // Without a listener a terminated backend would end the process; the query in flight rejects all the same.
-    client.on('error', (error) => logger.warn({ err: error }, 'the connection that migrates was lost'));
+    client.on('error', (error) =>
+      logger.warn({ err: farewell.error ?? error }, 'the connection that migrates was lost'),
+    );
     await client.connect();
     try {
-      await prepare(client);
-      return new MigrationSession(client, await enterSchema(client), url, logger);
+      const isPooled = await isBehindPooler(client);
+      const schema = await findSchema(client);
+      // What is set through a pooler would stay on a backend that others are given next.
+      if (!isPooled) await prepare(client, schema);
+      return new MigrationSession(client, { schema, isPooled, url, logger, farewell });
     } catch (error) {
       await client.end();
       throw error;
     }
   }
 
-  /** The process id that the server named when we connected; a pooler names one of its own. */
-  get connectedPid(): number | null {
-    const { processID } = this.#client as unknown as { processID?: number | null };
-    return processID ?? null;
+  /**
+   * Why it failed: what the server said when it ended the connection, where the error itself only knows that the
+   * connection is gone (the rollback that followed hides the statement's own error).
+   */
+  explain(error: unknown): unknown {
+    return sqlStateOf(error) === null ? (this.#farewell.error ?? error) : error;
   }
 
   /** A second session beside this one, for a statement that may end its connection. */
@@ -126,7 +161,14 @@ function nameFor(activity: string): string {
   return `candlekeep ${activity}`.slice(0, Math.max(20, NAME_LIMIT - place.length - 1)) + ` ${place}`;
 }
 
-async function prepare(client: pg.Client): Promise<void> {
+/** A pooler names a process id of its own when one connects; the server's backend knows the true one. */
+async function isBehindPooler(client: pg.Client): Promise<boolean> {
+  const { processID } = client as unknown as { processID?: number | null };
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return typeof processID === 'number' && processID !== rows[0]?.pid;
+}
+
+async function prepare(client: pg.Client, schema: string): Promise<void> {
   await client.query(`
     select set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', false), set_config('statement_timeout', '0', false),
       set_config('idle_in_transaction_session_timeout', '0', false), set_config('timezone', 'UTC', false),
@@ -134,10 +176,15 @@ async function prepare(client: pg.Client): Promise<void> {
   // A holder that was killed in a long statement would keep the lock until that statement ends: with this the server
   // notices within a second. Not every platform can (SQLSTATE 22023).
   await client.query(`select set_config('client_connection_check_interval', '1s', false)`).catch(() => undefined);
+  // First in the search_path, so that new tables land beside those that stand.
+  await client.query(
+    `select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`,
+    [schema],
+  );
 }
 
-/** Puts the schema of our tables first in the search_path, so that new tables land beside those that stand. */
-async function enterSchema(client: pg.Client): Promise<string> {
+/** The schema that holds our tables, or will. */
+async function findSchema(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ schema: string | null; path: string; role: string }>(`
     select coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
                      where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema,
@@ -148,9 +195,5 @@ async function enterSchema(client: pg.Client): Promise<string> {
       `the search_path of the role ${role} (${path}) leads to no schema that exists and that it may use: create one, or: alter role ${role} set search_path = …`,
       { revision: null, code: 'NO_SCHEMA' },
     );
-  await client.query(
-    `select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`,
-    [schema],
-  );
   return schema;
 }

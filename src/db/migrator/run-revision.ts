@@ -1,13 +1,9 @@
 import { Migrator, type Migration } from 'kysely/migration';
 import { MigrationError, messageOf, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { retry } from '../../retry.ts';
-import { listBlockers } from './blockers.ts';
+import { withLockRetries } from './lock-retry.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { Revision } from './revisions.ts';
-
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
 
 export interface RunOptions {
   /** Names in the ledger, which Kysely wants to know although they will not run. */
@@ -32,25 +28,11 @@ export async function runRevision(
 ): Promise<void> {
   await session.announce(revision.name);
   try {
-    await retry(() => migrateOnce(session, revision, applied), {
-      firstMs: 200,
-      maxMs: 5_000,
-      deadline,
-      ...(signal ? { signal } : {}),
-      isRetryable: (error) => [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED].includes(sqlStateOf(error) ?? ''),
-      onRetry: (_error, attempt, waitMs) => {
-        void listBlockers(session).then(
-          (blockers) =>
-            logger.warn(
-              { revision: revision.name, attempt, waitMs, blockers },
-              'a revision waits for a lock that others hold',
-            ),
-          () => undefined,
-        );
-      },
-    });
+    await withLockRetries(session, { subject: revision.name, deadline, signal, logger }, () =>
+      migrateOnce(session, revision, applied),
+    );
   } catch (error) {
-    throw describeFailure(revision.name, error);
+    throw describeFailure(revision.name, session.explain(error));
   }
 }
 

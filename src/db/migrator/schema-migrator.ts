@@ -6,6 +6,7 @@ import { applyReadySteps, hasReadyStep, listSteps, pickDeferred, planSteps } fro
 import {
   closeInterrupted,
   ensureHistory,
+  hasOpenEntry,
   listHistory,
   readChecksums,
   recordHistory,
@@ -138,7 +139,7 @@ export class SchemaMigrator {
             applied.push(revision.name);
             done.push({ revision: revision.name, duration_ms: durationMs, notices });
           }
-          stepsApplied.push(...(await applyReadySteps(session, { applied, actor, logger })));
+          stepsApplied.push(...(await applyReadySteps(session, { applied, actor, signal, logger })));
           await this.#grant(session);
         });
       }
@@ -174,7 +175,9 @@ export class SchemaMigrator {
 
   async #hasWork(session: MigrationSession, state: SchemaState, target: string): Promise<boolean> {
     if (pendingUpTo(state, target).length > 0 || (await hasReadyStep(session.kysely, state.applied))) return true;
-    return (await this.#listMissingGrants(session)).length > 0;
+    if ((await this.#listMissingGrants(session)).length > 0) return true;
+    // A process that was killed right after its last commit left its entry for somebody to close.
+    return !session.isPooled && (await hasOpenEntry(session));
   }
 
   /** Everything that must be known and noted before the first statement changes something. */
@@ -212,7 +215,7 @@ export class SchemaMigrator {
       return await work(session);
     } catch (error) {
       signal?.throwIfAborted();
-      throw error;
+      throw session.explain(error);
     } finally {
       signal?.removeEventListener('abort', cut);
     }
