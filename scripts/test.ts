@@ -7,15 +7,20 @@ const HELP = `Runs the tests on one PostgreSQL server that lives as long as the 
 
   npm run test:all
   npm run test:unit | test:integration | test:e2e [-- FILE ...]
+  npm run test:faults
 
   FILE    only these test files
   --help  this text
 
+The lane faults is the long variant for the night: processes that migrate are killed at random moments.
+FAULT_KILLS (default 50) says how often on each kind of server, FAULT_SEED repeats a run.
 TEST_PG_URL: use this server instead (its role must be allowed to create databases and roles).
 TEST_TIMESCALE_URL: a server with TimescaleDB; without it the TimescaleDB lane says that it was skipped.
 Exit codes: 0 all passed · 1 something failed · 2 wrong usage`;
 
-const LANES = ['unit', 'integration', 'e2e'];
+const LANES = ['unit', 'integration', 'e2e', 'faults'];
+/** For one test; those of the lane faults go on for as long as they are asked to. */
+const TIMEOUT_MS = { test: 300_000, fault: 3_600_000 } as const;
 
 await runCommand(async () => {
   const { values, positionals } = parseArgs({
@@ -37,16 +42,17 @@ await runCommand(async () => {
   const needsServer = lanes.some((lane) => lane !== 'unit') && (process.env['TEST_PG_URL'] ?? '') === '';
   const server = needsServer ? await startServerForTests() : null;
   try {
-    return await runNode(files.length > 0 ? files : lanes.map((lane) => `test/${lane}/**/*.test.ts`), server?.url);
+    const patterns = files.length > 0 ? files : lanes.map((lane) => `test/${lane}/**/*.test.ts`);
+    return await runNode(patterns, lanes.includes('faults') ? TIMEOUT_MS.fault : TIMEOUT_MS.test, server?.url);
   } finally {
     await server?.stop();
   }
 });
 
-function runNode(patterns: readonly string[], serverUrl: string | undefined): Promise<number> {
+function runNode(patterns: readonly string[], timeoutMs: number, serverUrl: string | undefined): Promise<number> {
   const runner = spawn(
     process.execPath,
-    ['--test', '--test-concurrency=2', '--test-timeout=300000', '--test-reporter=spec', ...patterns],
+    ['--test', '--test-concurrency=2', `--test-timeout=${timeoutMs}`, '--test-reporter=spec', ...patterns],
     { stdio: 'inherit', env: { ...process.env, ...(serverUrl === undefined ? {} : { TEST_PG_URL: serverUrl }) } },
   );
   return new Promise((done, fail) => {
