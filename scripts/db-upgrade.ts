@@ -10,13 +10,14 @@ import { runCommand } from './support/run-command.ts';
 
 const HELP = `Brings the database's schema to head, or to a revision, as the service does when it boots.
 
-  npm run db-upgrade -- [--to REVISION] [--dry-run] [--json]
+  npm run db-upgrade -- [--to REVISION] [--convert-large-tables] [--dry-run] [--json]
   make db-upgrade [REV=REVISION]
 
-  --to       head (default), a revision's name such as 0003_futures_data, or its number such as 0003
-  --dry-run  show what would be done; change nothing
-  --json     the same as JSON
-  --help     this text
+  --to                    head (default), a revision's name such as 0003_futures_data, or its number such as 0003
+  --convert-large-tables  also make hypertables of large plain tables, which nobody can read or write meanwhile
+  --dry-run               show what would be done; change nothing
+  --json                  the same as JSON
+  --help                  this text
 
 The database is that of MIGRATION_DATABASE_URL, DATABASE_URL, or the embedded one under DATA_DIR.
 Another process that is migrating is waited for, up to MIGRATION_LOCK_WAIT_S (default 600).
@@ -26,6 +27,7 @@ await runCommand(async () => {
   const { values } = parseArgs({
     options: {
       to: { type: 'string', default: 'head' },
+      'convert-large-tables': { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -35,6 +37,7 @@ await runCommand(async () => {
     console.log(HELP);
     return 0;
   }
+  const convertLargeTables = values['convert-large-tables'];
   const to = values.to.trim() === '' ? 'head' : values.to.trim();
   const logger = createCommandLogger();
   await using located = await locateDatabase(logger, { create: !values['dry-run'] });
@@ -47,7 +50,7 @@ await runCommand(async () => {
     logger,
   });
   if (values['dry-run']) {
-    const plan = await migrator.plan({ to });
+    const plan = await migrator.plan({ to, convertLargeTables });
     console.log(values.json ? JSON.stringify(plan, null, 2) : describePlan(plan));
     return 0;
   }
@@ -58,6 +61,7 @@ await runCommand(async () => {
     );
   const result = await migrator.upgrade({
     to,
+    convertLargeTables,
     actor: 'cli',
     signal: interrupted.signal,
     onProgress: ({ revision, index, total }) => {

@@ -35,10 +35,13 @@ export class SchemaMonitor {
 
   async upgrade(options: UpgradeOptions): Promise<UpgradeResult> {
     try {
-      return await this.#migrator.upgrade(options);
-    } finally {
+      const { result, status } = await this.#migrator.upgradeAndDescribe(options);
+      this.#current = status;
+      return result;
+    } catch (error) {
       // A failing look must not hide what the upgrade said.
       await this.status().catch(() => undefined);
+      throw error;
     }
   }
 }

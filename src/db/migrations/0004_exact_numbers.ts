@@ -1,6 +1,9 @@
 import { sql, type Kysely } from 'kysely';
-import { findKey, listKeys } from '../catalog.ts';
 import { createRecentOhlcv, createRefreshFunction, dropRecentOhlcv } from '../migrator/recent-ohlcv-view.ts';
+import { replaceKey } from '../migrator/replace-key.ts';
+
+/** A large feature_cache is read and written while its new key is built, so this runs step by step. */
+export const transaction = false;
 
 /**
  * What the predecessor's types lose: decimal(20,8) rounds 0.000000123456 to 0.00000012 without a word and refuses a
@@ -9,6 +12,21 @@ import { createRecentOhlcv, createRefreshFunction, dropRecentOhlcv } from '../mi
  * feature_cache's primary key takes in `timestamp`, without which it can never become a hypertable.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
+  // First what others may stand in the way of: it fails before anything was changed.
+  await db.transaction().execute(widenColumns);
+  // Only now, without the locks on the tables. Until it is done the view cannot be read: columns that a view uses cannot
+  // be altered, so it had to go.
+  await sql`refresh materialized view recent_ohlcv`.execute(db);
+  await replaceKey(db, {
+    table: 'feature_cache',
+    type: 'p',
+    name: 'feature_cache_pkey',
+    columns: ['id', 'timestamp'],
+    replaces: ['id'],
+  });
+}
+
+async function widenColumns(db: Kysely<unknown>): Promise<void> {
   const grants = await dropRecentOhlcv(db);
   await sql`
     alter table ohlcv_data
@@ -22,20 +40,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     alter table model_training_history
       alter column price_range_min type numeric, alter column price_range_max type numeric`.execute(db);
-  await rekeyFeatureCache(db);
-  // Not populated here: that would read a week of candles while the locks above keep every reader out.
-  await createRecentOhlcv(db, {
-    columns: sql`id, symbol, timeframe, timestamp, open, high, low, close, volume, created_at`,
-    uniqueKey: sql`symbol, timeframe, timestamp`,
+  await createRecentOhlcv(
+    db,
+    {
+      columns: sql`id, symbol, timeframe, timestamp, open, high, low, close, volume, created_at`,
+      uniqueKey: sql`symbol, timeframe, timestamp`,
+    },
     grants,
-    populate: false,
-  });
+  );
   await createRefreshFunction(db);
-}
-
-async function rekeyFeatureCache(db: Kysely<unknown>): Promise<void> {
-  if (await findKey(db, 'feature_cache', 'p', ['id', 'timestamp'])) return;
-  const primaryKey = (await listKeys(db, 'feature_cache')).find((key) => key.type === 'p');
-  if (primaryKey) await sql`alter table feature_cache drop constraint ${sql.id(primaryKey.name)}`.execute(db);
-  await sql`alter table feature_cache add constraint feature_cache_pkey primary key (id, timestamp)`.execute(db);
 }

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import { columnExists, findKey, relationExists } from '../catalog.ts';
 import { replaceKey } from '../migrator/replace-key.ts';
-import { createRecentOhlcv, dropRecentOhlcv } from '../migrator/recent-ohlcv-view.ts';
+import { replaceRecentOhlcv } from '../migrator/recent-ohlcv-view.ts';
 
 /** The new key of a large plain table is built while it is read and written, so this runs step by step. */
 export const transaction = false;
@@ -37,12 +37,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   });
   await db.transaction().execute(async (trx) => {
     if (!(await relationExists(trx, 'recent_ohlcv')) || !(await columnExists(trx, 'recent_ohlcv', 'exchange'))) {
-      const grants = await dropRecentOhlcv(trx);
-      await createRecentOhlcv(trx, {
+      await replaceRecentOhlcv(trx, {
         columns: sql`id, exchange, symbol, timeframe, timestamp, open, high, low, close, volume, created_at`,
         uniqueKey: sql`exchange, symbol, timeframe, timestamp`,
-        grants,
-        populate: false,
       });
     }
     if (!(await findKey(trx, 'ohlcv_data', 'p', OHLCV_KEY))) throw new Error('the new key of ohlcv_data is not there');

@@ -6,7 +6,7 @@ import { recordHistory } from './history.ts';
 import { withLockRetries } from './lock-retry.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { DeferredStep, PlannedStep, StepStatus } from './schema-status.ts';
-import type { DeferrableStep, StepState } from './steps/deferrable-step.ts';
+import type { DeferrableStep, StepOptions, StepState } from './steps/deferrable-step.ts';
 import { hypertables } from './steps/hypertables.ts';
 import { timescaledbExtension } from './steps/timescaledb-extension.ts';
 import { uniquePredictionOutcomes } from './steps/unique-prediction-outcomes.ts';
@@ -17,13 +17,23 @@ const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbE
 /** A step can wait for the next boot or upgrade, and so holds up this one no longer than this for a lock. */
 const LOCK_PATIENCE_MS = 30_000;
 
-/** Where each step of the revisions that have run stands. */
-export async function listSteps(db: AnyKysely, applied: readonly string[]): Promise<StepStatus[]> {
-  const steps: StepStatus[] = [];
+/** A step and where it stands, seen just now. */
+export interface ProbedStep {
+  readonly step: DeferrableStep;
+  readonly state: StepState;
+}
+
+/** Looks where each step of the revisions that have run stands. */
+export async function probeSteps(
+  db: AnyKysely,
+  applied: readonly string[],
+  options: StepOptions = {},
+): Promise<ProbedStep[]> {
+  const probed: ProbedStep[] = [];
   for (const step of STEPS) {
-    if (applied.includes(step.revision)) steps.push(describeStep(step, await step.probe(db)));
+    if (applied.includes(step.revision)) probed.push({ step, state: await step.probe(db, options) });
   }
-  return steps;
+  return probed;
 }
 
 /** Those of them that are due. */
@@ -33,15 +43,8 @@ export function pickDeferred(steps: readonly StepStatus[]): DeferredStep[] {
   );
 }
 
-/** Whether an upgrade would have something to try. */
-export async function hasReadyStep(db: AnyKysely, applied: readonly string[]): Promise<boolean> {
-  for (const step of STEPS) {
-    if (applied.includes(step.revision) && (await step.probe(db)).state === 'ready') return true;
-  }
-  return false;
-}
-
-function describeStep({ name, revision }: DeferrableStep, state: StepState): StepStatus {
+/** What is told of a step. */
+export function describeStep({ step: { name, revision }, state }: ProbedStep): StepStatus {
   switch (state.state) {
     case 'applied':
       return { step: name, revision, state: 'applied', reason: null, remedy: null };
@@ -63,15 +66,18 @@ function describeStep({ name, revision }: DeferrableStep, state: StepState): Ste
  * What an upgrade that ends with the revisions `applied` would do about each step, as the catalog stands now: a step
  * that waits for the extension is `apply` where the extension itself can be made.
  */
-export async function planSteps(db: AnyKysely, applied: readonly string[]): Promise<PlannedStep[]> {
+export async function planSteps(
+  db: AnyKysely,
+  applied: readonly string[],
+  options: StepOptions = {},
+): Promise<PlannedStep[]> {
   const plan: PlannedStep[] = [];
-  const extension = await timescaledbExtension.probe(db);
+  const assumeTimescaledb = (await timescaledbExtension.probe(db)).state === 'ready';
   for (const step of STEPS) {
     if (!applied.includes(step.revision)) continue;
-    const state = await step.probe(db);
+    const state = await step.probe(db, { ...options, assumeTimescaledb });
     if (state.state === 'applied') continue;
-    const follows = hypertables.includes(step) && extension.state === 'ready';
-    const blocked = state.state === 'blocked' && !follows ? state : null;
+    const blocked = state.state === 'blocked' ? state : null;
     plan.push({
       step: step.name,
       revision: step.revision,
@@ -86,6 +92,7 @@ export async function planSteps(db: AnyKysely, applied: readonly string[]): Prom
 export interface StepRun {
   readonly applied: readonly string[];
   readonly actor: string;
+  readonly options?: StepOptions;
   readonly signal?: AbortSignal | undefined;
   readonly logger: Logger;
 }
@@ -98,11 +105,11 @@ export interface StepRun {
  */
 export async function applyReadySteps(
   session: MigrationSession,
-  { applied, actor, signal, logger }: StepRun,
+  { applied, actor, options = {}, signal, logger }: StepRun,
 ): Promise<string[]> {
   const stepsApplied: string[] = [];
   for (const step of STEPS) {
-    if (!applied.includes(step.revision) || (await step.probe(session.kysely)).state !== 'ready') continue;
+    if (!applied.includes(step.revision) || (await step.probe(session.kysely, options)).state !== 'ready') continue;
     const { name, revision } = step;
     try {
       const subject = { action: 'step', subject: name, checksum: null, actor } as const;

@@ -1,18 +1,17 @@
 import { MigrationError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { findTimescaledb } from '../catalog.ts';
 import { recogniseOrigin } from './adoption.ts';
-import { applyReadySteps, hasReadyStep, listSteps, pickDeferred, planSteps } from './deferrable-steps.ts';
+import { applyReadySteps, planSteps, probeSteps, type ProbedStep } from './deferrable-steps.ts';
+import { describeSchema } from './describe-schema.ts';
 import {
   closeInterrupted,
   ensureHistory,
   hasOpenEntry,
   listHistory,
-  readChecksums,
   recordHistory,
   type HistoryEntry,
 } from './history.ts';
-import { headOf, pendingUpTo, readState, resolveTarget, versionOf, type SchemaState } from './schema-state.ts';
+import { pendingUpTo, readState, resolveTarget, versionOf, type SchemaState } from './schema-state.ts';
 import { withMigrationLock } from './migration-lock.ts';
 import { MigrationSession } from './migration-session.ts';
 import { assertMayCreate } from './preflight.ts';
@@ -27,12 +26,16 @@ export interface UpgradeOptions {
   readonly to?: string;
   /** Who asked: `boot`, `cli`, `admin`. */
   readonly actor: string;
+  /** Also makes hypertables of large plain tables, which nobody can read meanwhile. Default: false. */
+  readonly convertLargeTables?: boolean;
   /** How long to wait for another process that is migrating; default: as configured. */
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
   /** Called before each revision, counted from 1. */
   readonly onProgress?: (progress: { revision: string; index: number; total: number }) => void;
 }
+
+export type PlanOptions = Pick<UpgradeOptions, 'to' | 'convertLargeTables'>;
 
 export interface SchemaMigratorDeps {
   /** URL of the role that owns the schema; asked at each use, since the embedded server chooses its port at start. */
@@ -60,23 +63,7 @@ export class SchemaMigrator {
   async status(): Promise<SchemaStatus> {
     const revisions = await this.#loadRevisions();
     await using session = await this.#open();
-    const state = await readState(session, revisions);
-    const checksums = await readChecksums(session);
-    const steps = await listSteps(session.kysely, state.applied);
-    return {
-      version: versionOf(state),
-      head: headOf(revisions),
-      schema_name: session.schema,
-      applied: state.applied,
-      pending: state.pending.map((revision) => revision.name),
-      unknown: state.unknown,
-      edited: revisions
-        .filter(({ name, checksum }) => (checksums.get(name) ?? checksum) !== checksum)
-        .map(({ name }) => name),
-      steps,
-      deferred: pickDeferred(steps),
-      timescaledb: (await findTimescaledb(session.kysely))?.version ?? null,
-    };
+    return await describeSchema(session, revisions);
   }
 
   /** What was done to this database, newest first. */
@@ -90,7 +77,7 @@ export class SchemaMigrator {
    *
    * @throws as `upgrade` does, but for what only running it can show.
    */
-  async plan({ to = 'head' }: { to?: string }): Promise<UpgradePlan> {
+  async plan({ to = 'head', convertLargeTables = false }: PlanOptions): Promise<UpgradePlan> {
     const revisions = await this.#loadRevisions();
     await using session = await this.#open();
     const state = await readState(session, revisions);
@@ -99,7 +86,7 @@ export class SchemaMigrator {
     const names = pendingUpTo(state, target).map((revision) => revision.name);
     return {
       revisions: names,
-      steps: await planSteps(session.kysely, [...state.applied, ...names]),
+      steps: await planSteps(session.kysely, [...state.applied, ...names], { convertLargeTables }),
       version: versionOf(state),
       target,
     };
@@ -114,15 +101,25 @@ export class SchemaMigrator {
    *   database holds tables of ours that neither we nor the predecessor made.
    */
   async upgrade(options: UpgradeOptions): Promise<UpgradeResult> {
-    const { to = 'head', actor, signal, onProgress } = options;
+    return (await this.upgradeAndDescribe(options)).result;
+  }
+
+  /** `upgrade`, and where the schema stands after it, on the same connection: a start looks no more often than it must. */
+  async upgradeAndDescribe(options: UpgradeOptions): Promise<{ result: UpgradeResult; status: SchemaStatus }> {
+    const { to = 'head', actor, convertLargeTables = false, signal, onProgress } = options;
     const { logger, lockWaitMs } = this.#deps;
-    const revisions = await this.#loadRevisions();
+    const loading = this.#loadRevisions();
+    // It may fail before anybody waits for it.
+    loading.catch(() => undefined);
     return await this.#withSession(signal, async (session) => {
+      const revisions = await loading;
       const before = await readState(session, revisions);
       const target = resolveTarget(to, revisions, before);
       const done: AppliedRevision[] = [];
       const stepsApplied: string[] = [];
-      if (await this.#hasWork(session, before, target)) {
+      const steps = await probeSteps(session.kysely, before.applied, { convertLargeTables });
+      const hasWork = pendingUpTo(before, target).length > 0 || (await this.#hasWork(session, steps));
+      if (hasWork) {
         await withMigrationLock(session, { waitMs: options.waitMs ?? lockWaitMs, signal, logger }, async () => {
           // Read again: whoever held the lock may have done it all.
           const state = await readState(session, revisions);
@@ -139,18 +136,14 @@ export class SchemaMigrator {
             applied.push(revision.name);
             done.push({ revision: revision.name, duration_ms: durationMs, notices });
           }
-          stepsApplied.push(...(await applyReadySteps(session, { applied, actor, signal, logger })));
+          const run = { applied, actor, options: { convertLargeTables }, signal, logger };
+          stepsApplied.push(...(await applyReadySteps(session, run)));
           await this.#grant(session);
         });
       }
-      const after = await readState(session, revisions);
-      return {
-        applied: done,
-        steps_applied: stepsApplied,
-        deferred: pickDeferred(await listSteps(session.kysely, after.applied)),
-        version: versionOf(after),
-        head: headOf(revisions),
-      };
+      const status = await describeSchema(session, revisions, hasWork ? null : steps);
+      const { deferred, version, head } = status;
+      return { result: { applied: done, steps_applied: stepsApplied, deferred, version, head }, status };
     });
   }
 
@@ -173,8 +166,8 @@ export class SchemaMigrator {
     );
   }
 
-  async #hasWork(session: MigrationSession, state: SchemaState, target: string): Promise<boolean> {
-    if (pendingUpTo(state, target).length > 0 || (await hasReadyStep(session.kysely, state.applied))) return true;
+  async #hasWork(session: MigrationSession, steps: readonly ProbedStep[]): Promise<boolean> {
+    if (steps.some(({ state }) => state.state === 'ready')) return true;
     if ((await this.#listMissingGrants(session)).length > 0) return true;
     // A process that was killed right after its last commit left its entry for somebody to close.
     return !session.isPooled && (await hasOpenEntry(session));

@@ -10,6 +10,14 @@ export type StepState =
   | { readonly state: 'ready' }
   | { readonly state: 'blocked'; readonly reason: string; readonly remedy: string };
 
+/** What a step may take for granted. */
+export interface StepOptions {
+  /** Tables so large that readers would be kept out for long may be converted: somebody said so. Default: false. */
+  readonly convertLargeTables?: boolean;
+  /** Judge as if the timescaledb extension were there already, as a plan does that begins with making it. Default: false. */
+  readonly assumeTimescaledb?: boolean;
+}
+
 /**
  * Part of a revision that may have to wait: for an extension, a privilege, or data to be mended. It is judged by the
  * catalog, never by a flag, and tried again at every boot and upgrade until it stands.
@@ -21,7 +29,7 @@ export interface DeferrableStep {
   readonly revision: string;
   /** It may end the connection that it runs on, and so gets one of its own. */
   readonly ownSession: boolean;
-  probe(db: AnyKysely): Promise<StepState>;
+  probe(db: AnyKysely, options?: StepOptions): Promise<StepState>;
   /** Makes it. Called when `probe` said `ready`; may still fail, which leaves it due. */
   apply(db: AnyKysely): Promise<void>;
 }
