@@ -1,30 +1,38 @@
 import { parseArgs } from 'node:util';
 import { config } from 'dotenv';
 import { pino } from 'pino';
-import { createBenchDatabase } from './bench/bench-database.ts';
+import { createBenchDatabase, openBenchServer, type BenchServer } from './bench/bench-database.ts';
 import { measureImport } from './bench/measure-import.ts';
 import { measureLive } from './bench/measure-live.ts';
 import { measureRefresh } from './bench/measure-refresh.ts';
+import { measureMigrations } from './bench/migrations/measure-migrations.ts';
 import { toTable, type Measurement } from './bench/report.ts';
+import type { Logger } from '../src/logger.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
-const PARTS = ['import', 'live', 'refresh'] as const;
+const WRITE_PARTS = ['import', 'live', 'refresh'] as const;
+const PARTS = [...WRITE_PARTS, 'migrations'] as const;
 type Part = (typeof PARTS)[number];
 
-const HELP = `Measures how fast this machine stores and refreshes, each against a limit measured in the same run.
+const HELP = `Measures how fast this machine stores, refreshes and migrates.
 
   npm run bench [-- [import] [live] [refresh] [--rows N] [--rounds N]]
+  npm run bench migrations [-- --rows N] [--timescale]
 
-  import    a file of invented 1m candles of four series: first with one and two writers, again, memory
-  live      upserts of 500 new rows
-  refresh   the refresh of recent_ohlcv with 400,000 rows, concurrent against plain
-  --rows    rows of the imported file (1000000)
-  --rounds  rounds, of which the median counts (3)
-  --help    this text
+  import       a file of invented 1m candles of four series: first with one and two writers, again, memory
+  live         upserts of 500 new rows
+  refresh      the refresh of recent_ohlcv with 400,000 rows, concurrent against plain
+  migrations   only where it is named: the predecessor's database brought to head while others read and write it, what
+               the migrations add to a start at head, and /health under load
+  --rows       rows of the imported file (1000000); of ohlcv_data in the predecessor's database (5000000)
+  --rounds     rounds, of which the median counts (3)
+  --timescale  migrations on hypertables: the predecessor's, a large plain table made one, and one of 2,000 chunks; takes
+               a server with TimescaleDB
+  --help       this text
 
-Works in a database of its own, which it drops in the end: on the server of BENCH_DATABASE_URL (as a role that may create
+Ratios are against a limit measured in the same run. Works in databases of its own, which it drops in the end: on the server of BENCH_DATABASE_URL (as a role that may create
 databases), else on an embedded server in a temporary folder. Only the ratios can be compared between machines, and only
-where nothing else runs. A run that is interrupted leaves its database bench_… behind.
+where nothing else runs. A run that is interrupted leaves its databases bench_… behind.
 
 Exit codes: 0 measured, whatever the result · 1 failed · 2 wrong options`;
 
@@ -32,8 +40,9 @@ await runCommand(async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rows: { type: 'string', default: '1000000' },
+      rows: { type: 'string' },
       rounds: { type: 'string', default: '3' },
+      timescale: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -41,31 +50,54 @@ await runCommand(async () => {
     console.log(HELP);
     return 0;
   }
-  const parts = positionals.map(parsePart);
-  const rows = parseCount('rows', values.rows, 1000, 100_000_000);
+  const named = positionals.map(parsePart);
+  const parts: readonly Part[] = named.length === 0 ? WRITE_PARTS : named;
+  const rows = values.rows === undefined ? null : parseCount('rows', values.rows, 1000, 100_000_000);
   const rounds = parseCount('rounds', values.rounds, 1, 100);
-  const wanted = (part: Part) => parts.length === 0 || parts.includes(part);
+  if (values.timescale && !parts.includes('migrations'))
+    throw new UsageError('--timescale belongs to the part migrations');
 
   config({ quiet: true });
   const serverUrl = process.env['BENCH_DATABASE_URL']?.trim() ?? '';
   const logger = pino({ level: 'error', base: null }, pino.destination({ dest: 2, sync: true }));
-  await using database = await createBenchDatabase(serverUrl === '' ? null : serverUrl, logger);
-  const table = database.hypertable ? 'hypertable' : 'plain table';
-  console.log(`${database.version}, ohlcv_data is a ${table}; median of ${rounds} rounds`);
   const log = (line: string) => console.log(line);
+  await using server = await openBenchServer(serverUrl === '' ? null : serverUrl, logger);
   const measurements: Measurement[] = [];
-  if (wanted('import')) {
-    log(`import of ${rows.toLocaleString('en-US')} rows`);
-    measurements.push(...(await measureImport(database, { rows, rounds, log })));
-  }
-  if (wanted('live')) measurements.push(...(await measureLive(database)));
-  if (wanted('refresh')) {
-    log('refresh of recent_ohlcv');
-    measurements.push(...(await measureRefresh(database, { rounds, log })));
-  }
+  if (WRITE_PARTS.some((part) => parts.includes(part)))
+    measurements.push(...(await measureWrites(server, { parts, rows: rows ?? 1_000_000, rounds, logger, log })));
+  if (parts.includes('migrations'))
+    measurements.push(
+      ...(await measureMigrations(server, { rows: rows ?? 5_000_000, timescale: values.timescale, logger, log })),
+    );
   console.log(`\n${toTable(measurements)}`);
   return 0;
 });
+
+interface WriteOptions {
+  readonly parts: readonly Part[];
+  readonly rows: number;
+  readonly rounds: number;
+  readonly logger: Logger;
+  readonly log: (line: string) => void;
+}
+
+async function measureWrites(server: BenchServer, options: WriteOptions): Promise<Measurement[]> {
+  const { parts, rows, rounds, logger, log } = options;
+  await using database = await createBenchDatabase(server, logger);
+  const table = database.hypertable ? 'hypertable' : 'plain table';
+  log(`${database.version}, ohlcv_data is a ${table}; median of ${rounds} rounds`);
+  const measurements: Measurement[] = [];
+  if (parts.includes('import')) {
+    log(`import of ${rows.toLocaleString('en-US')} rows`);
+    measurements.push(...(await measureImport(database, { rows, rounds, log })));
+  }
+  if (parts.includes('live')) measurements.push(...(await measureLive(database)));
+  if (parts.includes('refresh')) {
+    log('refresh of recent_ohlcv');
+    measurements.push(...(await measureRefresh(database, { rounds, log })));
+  }
+  return measurements;
+}
 
 function parsePart(text: string): Part {
   const part = PARTS.find((name) => name === text);

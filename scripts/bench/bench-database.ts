@@ -19,19 +19,33 @@ export interface BenchDatabase extends AsyncDisposable {
   execute(statement: string): Promise<Record<string, unknown>[]>;
 }
 
-/**
- * A database of its own at head, dropped in the end: on `serverUrl` (whose role may create databases), or on an embedded
- * server in a temporary folder, which waits for the disk as in production.
- */
-export async function createBenchDatabase(serverUrl: string | null, logger: Logger): Promise<BenchDatabase> {
+export interface BenchServer extends AsyncDisposable {
+  /** Of a role that may create databases. */
+  readonly url: string;
+}
+
+/** The server at `serverUrl`, or an embedded one in a temporary folder, which waits for the disk as in production. */
+export async function openBenchServer(serverUrl: string | null, logger: Logger): Promise<BenchServer> {
   await using resources = new AsyncDisposableStack();
-  const server = serverUrl ?? (await startServer(resources, logger));
+  const url = serverUrl ?? (await startServer(resources, logger));
+  const owned = resources.move();
+  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** An empty database of its own, dropped in the end. */
+export async function createEmptyDatabase(server: BenchServer): Promise<{ readonly url: string } & AsyncDisposable> {
   const name = `bench_${randomBytes(4).toString('hex')}`;
-  await executeOn(server, `create database ${name}`);
-  resources.defer(async () => {
-    await executeOn(server, `drop database if exists ${name} with (force)`);
-  });
-  const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+  await executeOn(server.url, `create database ${name}`);
+  return {
+    url: Object.assign(new URL(server.url), { pathname: `/${name}` }).href,
+    [Symbol.asyncDispose]: () => executeOn(server.url, `drop database if exists ${name} with (force)`),
+  };
+}
+
+/** A database of its own at head, dropped in the end. */
+export async function createBenchDatabase(server: BenchServer, logger: Logger): Promise<BenchDatabase> {
+  await using resources = new AsyncDisposableStack();
+  const { url } = resources.use(await createEmptyDatabase(server));
   await runMigrations(url, { actor: 'bench' });
   const pool = createPool({ url, applicationName: 'candlekeep bench', maxConnections: 4, logger });
   resources.defer(() => pool.end());
