@@ -22,7 +22,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
 
   await start(app.http);
   if (app.embedded) await start(app.embedded);
-  await connect(app, signal);
+  await Promise.all([connect(app, signal), app.schema.preload()]);
   stack.defer(() => app.kysely.destroy());
   await start(app.databaseMonitor);
 

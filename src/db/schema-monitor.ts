@@ -15,6 +15,11 @@ export class SchemaMonitor {
     this.#migrator = migrator;
   }
 
+  /** As the migrator's. */
+  preload(): Promise<void> {
+    return this.#migrator.preload();
+  }
+
   /** The last look; null before the first. */
   current(): SchemaStatus | null {
     return this.#current;

@@ -103,8 +103,7 @@ export class MigrationSession implements AsyncDisposable {
     );
     await client.connect();
     try {
-      const isPooled = await isBehindPooler(client);
-      const schema = await findSchema(client);
+      const { isPooled, schema } = await lookAround(client);
       // What is set through a pooler would stay on a backend that others are given next.
       if (!isPooled) await prepare(client, schema);
       return new MigrationSession(client, { schema, isPooled, url, logger, farewell });
@@ -161,13 +160,6 @@ function nameFor(activity: string): string {
   return `candlekeep ${activity}`.slice(0, Math.max(20, NAME_LIMIT - place.length - 1)) + ` ${place}`;
 }
 
-/** A pooler names a process id of its own when one connects; the server's backend knows the true one. */
-async function isBehindPooler(client: pg.Client): Promise<boolean> {
-  const { processID } = client as unknown as { processID?: number | null };
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-  return typeof processID === 'number' && processID !== rows[0]?.pid;
-}
-
 async function prepare(client: pg.Client, schema: string): Promise<void> {
   await client.query(`
     select set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', false), set_config('statement_timeout', '0', false),
@@ -183,17 +175,20 @@ async function prepare(client: pg.Client, schema: string): Promise<void> {
   );
 }
 
-/** The schema that holds our tables, or will. */
-async function findSchema(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ schema: string | null; path: string; role: string }>(`
-    select coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                     where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema,
+/** Where this connection leads: the schema that holds our tables, or will, and whether a pooler is in between. */
+async function lookAround(client: pg.Client): Promise<{ schema: string; isPooled: boolean }> {
+  const { rows } = await client.query<{ pid: number; schema: string | null; path: string; role: string }>(`
+    select pg_backend_pid() as pid,
+      coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema,
       current_setting('search_path') as path, current_user::text as role`);
-  const { schema, path, role } = rows[0] ?? { schema: null, path: '', role: '' };
+  const { pid, schema, path, role } = rows[0] ?? { pid: 0, schema: null, path: '', role: '' };
   if (schema === null)
     throw new MigrationError(
       `the search_path of the role ${role} (${path}) leads to no schema that exists and that it may use: create one, or: alter role ${role} set search_path = …`,
       { revision: null, code: 'NO_SCHEMA' },
     );
-  return schema;
+  // A pooler names a process id of its own when one connects; the server's backend knows the true one.
+  const { processID } = client as unknown as { processID?: number | null };
+  return { schema, isPooled: typeof processID === 'number' && processID !== pid };
 }

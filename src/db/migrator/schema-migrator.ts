@@ -59,6 +59,11 @@ export class SchemaMigrator {
     this.#deps = deps;
   }
 
+  /** Loads the revisions ahead, so that it costs nothing while the database is waited for. A failure shows when they are used. */
+  async preload(): Promise<void> {
+    await this.#loadRevisions().catch(() => undefined);
+  }
+
   /** Where the schema stands, read without the lock and without changing anything. */
   async status(): Promise<SchemaStatus> {
     const revisions = await this.#loadRevisions();
