@@ -17,41 +17,41 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): package.json package-lock.json
-	npm ci --loglevel=error
+	@npm ci --loglevel=error >&2
 	@touch $(INSTALLED)
 
 run: $(INSTALLED) ## run the service; PostgreSQL comes with it where DATABASE_URL is unset
-	$(NPM_RUN) run
+	@$(NPM_RUN) run
 
 demo: $(INSTALLED) ## the same with an invented exchange: no network, no account
-	$(NPM_RUN) demo
+	@$(NPM_RUN) demo
 
 test: $(INSTALLED) ## type check, lint, architecture rules and all tests
-	npm test
+	@npm test
 
 status: $(INSTALLED) ## what the running service keeps and how it is
-	$(NPM_RUN) status
+	@$(NPM_RUN) status
 
 health: $(INSTALLED) ## ask the running service for its health
-	$(NPM_RUN) health
+	@$(NPM_RUN) health
 
 db-upgrade: $$(INSTALLED_OR_APP) ## bring the schema to head, or to REV=
-	$(IN_APP) $(call script,db-upgrade) --to "$(or $(REV),head)"
+	@$(IN_APP) $(call script,db-upgrade) --to "$(or $(REV),head)"
 
-db-status: $$(INSTALLED_OR_APP) ## where the schema stands (exit code: 0 complete, 3 deferred, 1 behind, 2 newer, 4 cannot tell)
-	$(IN_APP) $(call script,db-status)
+db-status: $$(INSTALLED_OR_APP) ## where the schema stands (npm run db-status has exit codes for scripts)
+	@$(IN_APP) $(call script,db-status) || test $$? -eq 3
 
 db-revision: $$(INSTALLED_OR_APP) ## write the next revision from a template: NAME="add new table"
 	@$(if $(APP_CONTAINER),sh docker/write-revision.sh,$(NPM_RUN) db-revision --) "$(NAME)"
 
 fix-prediction-outcomes: $$(INSTALLED_OR_APP) ## show surplus prediction outcomes; YES=1 deletes them
-	$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes)
+	@$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes) || test $$? -eq 3
 
 import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= where the file does not say)
-	$(NPM_RUN) import -- --file "$(FILE)" --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"
+	@$(NPM_RUN) import -- --file "$(FILE)" --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"
 
 export: $(INSTALLED) ## write candles as CSV to standard output, or to FILE= (EXCHANGE= SYMBOL= TIMEFRAME=)
-	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)" --output "$(or $(FILE),-)"
+	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"$(if $(FILE), --output "$(FILE)")
 
 bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import or live
-	$(NPM_RUN) bench -- $(WHAT)
+	@$(NPM_RUN) bench -- $(WHAT)

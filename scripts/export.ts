@@ -24,7 +24,7 @@ const HELP = `Writes stored candles of one series, oldest first, with exactly th
   --since      the first opening time that is wanted: ISO 8601 (UTC) or milliseconds; default: the oldest
   --until      the first that is not wanted any more; default: none
   --format     csv (with a header; the default) or ndjson (a JSON object per line)
-  --output     write to this file, which appears once it is complete; .gz packs it. Default: standard output
+  --output     write to this file, which appears once it is complete; .gz packs it. Default, and -: standard output
   --help       this text
 
 Exit codes: 0 written · 1 nothing is stored in that range, or it failed · 2 wrong options`;
@@ -56,7 +56,8 @@ await runCommand(async () => {
   if (!range) throw new UsageError('--since must lie before --until');
   const format = readFormat(values.format);
 
-  const output = values.output.trim();
+  // A lone dash means standard output, as everywhere.
+  const output = values.output.trim() === '-' ? '' : values.output.trim();
   const database = await openDatabase();
   try {
     const pages = createRepositories(database.kysely).ohlcv.stream(series, range);

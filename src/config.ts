@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from './errors.ts';
+import { ConfigError, messageOf } from './errors.ts';
+import { EARLIEST_MS } from './market/candle.ts';
 import { isWildcard, type MarketPattern } from './market/instrument.ts';
 import { parseTimeframe, type Timeframe } from './market/timeframe.ts';
 
@@ -50,7 +51,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Values of these never appear in a message. */
-const SECRETS = new Set(['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'ADMIN_TOKEN', 'TELEGRAM_BOT_TOKEN']);
+const SECRETS = new Set([
+  'DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+  'ADMIN_TOKEN',
+  'EXCHANGE_URLS',
+  'TELEGRAM_BOT_TOKEN',
+  'TELEGRAM_API_URL',
+]);
 
 /** A string schema that ends in `parse`: what it throws becomes the variable's problem. */
 function text<T>(parse: (value: string) => T) {
@@ -97,12 +105,12 @@ function parseOrigin(value: string): string {
   try {
     url = new URL(value);
   } catch {
-    throw new RangeError(`"${value}" is not a URL`);
+    throw new RangeError('is not a URL');
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new RangeError(`"${value}" must begin with http:// or https://`);
+    throw new RangeError('must begin with http:// or https://');
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
-    throw new RangeError(`"${value}" must be an origin only, such as http://127.0.0.1:9001`);
+    throw new RangeError('must be an origin only, such as http://127.0.0.1:9001');
   return url.origin;
 }
 
@@ -113,7 +121,8 @@ function parseList<T>(value: string, parse: (item: string) => T): T[] {
 }
 
 function parseMarket(item: string): MarketPattern {
-  const match = /^([a-z0-9]+):([A-Z0-9*]+\/[A-Z0-9*]+)$/i.exec(item);
+  // Currencies have odd names too, such as A-B or 币安.
+  const match = /^([a-z0-9]+):([^\s/:,]+\/[^\s/:,]+)$/i.exec(item);
   const [, exchange, symbol] = match ?? [];
   if (exchange === undefined || symbol === undefined)
     throw new RangeError(`"${item}" is not a market: write exchange:BASE/QUOTE, such as binance:BTC/USDT`);
@@ -124,8 +133,10 @@ function parseMarket(item: string): MarketPattern {
 }
 
 function parseMoment(value: string): number {
-  const ms = /^\d{4}-\d{2}-\d{2}(T.*)?$/.test(value) ? Date.parse(value) : NaN;
-  if (Number.isNaN(ms)) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
+  const isMoment = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success;
+  if (!isMoment) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
+  const ms = Date.parse(value);
+  if (ms < EARLIEST_MS) throw new RangeError('lies before 2009-01-03, when there was nothing to trade');
   if (ms > Date.now()) throw new RangeError('lies in the future');
   return ms;
 }
@@ -152,7 +163,11 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
       .regex(/^[\w.:-]+$/, 'must be an address or host name, such as 127.0.0.1')
       .default('127.0.0.1'),
     PORT: wholeNumber(0, 65_535).default(8000),
-    ADMIN_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    ADMIN_TOKEN: z
+      .string()
+      .min(16, 'must have at least 16 characters')
+      .regex(/^[\x21-\x7e]*$/, 'must be of plain characters without blanks: it travels in a header')
+      .optional(),
     MARKETS: text((value) => {
       const markets = parseList(value, parseMarket);
       for (const exchange of new Set(markets.map((market) => market.exchange))) assertExchange(exchange);
@@ -165,10 +180,14 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     EXCHANGE_URLS: text((value) => {
       const entries = parseList(value, (item): [string, string] => {
         const at = item.indexOf('=');
-        if (at < 1) throw new RangeError(`"${item}" is not of the form exchange=http://host:port`);
+        if (at < 1) throw new RangeError('an item is not of the form exchange=http://host:port');
         const exchange = item.slice(0, at);
         assertExchange(exchange);
-        return [exchange, parseOrigin(item.slice(at + 1))];
+        try {
+          return [exchange, parseOrigin(item.slice(at + 1))];
+        } catch (error) {
+          throw new RangeError(`the address for ${exchange} ${messageOf(error)}`);
+        }
       });
       return new Map(entries);
     }).optional(),

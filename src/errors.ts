@@ -104,7 +104,10 @@ export function messageOf(error: unknown): string {
   // Node reports a refused connection to several addresses as an AggregateError with an empty message.
   const own =
     error instanceof AggregateError && error.message === '' ? error.errors.map(messageOf).join('; ') : error.message;
-  return error.cause === undefined ? own : `${own}: ${messageOf(error.cause)}`;
+  if (error.cause === undefined) return own;
+  const cause = messageOf(error.cause);
+  // Some say their cause themselves.
+  return own.includes(cause) ? own : `${own}: ${cause}`;
 }
 
 /** The SQLSTATE (five characters) of an error from PostgreSQL or of the first cause that has one; otherwise null. */

@@ -50,13 +50,14 @@ export function createPool(options: PoolOptions): pg.Pool {
   // rejects with the error as well, so nothing is lost here.
   pool.on('connect', (client) => {
     client.on('error', (error: Error) => logger.debug({ err: error }, 'a database connection broke while in use'));
-    const name = schema?.() ?? null;
-    if (name === null) return;
-    // Queued before whatever the connection was opened for.
+    // Queued before whatever the connection was opened for. A database may have settings of its own: with a DateStyle
+    // but ISO the driver could not read a timestamp.
     client
-      .query(`select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`, [
-        name,
-      ])
+      .query(
+        `select set_config('datestyle', 'ISO', false), set_config('search_path',
+           coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false)`,
+        [schema?.() ?? null],
+      )
       .catch((error: unknown) => logger.debug({ err: error }, 'a new database connection broke at once'));
   });
   return pool;

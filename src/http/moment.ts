@@ -30,6 +30,8 @@ export function parseMoment(text: string): number {
 }
 
 function parseEpoch(text: string): number {
+  if (/^(19|20)\d{6}$/.test(text))
+    throw new RangeError(`looks like a date: write ${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}`);
   const ms = Number(text);
   if (ms >= SECONDS_FROM && ms <= SECONDS_TO)
     throw new RangeError(`looks like epoch seconds: milliseconds are meant, such as ${text}000`);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer, connect as connectTo, type AddressInfo, type Server } from 'node:net';
 import { describe, it } from 'node:test';
+import { createPool } from '../../src/db/client.ts';
 import { waitForDatabase } from '../../src/db/connectivity.ts';
 import { DatabaseUnavailableError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
-import { createTestDatabase, testServerUrl, withRole } from '../support/postgres.ts';
+import { createTestDatabase, execute, testServerUrl, withRole } from '../support/postgres.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
 const wait = (url: string, timeoutMs = 10_000) => waitForDatabase({ url, timeoutMs, logger });
@@ -106,5 +107,20 @@ describe('waitForDatabase', () => {
   it('fails at once where the server does not speak TLS and the URL demands it', async () => {
     const error = await refusalOf(at(await testServerUrl(), (copy) => copy.searchParams.set('sslmode', 'require')));
     assert.match(error.message, /sslmode/);
+  });
+});
+
+describe('createPool', () => {
+  it('reads moments from a database whose own settings write them otherwise', async () => {
+    await using database = await createTestDatabase();
+    await execute(database.url, `alter database "${database.name}" set datestyle = 'German'`);
+    await execute(database.url, `alter database "${database.name}" set timezone = 'Asia/Kolkata'`);
+    const pool = createPool({ url: database.url, applicationName: 'test', maxConnections: 1, logger });
+    try {
+      const { rows } = await pool.query<{ moment: Date }>(`select timestamptz '2026-02-03 04:05:06Z' as moment`);
+      assert.equal(rows[0]?.moment.toISOString(), '2026-02-03T04:05:06.000Z');
+    } finally {
+      await pool.end();
+    }
   });
 });

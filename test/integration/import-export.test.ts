@@ -135,6 +135,9 @@ describe('import and export', () => {
     }
     const packed = gunzipSync(await readFile(join(folder, 'out.ndjson.gz'))).toString();
     assert.equal(packed.split('\n').length, 25_001);
+    const dash = await run('export.ts', [...NAMED, '--output', '-']);
+    assert.equal(dash.stdout.trimEnd().split('\n').length, 25_001);
+    assert.ok(!existsSync('-'), 'a file of that name appeared');
     const part = await run('export.ts', [...NAMED, '--since', '2024-01-01T00:01Z', '--until', String(T0 + 2 * MINUTE)]);
     assert.equal(
       part.stdout,

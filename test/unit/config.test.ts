@@ -84,6 +84,14 @@ describe('parseConfig', () => {
     assert.deepEqual(config.log, { level: 'debug', pretty: true });
   });
 
+  it('takes currencies with odd names', () => {
+    const symbols = parse({ MARKETS: 'binance:A-B/USDT,binance:币安/usdt,binance:$X/USDT' }).collect.markets;
+    assert.deepEqual(
+      symbols.map(({ symbol }) => symbol),
+      ['A-B/USDT', '币安/USDT', '$X/USDT'],
+    );
+  });
+
   it('shows lines for a person on a terminal only', () => {
     assert.equal(parse({}, true).log.pretty, true);
     assert.equal(parse({}, false).log.pretty, false);
@@ -109,7 +117,14 @@ describe('parseConfig', () => {
     ['an empty item', { MARKETS: 'binance:BTC/USDT,,' }, /has an empty item/],
     ['a start in the future', { BACKFILL_FROM: '2999-01-01' }, /lies in the future/],
     ['a start that is no date', { BACKFILL_FROM: '12' }, /must be an ISO date/],
-    ['an origin with a path', { EXCHANGE_URLS: 'binance=http://x/y' }, /must be an origin only/],
+    [
+      'an origin with a path',
+      { EXCHANGE_URLS: 'binance=http://x/y' },
+      /the address for binance must be an origin only/,
+    ],
+    ['a day that does not exist', { BACKFILL_FROM: '2026-02-31' }, /must be an ISO date/],
+    ['a start before there was anything', { BACKFILL_FROM: '1970-01-01' }, /lies before 2009-01-03/],
+    ['a token that no header can carry', { ADMIN_TOKEN: 'correct horse battery staple' }, /without blanks/],
     ['half a Telegram', { TELEGRAM_CHAT_ID: '5' }, /set both, or neither/],
     ['an owner without a runtime role', { MIGRATION_DATABASE_URL: 'postgres://x/y' }, /needs DATABASE_URL too/],
     ['a word for a truth', { FUTURES: 'perhaps' }, /must be true or false/],
@@ -127,6 +142,7 @@ describe('parseConfig', () => {
       ADMIN_TOKEN: 'hunter2',
       DATABASE_URL: 'oracle://me:hunter2@x',
       TELEGRAM_BOT_TOKEN: 'hunter2',
+      EXCHANGE_URLS: 'binance=http://me:hunter2@x/',
     }).join('\n');
     assert.match(text, /ADMIN_TOKEN: must have at least 16 characters/);
     assert.ok(!text.includes('hunter2'), text);

@@ -7,6 +7,7 @@ const refused = Object.assign(new Error('duplicate key'), { code: '23505', sever
 describe('errors', () => {
   it('tell the whole chain of causes', () => {
     assert.equal(messageOf(new Error('outer', { cause: new Error('inner') })), 'outer: inner');
+    assert.equal(messageOf(new Error('cannot: inner', { cause: new Error('inner') })), 'cannot: inner');
     assert.equal(messageOf('a text'), 'a text');
     assert.equal(messageOf(new AggregateError([new Error('one'), new Error('two')], '')), 'one; two');
   });

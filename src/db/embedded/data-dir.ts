@@ -44,12 +44,30 @@ export function dataDirError(error: unknown, path: string, doing: string): AppEr
 export async function prepareDataDir(dataDir: string): Promise<string> {
   const path = resolve(dataDir);
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return await realpath(path);
   } catch (error) {
     throw dataDirError(error, path, 'use the DATA_DIR');
   }
+}
+
+/** Node's own recursive mkdir never ends where a folder cannot be made in one that exists, such as /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'EEXIST' && (await isFolder(path))) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
+    await makeFolder(parent);
+    await makeFolder(path);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(unlessMissing))?.isDirectory() ?? false;
 }
 
 /**

@@ -163,7 +163,7 @@ function nameFor(activity: string): string {
 async function prepare(client: pg.Client, schema: string): Promise<void> {
   await client.query(`
     select set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', false), set_config('statement_timeout', '0', false),
-      set_config('idle_in_transaction_session_timeout', '0', false), set_config('timezone', 'UTC', false),
+      set_config('idle_in_transaction_session_timeout', '0', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),
       set_config('client_min_messages', 'notice', false)`);
   // A holder that was killed in a long statement would keep the lock until that statement ends: with this the server
   // notices within a second. Not every platform can (SQLSTATE 22023).

@@ -27,5 +27,7 @@ export async function runMigrations(
   const environment = process.env;
   const url = databaseUrl ?? environment['MIGRATION_DATABASE_URL'] ?? environment['DATABASE_URL'];
   if (url === undefined || url === '') throw new ConfigError(['DATABASE_URL: is not set, and no URL was given']);
+  if (!/^postgres(ql)?:\/\//.test(url))
+    throw new ConfigError(['the database URL: must begin with postgresql:// (or postgres://)']);
   return new SchemaMigrator({ url: () => url, lockWaitMs, logger }).upgrade({ to, actor });
 }

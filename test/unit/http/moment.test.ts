@@ -37,6 +37,8 @@ describe('parseMoment', () => {
       '-1',
       '1e12',
       '9999999999999999',
+      // A date without its dashes would be read as a moment of 1970.
+      '20261101',
     ])
       assert.throws(() => parseMoment(text), RangeError, text);
   });
