@@ -15,7 +15,7 @@ export interface Candle {
 }
 
 /** The earliest opening time that is believed: 2009-01-03, Bitcoin's first block. */
-export export const EARLIEST_MS = Date.UTC(2009, 0, 3);
+export const EARLIEST_MS = Date.UTC(2009, 0, 3);
 
 const VALUE_NAMES = ['open', 'high', 'low', 'close', 'volume'] as const;
 
