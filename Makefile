@@ -53,5 +53,5 @@ import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= w
 export: $(INSTALLED) ## write candles as CSV to standard output, or to FILE= (EXCHANGE= SYMBOL= TIMEFRAME=)
 	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"$(if $(FILE), --output "$(FILE)")
 
-bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import or live
+bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import, live, refresh or migrations
 	@$(NPM_RUN) bench -- $(WHAT)

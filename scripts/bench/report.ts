@@ -2,6 +2,7 @@
 export interface Measurement {
   readonly what: string;
   readonly measured: string;
+  /** Empty where it is told only. */
   readonly target: string;
   /** What it is compared with; empty where the target stands by itself. */
   readonly limit: string;
@@ -35,7 +36,7 @@ export function toTable(measurements: readonly Measurement[]): string {
       measured,
       target,
       limit,
-      met ? 'ok' : 'MISSED',
+      met ? (target === '' ? '' : 'ok') : 'MISSED',
     ]),
   ];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
