@@ -33,7 +33,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const { url, applicationName, maxConnections, statementTimeoutMs, schema, logger } = options;
+  // A database may have settings of its own: with a DateStyle but ISO the driver could not read a timestamp.
+  const prepare = (client: pg.ClientBase) =>
+    client.query(
+      `select set_config('datestyle', 'ISO', false), set_config('search_path',
+         coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false)`,
+      [schema?.() ?? null],
+    );
   const pool = new pg.Pool({
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- waited for before the connection is handed out
+    onConnect: prepare,
     connectionString: withLibpqMeaning(url),
     application_name: applicationName,
     max: maxConnections,
@@ -50,15 +59,6 @@ export function createPool(options: PoolOptions): pg.Pool {
   // rejects with the error as well, so nothing is lost here.
   pool.on('connect', (client) => {
     client.on('error', (error: Error) => logger.debug({ err: error }, 'a database connection broke while in use'));
-    // Queued before whatever the connection was opened for. A database may have settings of its own: with a DateStyle
-    // but ISO the driver could not read a timestamp.
-    client
-      .query(
-        `select set_config('datestyle', 'ISO', false), set_config('search_path',
-           coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false)`,
-        [schema?.() ?? null],
-      )
-      .catch((error: unknown) => logger.debug({ err: error }, 'a new database connection broke at once'));
   });
   return pool;
 }
