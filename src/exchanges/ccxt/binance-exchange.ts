@@ -71,6 +71,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
     const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
     const { candles, rejected, openings } = parseCandles({
       ...facts,
+      keepsToRange: true,
       limit: this.candleLimit,
       fieldCount: KLINE_FIELDS,
       rows,

@@ -4,6 +4,7 @@ import { compareDecimals, parseDecimal } from '../../market/decimal.ts';
 import { ceilToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { RejectedRow } from '../exchange.ts';
+import { IMPLAUSIBLE_TIME, RowTimes } from './row-times.ts';
 
 /**
  * The exchange's clock is known to within a request's time (a second, where it comes from a Date header): a candle that
@@ -16,8 +17,10 @@ export interface CandleAnswer {
   /** What was asked for, for error texts. */
   readonly subject: string;
   readonly timeframe: Timeframe;
-  /** What was asked for; candles outside it are left out. */
+  /** What the request said. */
   readonly asked: TimeRange;
+  /** Whether a row outside `asked` makes the answer unusable; where not, such rows are left out. */
+  readonly keepsToRange: boolean;
   /** The most rows that were asked for. */
   readonly limit: number;
   /** How many fields a row has at least; the first six are opening time, open, high, low, close, volume. */
@@ -32,7 +35,7 @@ export interface ParsedCandles {
   /** Oldest first, each opening time once. */
   readonly candles: Candle[];
   readonly rejected: RejectedRow[];
-  /** The opening times of all rows that have one, also outside the range, oldest first. */
+  /** The opening times of all rows that have a plausible one, also outside the range, oldest first. */
   readonly openings: number[];
 }
 
@@ -47,19 +50,22 @@ export function clampCandleRange(range: TimeRange, timeframe: Timeframe, limit: 
  * Reads an answer's rows. A row that cannot be a candle is kept aside with its reason; equal rows of one opening time
  * count once, different ones are both kept aside, because nothing tells which is right.
  *
- * @throws ExchangeDataError where the answer is no list, or longer than was asked for.
+ * @throws ExchangeDataError where the answer is no list, longer than was asked for, or of other times than was asked for.
  */
 export function parseCandles(answer: CandleAnswer): ParsedCandles {
   const rows = requireRows(answer);
   const rejected: RejectedRow[] = [];
   const openings: number[] = [];
+  const times = new RowTimes({ ...answer, toleranceMs: 0 });
   const accepted = new Map<number, { candle: Candle; raws: unknown[]; isDisputed: boolean }>();
   for (const raw of rows) {
     const timestamp = readOpening(raw);
     if (timestamp !== null) {
-      openings.push(timestamp);
-      // Some exchanges align the range in their own way and send a row before or after it.
-      if (timestamp < answer.asked.since || timestamp >= answer.asked.until) continue;
+      const place = times.place(timestamp);
+      // Without a `timestamp`: whatever opening it means, nothing else in this answer is proven to be empty.
+      if (place === 'implausible') rejected.push({ raw, reason: IMPLAUSIBLE_TIME });
+      else openings.push(timestamp);
+      if (place !== 'inside') continue;
     }
     const read = readCandle(raw, answer);
     if (typeof read === 'string') {
@@ -73,6 +79,7 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
       before.isDisputed = true;
     }
   }
+  times.assertUsable();
   for (const { candle, raws, isDisputed } of accepted.values()) {
     if (!isDisputed) continue;
     const reason = 'another row has the same opening time and other values';

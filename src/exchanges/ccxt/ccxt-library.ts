@@ -12,7 +12,16 @@ const EXCHANGE_ID = /^[a-z0-9]+$/;
 /** What is used of any exchange of ccxt, by its own types, so that a renamed method stops the type check. */
 export type CcxtInstance = Pick<
   CcxtExchange,
-  'id' | 'urls' | 'has' | 'features' | 'timeframes' | 'options' | 'loadMarkets' | 'fetchOHLCV' | 'fetchTime'
+  | 'id'
+  | 'urls'
+  | 'has'
+  | 'features'
+  | 'timeframes'
+  | 'options'
+  | 'loadMarkets'
+  | 'fetchOHLCV'
+  | 'fetchTime'
+  | 'parseOHLCVs'
 >;
 
 /** The raw calls of Binance that are used: they keep every column and every digit. */

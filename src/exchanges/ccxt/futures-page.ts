@@ -10,9 +10,12 @@ import {
 import type { TimeRange } from '../../market/time-range.ts';
 import type { FuturesPage, RejectedRow } from '../exchange.ts';
 import { readMilliseconds, requireRows } from './candle-page.ts';
+import { IMPLAUSIBLE_TIME, RowTimes } from './row-times.ts';
 
 /** Binance stamps funding 0 to 19 ms after the hour; everything further off belongs to no hour. */
 const SLOT_TOLERANCE_MS = 1_000;
+/** How far outside the request a row may be stamped, by the same habit. */
+const EDGE_TOLERANCE_MS = 20;
 /** Statistics of a moment are published some minutes after it; their absence before says nothing. */
 const PUBLISHING_MS = 15 * 60_000;
 
@@ -39,15 +42,17 @@ export interface FuturesAnswer {
 /**
  * Reads an answer of a futures feed, under full hours.
  *
- * @throws ExchangeDataError where the answer is no list, is too long, or the exchange cannot have published any of it.
+ * @throws ExchangeDataError where the answer is no list, is too long, is of other times than was asked for, or the
+ * exchange cannot have published any of it.
  */
 export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
   const { asked, nowMs, periodMs } = answer;
   const rows = requireRows(answer);
   const rejected: RejectedRow[] = [];
+  const times = new RowTimes({ ...answer, keepsToRange: true, toleranceMs: EDGE_TOLERANCE_MS });
   const accepted = new Map<number, { snapshot: FuturesSnapshot; raws: unknown[]; isDisputed: boolean }>();
   for (const raw of rows) {
-    const read = readSnapshot(raw, answer);
+    const read = readSnapshot(raw, answer, times);
     if ('reason' in read) {
       rejected.push({ raw, ...read });
       continue;
@@ -61,6 +66,7 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
       before.isDisputed = true;
     }
   }
+  times.assertUsable();
   for (const { raws, snapshot, isDisputed } of accepted.values()) {
     const reason = 'another row has the same hour and other values';
     if (isDisputed) rejected.push(...raws.map((raw) => ({ raw, reason, timestamp: snapshot.timestamp })));
@@ -94,11 +100,16 @@ function toSlotAfter(timeMs: number): number {
 }
 
 /** The snapshot, or why the row is none, with the hour that it speaks of where it has one. */
-function readSnapshot(raw: unknown, { readRow, nowMs }: FuturesAnswer): FuturesSnapshot | Omit<RejectedRow, 'raw'> {
+function readSnapshot(
+  raw: unknown,
+  { readRow, nowMs }: FuturesAnswer,
+  times: RowTimes,
+): FuturesSnapshot | Omit<RejectedRow, 'raw'> {
   const row = readRow(raw);
   if (row === undefined) return { reason: 'the row has another shape' };
   const time = readMilliseconds(row.time);
   if (time === null) return { reason: 'the time is not a whole number of milliseconds' };
+  if (times.place(time) === 'implausible') return { reason: IMPLAUSIBLE_TIME };
   const timestamp = toFuturesSlot(time);
   if (Math.abs(time - timestamp) > SLOT_TOLERANCE_MS) return { reason: 'the time is not a full hour' };
   if (timestamp > nowMs + SLOT_TOLERANCE_MS) return { reason: 'the time lies in the future', timestamp };

@@ -2,6 +2,9 @@ import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } fr
 import { quoteInexactNumbers } from './exact-json.ts';
 import { excerpt, mapStatus } from './map-exchange-error.ts';
 
+/** The largest body that is read, unpacked. Binance's list of markets, the longest answer that is asked for, has 10 to 15 MB. */
+const LARGEST_BODY_BYTES = 64 * 1024 * 1024;
+
 /** One call of ours, as the guard sees it; a call may take several requests. */
 export interface GuardedCall {
   readonly exchange: string;
@@ -31,8 +34,8 @@ type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
  * The `fetchImplementation` for ccxt, through which each of its requests goes: it keeps them on the origin, ends them in
- * time (a stalled body too, which ccxt would wait for without end), follows no redirect, and lets no answer pass that is
- * not JSON: from HTML, `null` or cut JSON with status 200 ccxt makes rows of undefined.
+ * time (a stalled body too, which ccxt would wait for without end), follows no redirect, reads no body without end, and
+ * lets no answer pass that is not JSON: from HTML, `null` or cut JSON with status 200 ccxt makes rows of undefined.
  */
 export function createGuardedFetch(deps: GuardedFetchDeps): Fetch {
   return async (url, init) => {
@@ -51,21 +54,28 @@ export function createGuardedFetch(deps: GuardedFetchDeps): Fetch {
     const { response, text } = await send(target, init, call, deps.timeoutMs);
     call.status = response.status;
     deps.onAnswer(target, response.headers);
-    const failure = mapStatus(call, { status: response.status, headers: response.headers, body: text }, deps.now());
+    const failure = mapStatus(
+      call,
+      { status: response.status, headers: response.headers, body: text ?? '' },
+      deps.now(),
+    );
     if (failure) throw failure;
+    if (text === null) throw describeOversize(call, target, response);
     const body = readJson(text, response, call);
     return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
   };
 }
 
+/** The answer; `text` is null where the body is larger than any that is read, and its connection closed. */
 async function send(
   url: URL,
   init: RequestInit,
   call: GuardedCall,
   timeoutMs: number,
-): Promise<{ response: Response; text: string }> {
+): Promise<{ response: Response; text: string | null }> {
   const timeout = AbortSignal.timeout(timeoutMs);
-  const signal = AbortSignal.any([call.signal, timeout, ...(init.signal ? [init.signal] : [])]);
+  const oversize = new AbortController();
+  const signal = AbortSignal.any([call.signal, timeout, oversize.signal, ...(init.signal ? [init.signal] : [])]);
   try {
     const response = await fetch(url, {
       method: init.method ?? 'GET',
@@ -74,7 +84,9 @@ async function send(
       redirect: 'manual',
       signal,
     });
-    return { response, text: (await response.text()).trim() };
+    const text = await readBody(response);
+    if (text === null) oversize.abort();
+    return { response, text: text?.trim() ?? null };
   } catch (error) {
     call.signal.throwIfAborted();
     const why = timeout.aborted ? `no complete answer within ${timeoutMs} ms` : 'the connection failed';
@@ -84,6 +96,29 @@ async function send(
       { cause: error },
     );
   }
+}
+
+/** The whole body, or null as soon as it is known to be too large. */
+async function readBody({ headers, body }: Response): Promise<string | null> {
+  if (Number(headers.get('content-length') ?? 0) > LARGEST_BODY_BYTES) return null;
+  const decoder = new TextDecoder();
+  const parts: string[] = [];
+  let bytes = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    // Counted unpacked: a small body may unpack to a huge one.
+    bytes += chunk.byteLength;
+    if (bytes > LARGEST_BODY_BYTES) return null;
+    parts.push(decoder.decode(chunk, { stream: true }));
+  }
+  return parts.join('') + decoder.decode();
+}
+
+function describeOversize(call: GuardedCall, url: URL, { status }: Response): ExchangeDataError {
+  const limit = `more than ${LARGEST_BODY_BYTES / 1024 / 1024} MB, which were not read`;
+  return new ExchangeDataError(
+    call.exchange,
+    `${call.exchange} answered ${call.subject} with status ${status} and ${limit}; check what answers at ${url.origin}`,
+  );
 }
 
 /** The body where it is a JSON object or list, with its numbers exact where the call wants it. */

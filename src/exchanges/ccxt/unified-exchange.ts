@@ -3,6 +3,7 @@ import type { CandlePage, CandleRequest, Exchange, FuturesPage, FuturesRequest }
 import { findAnsweredRangeOfUnknown } from './answered-range.ts';
 import { clampCandleRange, parseCandles } from './candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
+import { keepUndatedRows } from './keep-undated-rows.ts';
 
 /** The most that is asked for at once, whatever ccxt says that the exchange allows: a page should not take seconds. */
 const LARGEST_PAGE = 1000;
@@ -25,6 +26,7 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       await client.call(async (instance) => (await instance.fetchTime()) as unknown, { subject: 'its time', signal });
     super(deps, client.instance.has['fetchTime'] === true ? askTime : null);
     this.candleLimit = readCandleLimit(client.instance.features);
+    keepUndatedRows(client.instance);
   }
 
   async fetchCandles({ symbol, timeframe, range }: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
@@ -41,7 +43,13 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     );
     const nowMs = await this.clock.current(signal);
     const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
-    const { candles, rejected, openings } = parseCandles({ ...facts, limit: this.candleLimit, fieldCount: 6, rows });
+    const { candles, rejected, openings } = parseCandles({
+      ...facts,
+      keepsToRange: false,
+      limit: this.candleLimit,
+      fieldCount: 6,
+      rows,
+    });
     return { candles, rejected, answered: findAnsweredRangeOfUnknown({ ...facts, openings }, this.candleLimit) };
   }
 

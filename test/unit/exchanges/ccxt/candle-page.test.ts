@@ -9,12 +9,20 @@ const T0 = Date.UTC(2024, 0, 30, 16);
 const timeframe = parseTimeframe('1m');
 const asked = { since: T0, until: T0 + 10 * MINUTE };
 
-function parse(rows: unknown, overrides: { nowMs?: number; limit?: number; fieldCount?: number } = {}) {
+interface Overrides {
+  nowMs?: number;
+  limit?: number;
+  fieldCount?: number;
+  keepsToRange?: boolean;
+}
+
+function parse(rows: unknown, overrides: Overrides = {}) {
   const facts = {
     exchange: 'test',
     subject: 'the candles',
     timeframe,
     asked,
+    keepsToRange: false,
     limit: 10,
     fieldCount: 6,
     nowMs: T0 + 60 * MINUTE,
@@ -66,7 +74,61 @@ describe('parseCandles', () => {
     assert.deepEqual(openings, [T0 - MINUTE, T0, asked.until, asked.until + 1]);
   });
 
-  const faulty: [string, unknown, RegExp, overrides?: { nowMs?: number; fieldCount?: number }][] = [
+  const strange: [string, unknown[][], keepsToRange: boolean][] = [
+    ['microseconds', [row(T0 * 1000), row((T0 + MINUTE) * 1000)], true],
+    ['microseconds, of any exchange', [row(T0 * 1000), row((T0 + MINUTE) * 1000)], false],
+    ['seconds', [row(T0 / 1000), row((T0 + MINUTE) / 1000)], true],
+    ['seconds, of any exchange', [row(T0 / 1000)], false],
+    ['mostly microseconds', [row(T0), row((T0 + MINUTE) * 1000), row((T0 + 2 * MINUTE) * 1000)], false],
+    ['the newest rows instead', [row(T0 + 58 * MINUTE), row(T0 + 59 * MINUTE)], true],
+    ['one row before the range', [row(T0 - MINUTE), row(T0)], true],
+    ['one row at its end', [row(T0), row(asked.until)], true],
+  ];
+  for (const [name, rows, keepsToRange] of strange) {
+    it(`does not take for an answer what is of other times: ${name}`, () => {
+      assert.throws(
+        () => parse(rows, { keepsToRange }),
+        (error) => {
+          assert.ok(error instanceof ExchangeDataError, String(error));
+          assert.match(
+            error.message,
+            /asked for the candles from 2024-01-30T16:00:00.000Z to 2024-01-30T16:09:59.999Z/,
+          );
+          assert.match(error.message, /of \d rows from other times, .*ignores startTime.*not milliseconds/);
+          return true;
+        },
+      );
+    });
+  }
+
+  it('names the other times as they came', () => {
+    const named = (rows: unknown[][]) => () => parse(rows, { keepsToRange: true });
+    assert.throws(named([row(T0 * 1000)]), /1 of 1 rows from other times, 1706630400000000 to 1706630400000000:/);
+    assert.throws(named([row(T0 + 58 * MINUTE)]), /other times, 2024-01-30T16:58:00.000Z to 2024-01-30T16:58:00.000Z:/);
+    assert.throws(named([row(Number.MAX_SAFE_INTEGER)]), /other times, 9007199254740991 to/);
+  });
+
+  for (const keepsToRange of [true, false]) {
+    it(`keeps aside a single row of another unit, keepsToRange ${keepsToRange}`, () => {
+      const rows = [row(T0), row((T0 + MINUTE) * 1000), row((T0 + 2 * MINUTE) / 1000), row(T0 + 3 * MINUTE)];
+      const { candles, rejected, openings } = parse(rows, { keepsToRange });
+      assert.equal(candles.length, 2);
+      const reason = 'the time cannot be in milliseconds: seconds or microseconds?';
+      assert.deepEqual(rejected, [
+        { raw: rows[1], reason },
+        { raw: rows[2], reason },
+      ]);
+      assert.deepEqual(openings, [T0, T0 + 3 * MINUTE], 'and it proves nothing of what was published');
+    });
+  }
+
+  it('takes every opening inside what was asked, from the first to the last', () => {
+    const rows = [row(asked.since), row(asked.until - MINUTE), row(asked.until - 1)];
+    const { candles, rejected } = parse(rows, { keepsToRange: true });
+    assert.deepEqual([candles.length, rejected[0]?.timestamp], [2, asked.until - 1]);
+  });
+
+  const faulty: [string, unknown, RegExp, overrides?: Overrides][] = [
     ['no list', { t: T0 }, /not a list/],
     ['null', null, /not a list/],
     ['a cut row', [T0, '1', '2'], /3 fields instead of 6/],

@@ -77,6 +77,44 @@ describe('parseFuturesPage', () => {
     });
   });
 
+  it('does not take for an answer what is of other times', () => {
+    const kline = (time: number) => [time, '1', '1', '1', '1', '0', time + HOUR - 1, '0', 60, '0', '0', '0'];
+    const strange: [FuturesFeed, unknown[]][] = [
+      ['funding_rate', [funding(T0 * 1000), funding((T0 + HOUR) * 1000)]],
+      ['funding_rate', [funding(T0 / 1000)]],
+      ['funding_rate', [funding(T0 + 90 * HOUR), funding(T0 + 91 * HOUR)]],
+      ['funding_rate', [funding(T0 - 21), funding(T0 + HOUR)]],
+      ['funding_rate', [funding(T0), funding(T0 + 4 * HOUR + 20)]],
+      ['open_interest', [{ sumOpenInterest: '1', sumOpenInterestValue: '1', timestamp: T0 + 90 * HOUR }]],
+      ['taker_buy_sell_ratio', [{ buySellRatio: '1', timestamp: T0 * 1000 }]],
+      ['mark_price', [kline(T0 + 98 * HOUR), kline(T0 + 99 * HOUR)]],
+    ];
+    for (const [feed, rows] of strange) {
+      assert.throws(
+        () => parse(feed, rows),
+        (error) => error instanceof ExchangeDataError && /rows from other times/.test(error.message),
+        JSON.stringify(rows),
+      );
+    }
+  });
+
+  it('keeps aside a single row of another unit, and allows what funding is stamped off the hour', () => {
+    const { snapshots, rejected } = parse('funding_rate', [
+      funding(T0 - 20),
+      funding(T0 + HOUR + 19),
+      funding((T0 + 2 * HOUR) * 1000),
+      funding(T0 + 4 * HOUR + 19),
+    ]);
+    assert.deepEqual(
+      snapshots.map(({ timestamp }) => timestamp),
+      [T0, T0 + HOUR],
+    );
+    assert.deepEqual(
+      rejected.map(({ reason, timestamp }) => [reason, timestamp]),
+      [['the time cannot be in milliseconds: seconds or microseconds?', undefined]],
+    );
+  });
+
   it('counts equal rows once and keeps aside those that differ', () => {
     assert.equal(parse('funding_rate', [funding(T0), funding(T0 + 3)]).snapshots.length, 1);
     const differing = parse('funding_rate', [funding(T0, '0.1'), funding(T0, '0.2')]);
