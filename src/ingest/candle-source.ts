@@ -1,11 +1,12 @@
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
+import { EARLIEST_MS } from '../market/candle.ts';
 import type { Series } from '../market/instrument.ts';
-import { createRange, intersectRanges, type TimeRange } from '../market/time-range.ts';
+import { intersectRanges, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../market/timeframe.ts';
 import type { CandleStore } from './ports.ts';
 import { findUncovered, intersectLists } from './slot-ranges.ts';
-import type { Source, SourcePage } from './source.ts';
+import type { Silence, Source, SourcePage } from './source.ts';
 
 export interface CandleSourceDeps {
   readonly series: Series;
@@ -17,8 +18,8 @@ export interface CandleSourceDeps {
 }
 
 const LOGGED_CHANGES = 5;
-/** A thousand weeks are nineteen years: one request tells when a market was listed. */
-const COARSE_TIMEFRAMES = ['1w', '1d'].map(parseTimeframe);
+/** Finest first. A thousand weeks are nineteen years: one request tells when a market was listed. */
+const COARSE_TIMEFRAMES = ['1h', '1d', '1w'].map(parseTimeframe);
 
 /** The closed candles of one series. */
 export class CandleSource implements Source {
@@ -49,7 +50,7 @@ export class CandleSource implements Source {
   }
 
   sinceAt(windowSince: number): number {
-    return ceilToTimeframe(windowSince, this.#deps.series.timeframe);
+    return ceilToTimeframe(Math.max(windowSince, EARLIEST_MS), this.#deps.series.timeframe);
   }
 
   untilAt(nowMs: number): number {
@@ -66,23 +67,26 @@ export class CandleSource implements Source {
   }
 
   /**
-   * Asks for candles of a week, then of a day: a week without one is a week without a trade, such as all before a
-   * listing. The weeks beside one with trades are not believed (who made the candles may have left out a partial one),
-   * nor is an answer without any candle, or with refused rows.
+   * Asks for candles of a longer timeframe, as many as one answer holds, so that it reaches past the silence on both
+   * sides: an hour, a day or a week without one is without a trade, such as all before a listing. Those beside one with
+   * trades are not believed (who made the candles may have left out a partial one), nor is an answer without any
+   * candle, or with refused rows.
    */
-  async fetchEmptyRanges(range: TimeRange, signal: AbortSignal): Promise<TimeRange[]> {
+  async fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence> {
     const { exchange, series } = this.#deps;
     for (const timeframe of this.#coarse) {
-      const whole = createRange(floorToTimeframe(range.since, timeframe), floorToTimeframe(range.until, timeframe));
+      const whole = widen(range, timeframe, exchange.candleLimit) ?? (timeframe === this.#coarse.at(-1) ? range : null);
       if (!whole) continue;
       const page = await exchange.fetchCandles({ symbol: series.symbol, timeframe, range: whole }, signal);
       const answered = intersectRanges(page.answered, range);
-      if (!answered || page.candles.length === 0 || page.rejected.length > 0) continue;
+      const first = page.candles[0];
+      if (!answered || !first || page.rejected.length > 0) continue;
       const lengthMs = timeframeMs(timeframe);
+      const firstTradedAt = page.answered.since <= range.since ? first.timestamp : null;
       const believed = page.candles.map(({ timestamp }) => timestamp - lengthMs);
-      return intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered]);
+      return { ranges: intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered]), firstTradedAt };
     }
-    return [];
+    return { ranges: [], firstTradedAt: null };
   }
 
   async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {
@@ -103,4 +107,17 @@ export class CandleSource implements Source {
       },
     };
   }
+}
+
+/**
+ * The range on the grid of a longer timeframe, with as much on either side as `limit` candles allow; null where they do
+ * not cover it. No moment before the first one that a candle can have: an exchange refuses a request for 1969.
+ */
+function widen(range: TimeRange, timeframe: Timeframe, limit: number): TimeRange | null {
+  const lengthMs = timeframeMs(timeframe);
+  const roomMs = limit * lengthMs - (range.until - range.since);
+  if (roomMs < 2 * lengthMs) return null;
+  const since = Math.max(floorToTimeframe(range.since - roomMs / 2, timeframe), EARLIEST_MS);
+  const until = Math.min(floorToTimeframe(range.until + roomMs / 2, timeframe), since + limit * lengthMs);
+  return { since, until };
 }

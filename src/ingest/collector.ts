@@ -1,31 +1,15 @@
-import { ExchangeDataError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { ExchangeDataError, ExchangeRejectedError } from '../errors.ts';
+import { EARLIEST_MS } from '../market/candle.ts';
 import { createRange, intersectRanges, type TimeRange } from '../market/time-range.ts';
-import type { DatabaseGate } from './database-gate.ts';
+import { BelievedStretches } from './believed-stretches.ts';
+import type { CollectorDeps, Wish } from './collector-deps.ts';
+import type { CollectorState } from './ingest-state.ts';
 import { judgeHoles } from './judge-holes.ts';
-import { MissingRanges } from './missing-ranges.ts';
-import { findUncovered } from './slot-ranges.ts';
+import { MissingRanges, type Hole } from './missing-ranges.ts';
+import { RejectedRows } from './rejected-rows.ts';
+import { Setbacks } from './setbacks.ts';
+import { findUncovered, listRange } from './slot-ranges.ts';
 import type { Source, SourcePage } from './source.ts';
-
-/** What a collector wants: how urgent it is, and not before which moment of the exchange's clock. */
-export interface Wish {
-  readonly urgency: number;
-  readonly at: number;
-}
-
-export type CollectorState = 'complete' | 'backfilling' | 'behind' | 'refused';
-
-export interface CollectorDeps {
-  readonly source: Source;
-  readonly database: DatabaseGate;
-  readonly logger: Logger;
-  /** The exchange's clock. */
-  readonly now: () => number;
-  /** The oldest moment to keep. */
-  readonly windowSince: number;
-  /** Called after each answer, with how many rows were new or changed. */
-  readonly onAnswer: (answer: { readonly rows: number; readonly written: number }) => void;
-}
 
 /**
  * Where a collector stands: it reads the newest page first (`opening`), then asks the database what else is missing
@@ -38,8 +22,8 @@ type Phase = 'opening' | 'surveying' | 'probing' | 'collecting';
 const GRACE_MS = 15_000;
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
-const LOGGED_REJECTS = 5;
-const LOGGED_RAW_LENGTH = 300;
+/** A long stretch is looked at in a longer timeframe; what that leaves open is then asked for page by page. */
+const SILENCE_EVERY_MS = 60_000;
 
 /**
  * Brings one source to completeness and keeps it there, one small step at a time; a scheduler decides when. Only what
@@ -57,30 +41,45 @@ export class Collector {
   #since = 0;
   #knownUntil: number | null = null;
   #latestSlot: number | null = null;
-  #heldUntil = 0;
-  #failures = 0;
-  #rejected = 0;
-  #refusal: string | null = null;
-  #lastError: string | null = null;
+  #isServed = false;
+  /** Nothing was traded before it; -Infinity while that is not known. */
+  #firstKnown = -Infinity;
+  #oldestSlot = Infinity;
+  #nextSilenceAt = 0;
+  readonly #believed: BelievedStretches;
+  #rejection: string | null = null;
+  readonly #setbacks = new Setbacks();
+  readonly #rejects: RejectedRows;
 
   constructor(deps: CollectorDeps) {
     this.source = deps.source;
     this.#deps = deps;
     this.#missing = new MissingRanges({ stepMs: deps.source.stepMs });
+    const { fields, stepMs } = deps.source;
+    this.#believed = new BelievedStretches({ fields, stepMs, logger: deps.logger });
+    this.#rejects = new RejectedRows({ fields, logger: deps.logger });
   }
 
   /** Rows that the exchange sent and that cannot be stored, since the start. */
   get rejected(): number {
-    return this.#rejected;
+    return this.#rejects.count;
   }
 
+  /** Why it is held, or something is missing that was refused; null where nothing is wrong. */
   get lastError(): string | null {
-    return this.#refusal ?? this.#lastError;
+    if (this.#setbacks.error !== null) return this.#setbacks.error;
+    if (this.#missing.hasRejected) return this.#rejection;
+    return this.#missing.countDoubtful() > 0 ? this.#rejects.describe() : null;
+  }
+
+  /** Whether the exchange has answered a request of it in this run. */
+  get isServed(): boolean {
+    return this.#isServed;
   }
 
   /** Consecutive steps that failed. */
   get failures(): number {
-    return this.#failures;
+    return this.#setbacks.failures;
   }
 
   /** The newest slot that is known to be stored, or null. */
@@ -108,7 +107,7 @@ export class Collector {
   }
 
   state(): CollectorState {
-    if (this.#refusal !== null) return 'refused';
+    if (this.#setbacks.isRefused) return 'refused';
     const missing = this.countMissing();
     if (missing === null || this.#phase === 'probing') return 'backfilling';
     if ((this.lagMs() ?? 0) > 2 * this.source.stepMs + this.source.patienceMs) return 'behind';
@@ -120,18 +119,22 @@ export class Collector {
   peek(): Wish {
     const { tail, history } = this.source.urgency;
     const now = this.#deps.now();
-    if (this.#heldUntil > now) return { urgency: tail, at: this.#heldUntil };
+    const { heldUntil, historyHeldUntil, allFailures } = this.#setbacks;
+    const tailAt = (at: number): Wish => ({ urgency: tail, at, isTail: true });
+    if (heldUntil > now) return tailAt(heldUntil);
     // After a failure one step goes ahead and tells whether it is over.
-    if (this.#failures > 0 && this.#inFlight > 0) return { urgency: tail, at: Infinity };
-    if (this.#phase === 'opening') return { urgency: tail, at: this.#isBusy ? Infinity : now };
+    if (allFailures > 0 && this.#inFlight > 0) return tailAt(Infinity);
+    if (this.#phase === 'opening') return tailAt(this.#isBusy ? Infinity : now);
     this.#advance(now);
     const availableEnd = this.#missing.findAvailableEnd(now);
-    if (availableEnd !== null && availableEnd === this.#knownUntil) return { urgency: tail, at: now };
-    if (this.#phase !== 'collecting' && !this.#isBusy) return { urgency: history, at: now };
-    if (this.#phase === 'collecting' && availableEnd !== null) return { urgency: history, at: now };
-    const next = this.#phase === 'collecting' ? this.#missing.nextAt(now) : Infinity;
+    if (availableEnd !== null && availableEnd === this.#knownUntil) return tailAt(now);
     const { stepMs, leadMs, delayMs } = this.source;
-    return { urgency: tail, at: Math.min(next, (this.#knownUntil ?? 0) + stepMs - leadMs + delayMs) };
+    const tailDue = (this.#knownUntil ?? 0) + stepMs - leadMs + delayMs;
+    const isWanted = this.#phase === 'collecting' ? availableEnd !== null : !this.#isBusy;
+    if (isWanted && historyHeldUntil > now) return tailAt(Math.min(tailDue, historyHeldUntil));
+    if (isWanted && historyHeldUntil > 0 && this.#inFlight > 0) return tailAt(tailDue);
+    if (isWanted) return { urgency: history, at: now, isTail: false };
+    return tailAt(Math.min(this.#phase === 'collecting' ? this.#missing.nextAt(now) : Infinity, tailDue));
   }
 
   /**
@@ -143,40 +146,63 @@ export class Collector {
   async step(signal: AbortSignal): Promise<boolean> {
     const now = this.#deps.now();
     if (this.#phase === 'opening') return this.#exclusively(() => this.#open(signal));
+    const { count } = this.#setbacks;
     const availableEnd = this.#missing.findAvailableEnd(now);
     const isTail = availableEnd !== null && availableEnd === this.#knownUntil;
     if (!isTail && this.#phase === 'surveying') return this.#exclusively(() => this.#survey(signal));
-    if (!isTail && this.#phase === 'probing') return this.#exclusively(() => this.#probe(signal));
-    const range = this.#missing.takeNewest(now, this.source.pageSlots);
-    if (!range) return false;
-    this.#inFlight++;
-    try {
-      await this.#collect(range, isTail, signal);
-      return true;
-    } finally {
-      this.#inFlight--;
-      this.#missing.release(range);
+    const wasAsked = await (!isTail && this.#phase === 'probing'
+      ? this.#exclusively(() => this.#probe(signal))
+      : this.#request(isTail, now, signal));
+    if (wasAsked) {
+      this.#isServed = true;
+      this.#setbacks.noteSuccess(count, isTail);
     }
-  }
-
-  /** Notes that a step succeeded: what held it back is over. */
-  noteSuccess(): void {
-    this.#failures = 0;
-    this.#lastError = null;
-    this.#refusal = null;
+    return wasAsked;
   }
 
   /** Notes that a step failed; nothing is wished for during the next `waitMs`. */
   hold(waitMs: number, message: string): void {
-    this.#failures++;
-    this.#heldUntil = this.#deps.now() + waitMs;
-    this.#lastError = message;
+    this.#setbacks.hold(this.#deps.now() + waitMs, message);
+  }
+
+  /** Notes that a step of history failed; only the live tail is wished for during the next `waitMs`. */
+  holdHistory(waitMs: number, message: string): void {
+    this.#rejection = message;
+    this.#setbacks.holdHistory(this.#deps.now() + waitMs, message);
   }
 
   /** Notes that the exchange will not serve this source; it is looked at again after `waitMs`. */
   refuse(waitMs: number, reason: string): void {
-    this.hold(waitMs, reason);
-    this.#refusal = reason;
+    this.#setbacks.refuse(this.#deps.now() + waitMs, reason);
+  }
+
+  /** One request for what is missing, or for a second answer about a long stretch without anything. */
+  async #request(isTail: boolean, now: number, signal: AbortSignal): Promise<boolean> {
+    const { isProbed, pageSlots } = this.source;
+    const maySkim = !isTail && isProbed && now >= this.#nextSilenceAt;
+    const stretch = maySkim ? this.#missing.findDueSuspects(now, pageSlots) : null;
+    if (stretch) {
+      this.#missing.take(stretch);
+      this.#nextSilenceAt = now + SILENCE_EVERY_MS;
+    }
+    const range = stretch ?? this.#missing.takeNewest(now, pageSlots);
+    if (!range) return false;
+    this.#inFlight++;
+    try {
+      if (stretch) {
+        const { ranges } = await this.source.fetchSilence(stretch, signal);
+        for (const silent of ranges) this.#record(silent, [], now);
+      } else {
+        await this.#collect(range, isTail, signal);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof ExchangeRejectedError && !stretch && !isTail) this.#missing.reject(range, now);
+      throw error;
+    } finally {
+      this.#inFlight--;
+      this.#missing.release(range);
+    }
   }
 
   async #exclusively(work: () => Promise<boolean>): Promise<boolean> {
@@ -192,10 +218,11 @@ export class Collector {
     const { source, database, now, windowSince } = this.#deps;
     const latest = await database.run(() => source.findLatest(), signal);
     const until = source.untilAt(now() - source.delayMs);
-    this.#since = Math.min(source.sinceAt(windowSince, now()), until);
+    this.#since = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS), now()), until);
     const pageSince = until - source.pageSlots * source.stepMs;
     this.#tailSince = Math.min(until, Math.max(this.#since, pageSince, latest === null ? 0 : latest + source.stepMs));
     this.#latestSlot = latest;
+    this.#oldestSlot = latest ?? Infinity;
     this.#knownUntil = until;
     this.#missing.add(listRange(this.#tailSince, until));
     this.#phase = 'surveying';
@@ -208,17 +235,24 @@ export class Collector {
     const gaps = range ? await database.run(() => source.listGaps(range), signal) : [];
     this.#missing.add(gaps);
     const oldest = gaps[0];
+    const firstStored = oldest && oldest.since === this.#since ? oldest.until : this.#since;
+    if (firstStored < this.#tailSince) this.#oldestSlot = Math.min(this.#oldestSlot, firstStored);
     const isWorthProbing =
       oldest?.since === this.#since && oldest.until - oldest.since > source.pageSlots * source.stepMs;
     this.#phase = source.isProbed && isWorthProbing ? 'probing' : 'collecting';
+    if (!source.isProbed) this.#firstKnown = Infinity;
     return false;
   }
 
   /** Asks where there is nothing, so that the years before a listing need no requests of their own. */
   async #probe(signal: AbortSignal): Promise<boolean> {
     const oldest = this.#missing.findOldest();
-    const empty = oldest ? await this.source.fetchEmptyRanges(oldest, signal) : [];
-    for (const range of empty) this.#missing.record(range, [], this.#deps.now());
+    if (oldest) {
+      const { ranges, firstTradedAt } = await this.source.fetchSilence(oldest, signal);
+      for (const range of ranges) this.#record(range, [], this.#deps.now());
+      this.#firstKnown = firstTradedAt ?? -Infinity;
+      this.#missing.believeBefore(Math.min(this.#firstKnown, this.#oldestSlot), this.#deps.now());
+    }
     this.#phase = 'collecting';
     return oldest !== null;
   }
@@ -234,7 +268,7 @@ export class Collector {
 
   async #accept(page: SourcePage, asked: TimeRange, signal: AbortSignal): Promise<void> {
     const { source, database, now, onAnswer } = this.#deps;
-    this.#noteRejected(page);
+    this.#rejects.note(page.rejected);
     const nowMs = now();
     // A later slot in the answer proves those before it closed, whatever the clock says.
     const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), page.slots.at(-1) ?? 0);
@@ -250,19 +284,14 @@ export class Collector {
     const holes = this.#missing.findHoles(findUncovered(answered, stored, stepMs), nowMs);
     const silent = this.#missing.findHoles(listRange(Math.max(asked.since, answered.until), asked.until), nowMs);
     const lateSince = source.untilAt(nowMs - patienceMs);
-    this.#missing.record(answered, judgeHoles({ page, holes, silent, stepMs, lateSince }), nowMs);
+    this.#oldestSlot = Math.min(this.#oldestSlot, stored[0] ?? Infinity);
+    const firstKnown = Math.min(this.#firstKnown, this.#oldestSlot);
+    this.#record(answered, judgeHoles({ page, holes, silent, stepMs, lateSince, firstKnown }), nowMs);
     onAnswer({ rows: stored.length, written });
   }
 
-  #noteRejected({ rejected }: SourcePage): void {
-    this.#rejected += rejected.length;
-    for (const { raw, reason } of rejected.slice(0, LOGGED_REJECTS)) {
-      const text = JSON.stringify([raw]).slice(0, LOGGED_RAW_LENGTH);
-      this.#deps.logger.warn(
-        { ...this.source.fields, reason, raw: text, rejected: rejected.length },
-        'a row was refused',
-      );
-    }
+  #record(answered: TimeRange, holes: readonly Hole[], nowMs: number): void {
+    this.#believed.note(this.#missing.record(answered, holes, nowMs));
   }
 
   #advance(nowMs: number): void {
@@ -271,9 +300,4 @@ export class Collector {
     this.#missing.add([{ since: this.#knownUntil, until }]);
     this.#knownUntil = until;
   }
-}
-
-function listRange(since: number, until: number): TimeRange[] {
-  const range = createRange(since, until);
-  return range ? [range] : [];
 }

@@ -40,6 +40,7 @@ export class ExchangeIngest {
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #uncollected: readonly SeriesState[];
+  #unmatched: readonly string[] = [];
 
   constructor(deps: ExchangeIngestDeps) {
     const { exchange, logger, clock, database } = deps;
@@ -77,6 +78,11 @@ export class ExchangeIngest {
     return this.#uncollected;
   }
 
+  /** Why nothing is collected for a wildcard of MARKETS, or null. */
+  get lastError(): string | null {
+    return this.#unmatched[0] ?? null;
+  }
+
   #createChores(): Chore[] {
     const { exchange } = this.#deps;
     return [
@@ -98,7 +104,7 @@ export class ExchangeIngest {
   /** Brings the collectors in line with what the exchange lists now: new markets join, others end. */
   #take(instruments: readonly Instrument[]): void {
     const { exchange, patterns, timeframes, collectsFutures, logger } = this.#deps;
-    const { instruments: wanted, unknown } = resolveMarkets(exchange.id, patterns, instruments);
+    const { instruments: wanted, unknown, unmatched } = resolveMarkets(exchange.id, patterns, instruments);
     const refusals = unknown.flatMap(({ symbol, reason }) =>
       timeframes.map((timeframe) => describeAbsent(exchange.id, symbol, timeframe, reason)),
     );
@@ -127,6 +133,10 @@ export class ExchangeIngest {
       if (!known.has(reason))
         logger.warn({ exchange: exchange.id, reason }, 'a market or timeframe cannot be collected');
     this.#uncollected = refusals;
+    for (const reason of unmatched)
+      if (!this.#unmatched.includes(reason))
+        logger.warn({ exchange: exchange.id, reason }, 'a wildcard takes no market');
+    this.#unmatched = unmatched;
   }
 
   #ensureSeries(symbol: string, timeframe: Timeframe, kept: Set<string>): void {

@@ -34,7 +34,7 @@ interface Turn {
   readonly onSuccess: () => void;
   /** Notes a failure, and how long to leave this alone. */
   readonly onFailure: (waitMs: number, message: string) => void;
-  readonly onRefused: (reason: string) => void;
+  readonly onRefused: (error: ExchangeRejectedError, attempt: number) => void;
   readonly failures: number;
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -53,6 +53,7 @@ const HOUR_MS = 3_600_000;
 /** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
 const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
 const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };
+const REJECTED_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 300_000 };
 const ROWS_BACKOFF: Backoff = { firstMs: 60_000, maxMs: HOUR_MS };
 const LONG_AGO = -1;
 
@@ -135,7 +136,8 @@ export class ExchangeWorker {
           onFailure: (waitMs, message) => {
             Object.assign(entry, { at: clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
           },
-          onRefused: (reason) => {
+          onRefused: (error) => {
+            const reason = messageOf(error);
             logger.error({ chore: chore.name, reason }, 'the exchange refused a request that it must answer');
             Object.assign(entry, { at: clock.now() + HOUR_MS, lastError: reason });
           },
@@ -152,26 +154,35 @@ export class ExchangeWorker {
   #findCollector(): Turn | number {
     const exchangeNow = this.#deps.exchange.now();
     if (exchangeNow === null) return 1_000;
-    let best: { collector: Collector; urgency: number; served: number } | null = null;
+    let best: { collector: Collector; urgency: number; served: number; isTail: boolean } | null = null;
     let soonest = Infinity;
     for (const collector of this.#deps.collectors()) {
-      const { urgency, at } = collector.peek();
+      const { urgency, at, isTail } = collector.peek();
       if (at > exchangeNow) {
         soonest = Math.min(soonest, at - exchangeNow);
         continue;
       }
       const served = this.#served.get(collector) ?? LONG_AGO;
       if (!best || urgency < best.urgency || (urgency === best.urgency && served < best.served))
-        best = { collector, urgency, served };
+        best = { collector, urgency, served, isTail };
     }
     if (!best) return Math.min(soonest, ...this.#chores.map(({ at }) => Math.max(0, at - this.#deps.clock.now())));
-    const { collector } = best;
+    const { collector, isTail } = best;
     this.#served.set(collector, this.#turns++);
     return {
       work: (signal) => collector.step(signal),
-      onSuccess: () => collector.noteSuccess(),
+      onSuccess: () => undefined,
       onFailure: (waitMs, message) => collector.hold(waitMs, message),
-      onRefused: (reason) => {
+      onRefused: (error, attempt) => {
+        const reason = messageOf(error);
+        // One refusal of what was served before says nothing of the market: the list of markets tells that it is gone.
+        if (collector.isServed && error.reason !== 'timeframe') {
+          this.#deps.logger.warn({ ...collector.source.fields, reason, attempt }, 'the exchange refused one request');
+          const waitMs = backoffMs(attempt, REJECTED_BACKOFF);
+          if (isTail) collector.hold(waitMs, reason);
+          else collector.holdHistory(waitMs, reason);
+          return;
+        }
         if (collector.state() !== 'refused')
           this.#deps.logger.warn({ ...collector.source.fields, reason }, 'the exchange refused what was asked for');
         collector.refuse(HOUR_MS, reason);
@@ -210,7 +221,7 @@ export class ExchangeWorker {
       turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
     } else if (error instanceof ExchangeRejectedError) {
       gate.noteAnswer(sentAt);
-      turn.onRefused(messageOf(error));
+      turn.onRefused(error, attempt);
     } else if (error instanceof ExchangeDataError) {
       gate.noteUnusable(error, turn.fields);
       turn.onFailure(backoffMs(attempt, UNUSABLE_BACKOFF), messageOf(error));

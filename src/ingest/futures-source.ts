@@ -2,7 +2,7 @@ import type { Exchange, FuturesFeed } from '../exchanges/exchange.ts';
 import { FUTURES_SLOT_MS, type FuturesMetric } from '../market/futures-snapshot.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { FuturesStore } from './ports.ts';
-import type { Source, SourcePage } from './source.ts';
+import type { Silence, Source, SourcePage } from './source.ts';
 
 export interface FuturesSourceDeps {
   readonly symbol: string;
@@ -90,8 +90,8 @@ export class FuturesSource implements Source {
     return store.listGaps(exchange.id, symbol, this.#metric, range, this.stepMs);
   }
 
-  fetchEmptyRanges(): Promise<TimeRange[]> {
-    return Promise.resolve([]);
+  fetchSilence(): Promise<Silence> {
+    return Promise.resolve({ ranges: [], firstTradedAt: null });
   }
 
   async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {

@@ -112,7 +112,11 @@ export class IngestService implements Service {
     const lastError = this.#findError(states, feeds);
     const isRunning = this.#running !== null && !this.#stopping.signal.aborted;
     return {
-      state: !isRunning ? 'stopped' : lastError !== null || count('behind') > 0 ? 'degraded' : 'running',
+      state: !isRunning
+        ? 'stopped'
+        : lastError !== null || count('behind') + count('refused') > 0
+          ? 'degraded'
+          : 'running',
       series: states.length,
       complete: count('complete'),
       behind: count('behind'),
@@ -126,10 +130,12 @@ export class IngestService implements Service {
   /** The error that matters most: ours, the database's, an exchange's, a series', a feed's. */
   #findError(states: readonly SeriesState[], feeds: readonly Collector[]): string | null {
     const gates = [...this.#ingests.values()].map(({ gate, worker }) => gate.lastError ?? worker.lastError);
+    const wildcards = [...this.#ingests.values()].map((ingest) => ingest.lastError);
     const errors = [
       this.#crash,
       this.#database.lastError,
       ...gates,
+      ...wildcards,
       ...states.map((state) => state.last_error),
       ...feeds.map((feed) => feed.lastError),
     ];

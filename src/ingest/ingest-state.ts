@@ -1,4 +1,5 @@
-import type { CollectorState } from './collector.ts';
+/** See `SeriesState.state`. */
+export type CollectorState = 'complete' | 'backfilling' | 'behind' | 'refused';
 
 /** What the ingest says of one series; ready for JSON. */
 export interface SeriesState {

@@ -12,13 +12,19 @@ export interface Answer {
   readonly stepMs: number;
   /** From this opening time on the exchange may only be late. */
   readonly lateSince: number;
+  /** Before this moment nothing was traded yet: an empty page is what one must expect. */
+  readonly firstKnown: number;
 }
+
+/** Real gaps are minutes long; an hour of them, or a page without anything, may also be a fault of the answer. */
+const SUSPECT_SLOTS = 60;
+const SUSPECT_SLOTS_OF_EMPTY_PAGE = 10;
 
 /**
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): Hole[] {
+export function judgeHoles({ page, holes, silent, stepMs, lateSince, firstKnown }: Answer): Hole[] {
   const late = clip(silent, lateSince, Infinity).map((range): Hole => ({ range, verdict: 'late' }));
   const claimed = page.rejected.map(({ timestamp }) => timestamp).filter((slot) => slot !== undefined);
   if (claimed.length < page.rejected.length)
@@ -27,9 +33,14 @@ export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): 
   const unclaimed = subtractLists(holes, claims);
   // A row after the hole proves that the exchange has published further than the hole.
   const openSince = Math.max(page.slots.at(-1) ?? 0, lateSince);
+  const suspectSlots = page.slots.length === 0 ? SUSPECT_SLOTS_OF_EMPTY_PAGE : SUSPECT_SLOTS;
   return [
     ...intersectLists(holes, claims).map((range): Hole => ({ range, verdict: 'doubtful' })),
-    ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty' })),
+    ...clip(unclaimed, 0, Math.min(firstKnown, openSince)).map((range): Hole => ({ range, verdict: 'empty' })),
+    ...clip(unclaimed, firstKnown, openSince).map((range): Hole => {
+      const slots = (range.until - range.since) / stepMs;
+      return { range, verdict: slots >= suspectSlots ? 'suspect' : 'empty' };
+    }),
     ...clip(unclaimed, openSince, Infinity).map((range): Hole => ({ range, verdict: 'late' })),
     ...late,
   ];

@@ -7,6 +7,8 @@ type HoleVerdict =
   | 'late'
   /** The answer held rows that were refused: the slot may exist. Asked again with long waits; still missing. */
   | 'doubtful'
+  /** The exchange has none, but so much of it that only a second answer, some seconds later, is believed. */
+  | 'suspect'
   /** The exchange has none. No longer missing; looked at again a few times while it is recent. */
   | 'empty';
 
@@ -22,12 +24,18 @@ interface Recheck {
 }
 
 interface Deferral extends Recheck {
-  readonly verdict: 'late' | 'doubtful';
+  /** `rejected`: not a hole; the exchange refused the request for it. Asked again with growing waits. */
+  readonly verdict: 'late' | 'doubtful' | 'suspect' | 'rejected';
 }
 
 const HOUR_MS = 3_600_000;
 const LATE_FIRST_MS = 3_000;
 const LATE_MAX_MS = 300_000;
+const REJECTED_FIRST_MS = 5_000;
+const REJECTED_MAX_MS = 300_000;
+const SUSPECT_WAIT_MS = 5_000;
+/** Second answers fall due at multiples of it: what was met together is asked for together. */
+const SUSPECT_GRID_MS = 1_000;
 const DOUBTFUL_FIRST_MS = 600_000;
 const DOUBTFUL_MAX_MS = 6 * HOUR_MS;
 /** An exchange repairs its own outages within a day; older holes are asked for once in a run. */
@@ -66,7 +74,43 @@ export class MissingRanges {
 
   /** How many missing slots are missing because an answer for them held refused rows. */
   countDoubtful(): number {
-    return this.#countSlots(mergeRanges(this.#deferrals.filter(isDoubtful).map(({ range }) => range)), Infinity);
+    return this.#countSlots(this.#listDeferred('doubtful'), Infinity);
+  }
+
+  /** Whether something is missing because the exchange refused the request for it. */
+  get hasRejected(): boolean {
+    return this.#deferrals.some(({ verdict }) => verdict === 'rejected');
+  }
+
+  /** The ranges whose second answer is due, as one that spans them, where it is longer than `maxSlots`. */
+  findDueSuspects(nowMs: number, maxSlots: number): TimeRange | null {
+    const taken = mergeRanges(this.#taken);
+    const due = subtractLists(this.#listDeferred('suspect', nowMs), taken);
+    const [first, last] = [due[0], due.at(-1)];
+    if (!first || !last || this.#countSlots(due, Infinity) <= maxSlots) return null;
+    const span = { since: first.since, until: last.until };
+    return taken.some((other) => intersectRanges(other, span)) ? null : span;
+  }
+
+  /** Notes that nothing can be expected before a moment: what is suspect there is believed without a second answer. */
+  believeBefore(until: number, nowMs: number): void {
+    const early = intersectLists(this.#listDeferred('suspect'), [{ since: -Infinity, until }]);
+    for (const range of early) this.record(range, [], nowMs);
+  }
+
+  /** Takes a range out of what may be asked for, until `release`. */
+  take(range: TimeRange): void {
+    this.#taken.push(range);
+    this.#available = null;
+  }
+
+  /** Notes that the exchange refused the request for a range. */
+  reject(range: TimeRange, nowMs: number): void {
+    const holes = intersectLists(this.#missing, [range]);
+    const previous = this.#deferrals;
+    this.#deferrals = previous.flatMap((entry) => (entry.verdict === 'rejected' ? cut(entry, holes) : [entry]));
+    for (const hole of holes) this.#defer(hole, 'rejected', previous, nowMs);
+    this.#available = null;
   }
 
   /** The oldest missing range, or null. */
@@ -105,8 +149,7 @@ export class MissingRanges {
     const floor = Math.max(newest.until - maxSlots * this.#stepMs, ...takenBelow);
     const oldest = available.find(({ until }) => until > floor) ?? newest;
     const range = { since: Math.max(oldest.since, floor), until: newest.until };
-    this.#taken.push(range);
-    this.#available = null;
+    this.take(range);
     return range;
   }
 
@@ -126,9 +169,14 @@ export class MissingRanges {
    * Notes an answer whose candles are committed: nothing in `answered` is missing but the holes, as judged (a hole may
    * also lie behind its end, where the exchange has not published anything yet). A hole that
    * was met by the way, before its turn, keeps its turn: reading the newest slots again must not use up its attempts.
+   *
+   * @returns the suspect ranges that are believed now, oldest first.
    */
-  record(answered: TimeRange, holes: readonly Hole[], nowMs: number): void {
+  record(answered: TimeRange, judged: readonly Hole[], nowMs: number): TimeRange[] {
     const [deferrals, rechecks] = [this.#deferrals, this.#rechecks];
+    const seconds = this.#listDeferred('suspect', nowMs);
+    const holes = judged.flatMap((hole) => this.#splitSuspect(hole, nowMs));
+    const empty = holes.filter(({ verdict }) => verdict === 'empty').map(({ range }) => range);
     const unsettled = holes.filter(({ verdict }) => verdict !== 'empty').map(({ range }) => range);
     this.#missing = mergeRanges([...subtractLists(this.#missing, [answered]), ...unsettled]);
     const asked = mergeRanges([answered, ...unsettled]);
@@ -141,16 +189,48 @@ export class MissingRanges {
           this.#rechecks.push({ range, attempts: asks, notBefore: nowMs + HOUR_MS });
         continue;
       }
-      const same = deferrals.filter((entry) => entry.verdict === verdict);
-      const previous = findMost(same, range);
-      if (previous && !isDue(previous, nowMs)) {
-        this.#deferrals.push({ ...previous, range });
-      } else {
-        const attempts = 1 + (previous?.attempts ?? 0);
-        this.#deferrals.push({ range, verdict, attempts, notBefore: nowMs + waitMs(verdict, attempts) });
-      }
+      this.#defer(range, verdict, deferrals, nowMs);
     }
     this.#available = null;
+    return intersectLists(mergeRanges(empty), seconds);
+  }
+
+  #defer(range: TimeRange, verdict: Deferral['verdict'], known: readonly Deferral[], nowMs: number): void {
+    const same = known.filter((entry) => entry.verdict === verdict);
+    const previous = findMost(same, range);
+    if (previous && !isDue(previous, nowMs)) {
+      this.#deferrals.push({ ...previous, range });
+    } else {
+      const attempts = 1 + (previous?.attempts ?? 0);
+      this.#deferrals.push({ range, verdict, attempts, notBefore: dueAt(verdict, attempts, nowMs) });
+    }
+  }
+
+  /**
+   * What an answer without anything means where others spoke of the same range before: it stays suspect while its
+   * second answer is not due, and a second answer is believed, as is one for what was waited for or believed already.
+   */
+  #splitSuspect({ range, verdict }: Hole, nowMs: number): Hole[] {
+    if (verdict !== 'suspect' && verdict !== 'empty') return [{ range, verdict }];
+    const waiting = this.#deferrals.filter((entry) => entry.verdict === 'suspect' && !isDue(entry, nowMs));
+    const kept = intersectLists([range], mergeRanges(waiting.map((entry) => entry.range)));
+    const rest = subtractLists([range], kept);
+    const answeredBefore = mergeRanges([
+      ...this.#listDeferred('suspect', nowMs),
+      ...this.#listDeferred('late'),
+      ...this.#rechecks.map((entry) => entry.range),
+    ]);
+    const fresh = verdict === 'suspect' ? subtractLists(rest, answeredBefore) : [];
+    return [
+      ...[...kept, ...fresh].map((part): Hole => ({ range: part, verdict: 'suspect' })),
+      ...subtractLists(rest, fresh).map((part): Hole => ({ range: part, verdict: 'empty' })),
+    ];
+  }
+
+  /** The ranges that were deferred so, oldest first; with `nowMs` those that are due. */
+  #listDeferred(verdict: Deferral['verdict'], nowMs = Infinity): TimeRange[] {
+    const entries = this.#deferrals.filter((entry) => entry.verdict === verdict && isDue(entry, nowMs));
+    return mergeRanges(entries.map(({ range }) => range));
   }
 
   #countSlots(ranges: readonly TimeRange[], until: number): number {
@@ -173,14 +253,17 @@ export class MissingRanges {
   }
 }
 
-function isDoubtful({ verdict }: Deferral): boolean {
-  return verdict === 'doubtful';
-}
-
-function waitMs(verdict: Deferral['verdict'], attempts: number): number {
-  return verdict === 'late'
-    ? Math.min(LATE_MAX_MS, LATE_FIRST_MS * 3 ** (attempts - 1))
-    : Math.min(DOUBTFUL_MAX_MS, DOUBTFUL_FIRST_MS * 2 ** (attempts - 1));
+function dueAt(verdict: Deferral['verdict'], attempts: number, nowMs: number): number {
+  switch (verdict) {
+    case 'late':
+      return nowMs + Math.min(LATE_MAX_MS, LATE_FIRST_MS * 3 ** (attempts - 1));
+    case 'doubtful':
+      return nowMs + Math.min(DOUBTFUL_MAX_MS, DOUBTFUL_FIRST_MS * 2 ** (attempts - 1));
+    case 'rejected':
+      return nowMs + Math.min(REJECTED_MAX_MS, REJECTED_FIRST_MS * 3 ** (attempts - 1));
+    case 'suspect':
+      return Math.ceil((nowMs + SUSPECT_WAIT_MS) / SUSPECT_GRID_MS) * SUSPECT_GRID_MS;
+  }
 }
 
 function cut<T extends Recheck>(entry: T, asked: readonly TimeRange[]): T[] {

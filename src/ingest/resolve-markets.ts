@@ -5,6 +5,8 @@ export interface ResolvedMarkets {
   readonly instruments: readonly Instrument[];
   /** The exact symbols that the exchange does not list, each with a reason for a person. */
   readonly unknown: readonly { readonly symbol: string; readonly reason: string }[];
+  /** For each wildcard that takes nothing, a sentence for a person that names it. */
+  readonly unmatched: readonly string[];
 }
 
 /**
@@ -18,15 +20,18 @@ export function resolveMarkets(
 ): ResolvedMarkets {
   const found = new Map<string, Instrument>();
   const unknown: { symbol: string; reason: string }[] = [];
+  const unmatched: string[] = [];
   for (const pattern of patterns) {
     if (pattern.exchange !== exchange) continue;
     const matches = instruments.filter((instrument) => matchesPattern(pattern, instrument));
     const wanted = isWildcard(pattern) ? matches.filter(({ active }) => active) : matches;
     for (const instrument of wanted) found.set(instrument.symbol, instrument);
+    if (isWildcard(pattern) && wanted.length === 0)
+      unmatched.push(`${exchange}:${pattern.symbol} matches no active market of ${exchange}; correct MARKETS`);
     if (!isWildcard(pattern) && matches.length === 0)
       unknown.push({ symbol: pattern.symbol, reason: describeUnknown(exchange, pattern.symbol, instruments) });
   }
-  return { instruments: [...found.values()].toSorted((a, b) => (a.symbol < b.symbol ? -1 : 1)), unknown };
+  return { instruments: [...found.values()].toSorted((a, b) => (a.symbol < b.symbol ? -1 : 1)), unknown, unmatched };
 }
 
 function describeUnknown(exchange: string, symbol: string, instruments: readonly Instrument[]): string {

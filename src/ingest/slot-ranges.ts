@@ -1,4 +1,4 @@
-import type { TimeRange } from '../market/time-range.ts';
+import { createRange, type TimeRange } from '../market/time-range.ts';
 
 /**
  * The parts of `range` that no slot covers, oldest first. `slots` are opening times, oldest first, each `stepMs` long;
@@ -47,4 +47,10 @@ export function subtractLists(ranges: readonly TimeRange[], taken: readonly Time
     if (since < range.until) left.push({ since, until: range.until });
   }
   return left;
+}
+
+/** The range as a list: empty where nothing lies between. */
+export function listRange(since: number, until: number): TimeRange[] {
+  const range = createRange(since, until);
+  return range ? [range] : [];
 }

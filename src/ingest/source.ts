@@ -11,6 +11,14 @@ export interface SourcePage {
   store(until: number): Promise<number>;
 }
 
+/** Where the exchange has nothing, as candles of a longer timeframe tell it. */
+export interface Silence {
+  /** Oldest first. */
+  readonly ranges: readonly TimeRange[];
+  /** Nothing was traded before this moment; null where the answer does not tell. */
+  readonly firstTradedAt: number | null;
+}
+
 /**
  * One line of rows on a fixed grid of slots that a collector brings to completeness: the candles of a series, or one
  * futures feed of a symbol. All times are epoch milliseconds by the exchange's clock.
@@ -36,7 +44,7 @@ export interface Source {
    * that the ones before it are closed.
    */
   readonly aheadSlots: number;
-  /** Whether `fetchEmptyRanges` may answer anything. */
+  /** Whether `fetchSilence` may answer anything. */
   readonly isProbed: boolean;
   /** The oldest slot to keep, for a window that begins at `windowSince`. */
   sinceAt(windowSince: number, nowMs: number): number;
@@ -47,6 +55,6 @@ export interface Source {
   /** What the database lacks in `range`, oldest first. */
   listGaps(range: TimeRange): Promise<TimeRange[]>;
   /** The parts of `range` for which the exchange has nothing for certain, found with a request or two. */
-  fetchEmptyRanges(range: TimeRange, signal: AbortSignal): Promise<TimeRange[]>;
+  fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence>;
   fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage>;
 }

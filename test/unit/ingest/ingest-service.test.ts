@@ -135,7 +135,8 @@ describe('IngestService, history', () => {
     const series = { ...BTC, timeframe: H1 };
     const window = { since: START - 1095 * DAY, until: Math.floor(clock.now() / HOUR) * HOUR };
     assert.deepEqual(stores.list(series), listTrue(window, HOUR, truth));
-    assert.ok(exchange.requests.length <= 10, `${exchange.requests.length} requests`);
+    // The weeks beside the halt are asked for twice, because so much of nothing needs a second answer.
+    assert.ok(exchange.requests.length <= 15, `${exchange.requests.length} requests`);
   });
 
   it('keeps a candle that cannot be one out, says so, asks again late, and is not complete before it came', async () => {
@@ -152,11 +153,78 @@ describe('IngestService, history', () => {
     const line = lines.find(({ msg }) => msg === 'a row was refused');
     assert.match(String(line?.['reason']), /low is above high/);
     assert.match(String(line?.['raw']), new RegExp(String(broken)));
-    const askedFor = exchange.requests.filter(({ range }) => range.since <= broken && range.until > broken);
+    assert.equal(
+      service.health().last_error,
+      `1 row of binance BTC/USDT 1m was refused, last: ${String(line?.['reason'])}`,
+    );
+    const askedFor = exchange.requests.filter(
+      ({ timeframe, range }) => timeframe === M1 && range.since <= broken && range.until > broken,
+    );
     assert.equal(askedFor.length, 1, 'asked for once in nine minutes');
     exchange.brokenSlots.clear();
     assert.ok(await untilComplete(service));
     assert.ok(stores.list(BTC).some(({ timestamp }) => timestamp === broken));
+    assert.equal(service.health().last_error, null);
+  });
+
+  it('asks for no moment before 2009, wherever the window begins', async () => {
+    const { clock, exchange, stores, start, untilComplete } = createSetting({ candleLimit: 1000 });
+    const truth = (slot: number) => (slot < START - 100 * DAY ? null : createCandle(slot));
+    exchange.list('BTC/USDT', truth);
+    const service = await start({ timeframes: [H1], sinceMs: 0 });
+    assert.ok(await untilComplete(service));
+    const oldest = Math.min(...exchange.requests.map(({ range }) => range.since));
+    assert.ok(oldest >= Date.UTC(2009, 0, 3), new Date(oldest).toISOString());
+    const window = { since: START - 101 * DAY, until: Math.floor(clock.now() / HOUR) * HOUR };
+    assert.deepEqual(stores.list({ ...BTC, timeframe: H1 }), listTrue(window, HOUR, truth));
+  });
+
+  for (const [name, kept] of [
+    ['empty', 0],
+    ['short', 30],
+  ] as const) {
+    it(`does not believe one ${name} answer amid history, nor the newest page`, async () => {
+      const { clock, exchange, stores, lines, start, untilComplete } = createSetting();
+      exchange.list('BTC/USDT', createCandle);
+      const answered = exchange.fetchCandles.bind(exchange);
+      const spoilt = new Set<number>();
+      exchange.fetchCandles = async (request, signal) => {
+        const ordinal = 1 + exchange.requests.filter(({ timeframe }) => timeframe === M1).length;
+        const page = await answered(request, signal);
+        if (request.timeframe !== M1 || spoilt.has(ordinal) || ![1, 4, 5].includes(ordinal)) return page;
+        spoilt.add(ordinal);
+        return { ...page, candles: page.candles.slice(0, kept) };
+      };
+      const service = await start({ sinceMs: START - 2 * DAY });
+      await clock.run(4_000);
+      assert.notEqual(service.series()[0]?.state, 'complete');
+      assert.ok((service.series()[0]?.missing ?? 0) >= 180, `${service.series()[0]?.missing} missing`);
+      assert.ok(await untilComplete(service, 2 * MINUTE));
+      assert.equal(spoilt.size, 3);
+      const window = { since: START - 2 * DAY, until: closedUntil(clock.now()) };
+      assert.deepEqual(stores.list(BTC), listTrue(window, MINUTE, createCandle));
+      assert.ok(!lines.some(({ msg }) => /long stretch/.test(msg)));
+    });
+  }
+
+  it('believes a long halt at the second answer, some seconds later, and says so', async () => {
+    const { clock, exchange, stores, lines, start, untilComplete } = createSetting();
+    const halt = { since: closedUntil(START) - 660 * MINUTE, until: closedUntil(START) - 540 * MINUTE };
+    const truth = (slot: number) => (slot >= halt.since && slot < halt.until ? null : createCandle(slot));
+    exchange.list('BTC/USDT', truth);
+    const service = await start();
+    await clock.run(4_000);
+    assert.deepEqual([service.series()[0]?.state, service.series()[0]?.missing], ['backfilling', 120]);
+    assert.ok(await untilComplete(service, MINUTE));
+    const told = lines.filter(({ msg }) => /long stretch/.test(msg));
+    assert.equal(
+      told.reduce((sum, { slots }) => sum + Number(slots), 0),
+      120,
+    );
+    assert.equal(told.at(-1)?.['believed_slots'], 120);
+    assert.equal(told.map(({ since }) => since).toSorted()[0], new Date(halt.since).toISOString());
+    const window = { since: START - DAY, until: closedUntil(clock.now()) };
+    assert.deepEqual(stores.list(BTC), listTrue(window, MINUTE, truth));
   });
 });
 
@@ -279,6 +347,58 @@ describe('IngestService, when the world fails', () => {
     await clock.run(40 * MINUTE);
     assert.ok(stores.list({ ...BTC, symbol: 'BAD/USDT' }).length > 100);
     assert.equal(service.series().find(({ symbol }) => symbol === 'BAD/USDT')?.state, 'complete');
+  });
+
+  for (const reason of ['symbol', 'request'] as const) {
+    it(`goes on with a series that was served before when one request is refused (${reason})`, async () => {
+      const { clock, exchange, stores, start, untilComplete } = createSetting();
+      exchange.list('BTC/USDT', createCandle);
+      const refused = closedUntil(START) - 500 * MINUTE;
+      let asked = 0;
+      exchange.failure = ({ range, ...request }) => {
+        if (!('timeframe' in request) || request.timeframe !== M1 || range.since > refused || range.until <= refused)
+          return null;
+        asked++;
+        return new ExchangeRejectedError('binance', 'Invalid symbol.', { reason });
+      };
+      const service = await start();
+      await clock.run(20 * MINUTE);
+      const [state] = service.series();
+      assert.deepEqual([state?.state, state?.last_error], ['backfilling', 'Invalid symbol.']);
+      assert.equal(service.health().state, 'degraded');
+      assert.ok((state?.missing ?? 0) <= 100, `${state?.missing} missing: only the page that is refused`);
+      assert.ok(stores.list(BTC).at(-1)!.timestamp >= clock.now() - 2 * MINUTE - 5_000, 'the tail goes on');
+      assert.ok(asked <= 12, `${asked} requests for it in 20 minutes`);
+      exchange.failure = () => null;
+      assert.ok(await untilComplete(service, 6 * MINUTE));
+      assert.equal(service.health().last_error, null);
+    });
+  }
+
+  it('asks with growing waits where the live tail is refused too, and is back within minutes', async () => {
+    const { clock, exchange, start, untilComplete } = createSetting();
+    exchange.list('BTC/USDT', createCandle);
+    const service = await start();
+    assert.ok(await untilComplete(service));
+    exchange.failure = () => new ExchangeRejectedError('binance', 'Invalid symbol.', { reason: 'symbol' });
+    exchange.requests.length = 0;
+    await clock.run(30 * MINUTE);
+    assert.ok(exchange.requests.length <= 20, `${exchange.requests.length} requests`);
+    assert.deepEqual([service.health().state, service.health().last_error], ['degraded', 'Invalid symbol.']);
+    exchange.failure = () => null;
+    assert.ok(await untilComplete(service, 6 * MINUTE));
+    assert.equal(service.health().last_error, null);
+  });
+
+  it('degrades for a wildcard that takes no market, and names it', async () => {
+    const { clock, exchange, start, count } = createSetting();
+    exchange.list('BTC/USDT', createCandle);
+    const service = await start({ markets: [{ exchange: 'binance', symbol: '*/XYZ' }] });
+    await clock.run(3 * HOUR);
+    const { state, series, last_error } = service.health();
+    assert.deepEqual([state, series], ['degraded', 0]);
+    assert.equal(last_error, 'binance:*/XYZ matches no active market of binance; correct MARKETS');
+    assert.equal(count('a wildcard takes no market'), 1);
   });
 
   it('stops asking an exchange that refuses us as a whole, and tries it every quarter of an hour', async () => {

@@ -37,7 +37,10 @@ describe('resolveMarkets', () => {
     assert.equal(reasonOf('DOGECOIN/EUR'), 'binance has no market DOGECOIN/EUR');
   });
 
-  it('is silent about a wildcard that means nothing', () => {
-    assert.deepEqual(resolveMarkets('binance', [pattern('*/XYZ')], INSTRUMENTS), { instruments: [], unknown: [] });
+  it('names a wildcard that takes nothing, also where only halted markets match', () => {
+    const unmatched = (symbol: string) => resolveMarkets('binance', [pattern(symbol)], INSTRUMENTS).unmatched;
+    assert.deepEqual(unmatched('*/XYZ'), ['binance:*/XYZ matches no active market of binance; correct MARKETS']);
+    assert.deepEqual(unmatched('LUNA/*'), ['binance:LUNA/* matches no active market of binance; correct MARKETS']);
+    assert.deepEqual(unmatched('*/USDT'), []);
   });
 });
