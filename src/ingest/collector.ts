@@ -5,7 +5,7 @@ import { BelievedStretches } from './believed-stretches.ts';
 import type { CollectorDeps, Wish } from './collector-deps.ts';
 import type { CollectorState } from './ingest-state.ts';
 import { judgeHoles } from './judge-holes.ts';
-import { MissingRanges, type Hole } from './missing-ranges.ts';
+import { MissingRanges } from './missing-ranges.ts';
 import { RejectedRows } from './rejected-rows.ts';
 import { Setbacks } from './setbacks.ts';
 import { findUncovered, listRange } from './slot-ranges.ts';
@@ -191,7 +191,7 @@ export class Collector {
     try {
       if (stretch) {
         const { ranges } = await this.source.fetchSilence(stretch, signal);
-        for (const silent of ranges) this.#record(silent, [], now);
+        for (const silent of ranges) this.#believed.note(this.#missing.record(silent, [], now));
       } else {
         await this.#collect(range, isTail, signal);
       }
@@ -249,7 +249,7 @@ export class Collector {
     const oldest = this.#missing.findOldest();
     if (oldest) {
       const { ranges, firstTradedAt } = await this.source.fetchSilence(oldest, signal);
-      for (const range of ranges) this.#record(range, [], this.#deps.now());
+      for (const range of ranges) this.#believed.note(this.#missing.record(range, [], this.#deps.now()));
       this.#firstKnown = firstTradedAt ?? -Infinity;
       this.#missing.believeBefore(Math.min(this.#firstKnown, this.#oldestSlot), this.#deps.now());
     }
@@ -286,12 +286,9 @@ export class Collector {
     const lateSince = source.untilAt(nowMs - patienceMs);
     this.#oldestSlot = Math.min(this.#oldestSlot, stored[0] ?? Infinity);
     const firstKnown = Math.min(this.#firstKnown, this.#oldestSlot);
-    this.#record(answered, judgeHoles({ page, holes, silent, stepMs, lateSince, firstKnown }), nowMs);
+    const judged = judgeHoles({ page, holes, silent, stepMs, lateSince, firstKnown });
+    this.#believed.note(this.#missing.record(answered, judged, nowMs));
     onAnswer({ rows: stored.length, written });
-  }
-
-  #record(answered: TimeRange, holes: readonly Hole[], nowMs: number): void {
-    this.#believed.note(this.#missing.record(answered, holes, nowMs));
   }
 
   #advance(nowMs: number): void {
