@@ -121,8 +121,13 @@ export class ServiceProcess implements AsyncDisposable {
 
   /** Waits for the first line with this sentence, past or to come. */
   async waitForLog(msg: string, timeoutMs = 15_000): Promise<LogLine> {
-    const find = () => Promise.resolve(this.logs.find((line) => line.msg === msg) ?? null);
-    return await this.#until(find, timeoutMs, () => `no line "${msg}"`);
+    return await this.waitForLine((line) => line.msg === msg, `"${msg}"`, timeoutMs);
+  }
+
+  /** Waits for the first line that is wanted, past or to come. */
+  async waitForLine(isWanted: (line: LogLine) => boolean, name: string, timeoutMs = 15_000): Promise<LogLine> {
+    const find = () => Promise.resolve(this.logs.find(isWanted) ?? null);
+    return await this.#until(find, timeoutMs, () => `no line with ${name}`);
   }
 
   kill(signal: NodeJS.Signals): void {
