@@ -44,7 +44,11 @@ async function readStatus(): Promise<SchemaStatus> {
   const { migrationUrl } = located;
   await waitForDatabase({ url: migrationUrl, timeoutMs: 0, logger });
   // Awaited here, so that an embedded server is not stopped before the answer.
-  return await new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 0, logger }).status();
+  const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 0, logger });
+  const status = await migrator.status();
+  // A database that no upgrade would take over is not merely behind: the plan says why.
+  if (status.applied.length === 0) await migrator.plan({});
+  return status;
 }
 
 function judge(status: SchemaStatus): keyof typeof EXIT {

@@ -21,7 +21,7 @@ const HELP = `Brings the database's schema to head, or to a revision, as the ser
 
 The database is that of MIGRATION_DATABASE_URL, DATABASE_URL, or the embedded one under DATA_DIR.
 Another process that is migrating is waited for, up to MIGRATION_LOCK_WAIT_S (default 600).
-Exit codes: 0 done · 1 failed (the database is as it was before the failing revision) · 2 wrong usage`;
+Exit codes: 0 done · 1 failed (what was not finished was rolled back) · 2 wrong usage`;
 
 await runCommand(async () => {
   const { values } = parseArgs({

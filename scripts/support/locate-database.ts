@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { config } from 'dotenv';
 import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
 import { findRunningServer } from '../../src/db/embedded/find-running-server.ts';
-import { AppError } from '../../src/errors.ts';
+import { AppError, ConfigError } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 
 export interface LocatedDatabase extends AsyncDisposable {
@@ -26,6 +26,11 @@ export async function locateDatabase(
   config({ quiet: true });
   const url = process.env['DATABASE_URL']?.trim() ?? '';
   const migrationUrl = process.env['MIGRATION_DATABASE_URL']?.trim() ?? '';
+  for (const [name, value] of Object.entries({ DATABASE_URL: url, MIGRATION_DATABASE_URL: migrationUrl }))
+    if (value !== '' && (!/^postgres(ql)?:\/\//.test(value) || !URL.canParse(value)))
+      throw new ConfigError([
+        `${name}: must be a URL such as postgresql://user:password@host:5432/database (special characters of the password percent-encoded)`,
+      ]);
   const nothingToStop = { [Symbol.asyncDispose]: () => Promise.resolve() };
   if (url !== '') return { url, migrationUrl: migrationUrl === '' ? url : migrationUrl, ...nothingToStop };
 

@@ -57,6 +57,20 @@ describe('db-status and db-upgrade', () => {
   });
 });
 
+describe('db-status', () => {
+  it('tells a database that no upgrade would take over from one that is behind', async () => {
+    await using database = await createTestDatabase();
+    await START_STATES.find((state) => state.name === 'Alembic 0003')?.create(database.url);
+    await execute(database.url, 'alter table predictions add column mine int');
+    const status = await runScript('db-status', [], { DATABASE_URL: database.url });
+    assert.equal(status.code, 4);
+    assert.match(status.output, /column predictions\.mine is not the predecessor's/);
+    const nonsense = await runScript('db-status', [], { DATABASE_URL: 'nonsense' });
+    assert.equal(nonsense.code, 4);
+    assert.match(nonsense.output, /DATABASE_URL: must be a URL such as/);
+  });
+});
+
 describe('db-downgrade', () => {
   it('goes down only with --yes and a way back', async () => {
     await using database = await createTestDatabase();

@@ -6,6 +6,7 @@ import { verifyPrivileges, verifySchema } from '../../src/db/migrator/verify-sch
 import { createLogger } from '../../src/logger.ts';
 import { createTestDatabase, execute, testServerUrl, timescaleUrl, withRole } from '../support/postgres.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
+import { START_STATES, type StartState } from '../support/start-states.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
 
@@ -13,6 +14,12 @@ function connect(url: string, schema: string | null = null) {
   return createKysely(() =>
     createPool({ url, applicationName: 'test', maxConnections: 2, schema: () => schema, logger }),
   );
+}
+
+function findState(name: string): StartState {
+  const state = START_STATES.find((candidate) => candidate.name === name);
+  assert.ok(state, name);
+  return state;
 }
 
 const lanes = [
@@ -125,6 +132,74 @@ for (const lane of lanes) {
         await kysely.destroy();
       }
       await execute(database.url, 'select "Trading desk".refresh_recent_ohlcv()');
+    });
+
+    it('refuse a role that does not own the tables, before anything is changed', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await findState('Alembic 0003').create(database.url);
+      await withRole(
+        database,
+        async ({ url }) => {
+          const before = await dumpSchema(database.url);
+          const migrator = new SchemaMigrator({ url: () => url, lockWaitMs: 1_000, logger });
+          await assert.rejects(migrator.upgrade({ actor: 'test' }), {
+            code: 'NOT_OWNER',
+            message: /does not own feature_cache, futures_data, .*MIGRATION_DATABASE_URL/,
+          });
+          assert.deepEqual(await dumpSchema(database.url), before);
+        },
+        ['grant usage, create on schema public to $role', 'grant all on all tables in schema public to $role'],
+      );
+    });
+
+    it('leave everything with its owner where a superuser upgrades', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await withRole(
+        database,
+        async ({ url }) => {
+          await findState('Alembic 0002').create(url);
+          await new SchemaMigrator({ url: () => database.url, lockWaitMs: 1_000, logger }).upgrade({ actor: 'test' });
+          await execute(url, 'select count(*) from recent_ohlcv');
+          await execute(url, 'select refresh_recent_ohlcv()');
+          const second = await new SchemaMigrator({ url: () => url, lockWaitMs: 1_000, logger }).upgrade({
+            actor: 'test',
+          });
+          assert.deepEqual(second.applied, []);
+          const owners = await execute(
+            database.url,
+            `select distinct pg_get_userbyid(relowner) as owner from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'm', 'S')`,
+          );
+          assert.deepEqual(owners, [{ owner: new URL(url).username }]);
+        },
+        ['grant usage, create on schema public to $role', `grant create on database "${database.name}" to $role`],
+      );
+    });
+
+    it('name the object of someone’s own that stands in the way', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await findState('Alembic 0003').create(database.url);
+      await execute(database.url, 'create view closes as select symbol, close from ohlcv_data');
+      await assert.rejects(
+        new SchemaMigrator({ url: () => database.url, lockWaitMs: 1_000, logger }).upgrade({ actor: 'test' }),
+        {
+          sqlState: '0A000',
+          message: /view closes depends on column "close".*objects of your own/,
+        },
+      );
+    });
+
+    it('plan what then happens', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      await findState('Alembic 0003').create(database.url);
+      const migrator = new SchemaMigrator({ url: () => database.url, lockWaitMs: 1_000, logger });
+      const plan = await migrator.plan({});
+      const result = await migrator.upgrade({ actor: 'test' });
+      assert.deepEqual(
+        plan.revisions,
+        result.applied.map(({ revision }) => revision),
+      );
+      const planned = plan.steps.filter(({ action }) => action === 'apply').map(({ step }) => step);
+      assert.deepEqual(planned, result.steps_applied);
     });
   });
 }

@@ -15,7 +15,7 @@ import { uniquePredictionOutcomes } from './steps/unique-prediction-outcomes.ts'
 const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbExtension, ...hypertables];
 
 /** A step can wait for the next boot or upgrade, and so holds up this one no longer than this for a lock. */
-const LOCK_PATIENCE_MS = 30_000;
+const LOCK_PATIENCE_MS = 3_000;
 
 /** A step and where it stands, seen just now. */
 export interface ProbedStep {
@@ -43,8 +43,11 @@ export function pickDeferred(steps: readonly StepStatus[]): DeferredStep[] {
   );
 }
 
-/** What is told of a step. */
-export function describeStep({ step: { name, revision }, state }: ProbedStep): StepStatus {
+/** What is told of a step. `failures`: what the last try of a step ended with, where it failed. */
+export function describeStep(
+  { step: { name, revision }, state }: ProbedStep,
+  failures: ReadonlyMap<string, string> = new Map(),
+): StepStatus {
   switch (state.state) {
     case 'applied':
       return { step: name, revision, state: 'applied', reason: null, remedy: null };
@@ -54,8 +57,12 @@ export function describeStep({ step: { name, revision }, state }: ProbedStep): S
         step: name,
         revision,
         state: 'due',
-        reason: 'nothing stands in its way any more',
-        remedy: 'make db-upgrade, or restart the service',
+        reason: failures.has(name)
+          ? `it was tried and failed: ${failures.get(name) ?? ''}`
+          : 'nothing stands in its way any more',
+        remedy: failures.has(name)
+          ? 'mend what the message says; the next boot or make db-upgrade tries again'
+          : 'make db-upgrade, or restart the service',
       };
     case 'blocked':
       return { step: name, revision, state: 'due', reason: state.reason, remedy: state.remedy };
@@ -135,7 +142,7 @@ export async function applyReadySteps(
 async function applyStep(session: MigrationSession, step: DeferrableStep): Promise<void> {
   await session.announce(step.name);
   if (step.ownSession) {
-    await using own = await session.openAnother();
+    await using own = await session.openAnother('login');
     await step.apply(own.kysely);
   } else {
     await session.kysely.transaction().execute((trx) => step.apply(trx));

@@ -1,6 +1,6 @@
 import { findTimescaledb } from '../catalog.ts';
 import { describeStep, pickDeferred, probeSteps, type ProbedStep } from './deferrable-steps.ts';
-import { readChecksums } from './history.ts';
+import { readChecksums, readStepFailures } from './history.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { Revision } from './revisions.ts';
 import { headOf, readState, versionOf } from './schema-state.ts';
@@ -18,7 +18,10 @@ export async function describeSchema(
 ): Promise<SchemaStatus> {
   const state = await readState(session, revisions);
   const checksums = await readChecksums(session);
-  const steps = (probed ?? (await probeSteps(session.kysely, state.applied))).map(describeStep);
+  const found = probed ?? (await probeSteps(session.kysely, state.applied));
+  const isAnyReady = found.some((step) => step.state.state === 'ready');
+  const failures = isAnyReady ? await readStepFailures(session) : new Map<string, string>();
+  const steps = found.map((step) => describeStep(step, failures));
   return {
     version: versionOf(state),
     head: headOf(revisions),

@@ -143,3 +143,12 @@ export async function readChecksums(session: MigrationSession): Promise<Map<stri
   );
   return new Map(rows.map((row) => [row.subject, row.checksum]));
 }
+
+/** Step → the error of its last try, for steps whose last try failed. */
+export async function readStepFailures(session: MigrationSession): Promise<Map<string, string>> {
+  if (!(await historyExists(session.kysely, session.schema))) return new Map();
+  const { rows } = await sql<{ subject: string; outcome: string; error: string | null }>`
+    select distinct on (subject) subject, outcome, error from ${sql.table(`${session.schema}.${TABLE}`)}
+    where action = 'step' order by subject, id desc`.execute(session.kysely);
+  return new Map(rows.flatMap(({ subject, outcome, error }) => (outcome === 'failed' ? [[subject, error ?? '']] : [])));
+}

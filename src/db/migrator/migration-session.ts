@@ -86,7 +86,7 @@ export class MigrationSession implements AsyncDisposable {
    *
    * @throws MigrationError where the role's search_path leads to no schema.
    */
-  static async open(url: string, logger: Logger): Promise<MigrationSession> {
+  static async open(url: string, logger: Logger, as: 'owner' | 'login' = 'owner'): Promise<MigrationSession> {
     const client = new pg.Client({
       connectionString: withLibpqMeaning(url),
       application_name: nameFor('starting'),
@@ -103,9 +103,9 @@ export class MigrationSession implements AsyncDisposable {
     );
     await client.connect();
     try {
-      const { isPooled, schema } = await lookAround(client);
+      const { isPooled, schema, owner } = await lookAround(client);
       // What is set through a pooler would stay on a backend that others are given next.
-      if (!isPooled) await prepare(client, schema);
+      if (!isPooled) await prepare(client, schema, as === 'owner' ? owner : null);
       return new MigrationSession(client, { schema, isPooled, url, logger, farewell });
     } catch (error) {
       await client.end();
@@ -121,9 +121,9 @@ export class MigrationSession implements AsyncDisposable {
     return sqlStateOf(error) === null ? (this.#farewell.error ?? error) : error;
   }
 
-  /** A second session beside this one, for a statement that may end its connection. */
-  openAnother(): Promise<MigrationSession> {
-    return MigrationSession.open(this.#url, this.#logger);
+  /** A second session beside this one, for a statement that may end its connection or needs the login's own rights. */
+  openAnother(as: 'owner' | 'login' = 'owner'): Promise<MigrationSession> {
+    return MigrationSession.open(this.#url, this.#logger, as);
   }
 
   /** Shows in pg_stat_activity what is being done. */
@@ -160,10 +160,11 @@ function nameFor(activity: string): string {
   return `candlekeep ${activity}`.slice(0, Math.max(20, NAME_LIMIT - place.length - 1)) + ` ${place}`;
 }
 
-async function prepare(client: pg.Client, schema: string): Promise<void> {
+async function prepare(client: pg.Client, schema: string, owner: string | null): Promise<void> {
   await client.query(`
     select set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', false), set_config('statement_timeout', '0', false),
       set_config('idle_in_transaction_session_timeout', '0', false), set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO', false),
+      set_config('default_transaction_read_only', 'off', false), set_config('quote_all_identifiers', 'off', false),
       set_config('client_min_messages', 'notice', false)`);
   // A holder that was killed in a long statement would keep the lock until that statement ends: with this the server
   // notices within a second. Not every platform can (SQLSTATE 22023).
@@ -173,16 +174,32 @@ async function prepare(client: pg.Client, schema: string): Promise<void> {
     `select set_config('search_path', quote_ident($1) || ', ' || current_setting('search_path'), false)`,
     [schema],
   );
+  // A superuser who upgrades somebody's tables must not end up as the owner of what is made: the owner would be shut out.
+  if (owner !== null) await client.query(`set role ${client.escapeIdentifier(owner)}`);
 }
 
 /** Where this connection leads: the schema that holds our tables, or will, and whether a pooler is in between. */
-async function lookAround(client: pg.Client): Promise<{ schema: string; isPooled: boolean }> {
-  const { rows } = await client.query<{ pid: number; schema: string | null; path: string; role: string }>(`
+async function lookAround(client: pg.Client): Promise<{
+  schema: string;
+  isPooled: boolean;
+  /** Of the tables, where it is another that we may act as. */ owner: string | null;
+}> {
+  const { rows } = await client.query<{
+    pid: number;
+    schema: string | null;
+    owner: string | null;
+    path: string;
+    role: string;
+  }>(`
     select pg_backend_pid() as pid,
       coalesce((select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
                 where c.oid = to_regclass('ohlcv_data')), current_schema()::text) as schema,
+      (select r.rolname::text from pg_class c join pg_roles r on r.oid = c.relowner
+       where c.oid = to_regclass('ohlcv_data') and r.rolname <> current_user
+         and pg_has_role(current_user, r.oid, 'MEMBER')
+         and has_schema_privilege(r.oid, c.relnamespace, 'CREATE')) as owner,
       current_setting('search_path') as path, current_user::text as role`);
-  const { pid, schema, path, role } = rows[0] ?? { pid: 0, schema: null, path: '', role: '' };
+  const { pid, schema, owner, path, role } = rows[0] ?? { pid: 0, schema: null, owner: null, path: '', role: '' };
   if (schema === null)
     throw new MigrationError(
       `the search_path of the role ${role} (${path}) leads to no schema that exists and that it may use: create one, or: alter role ${role} set search_path = …`,
@@ -190,5 +207,5 @@ async function lookAround(client: pg.Client): Promise<{ schema: string; isPooled
     );
   // A pooler names a process id of its own when one connects; the server's backend knows the true one.
   const { processID } = client as unknown as { processID?: number | null };
-  return { schema, isPooled: typeof processID === 'number' && processID !== pid };
+  return { schema, owner, isPooled: typeof processID === 'number' && processID !== pid };
 }

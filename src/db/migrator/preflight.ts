@@ -18,3 +18,24 @@ export async function assertMayCreate(session: MigrationSession): Promise<void> 
     { revision: null, code: 'NO_CREATE_RIGHT' },
   );
 }
+
+/**
+ * Before anything is run: does this role own the tables that stand?
+ *
+ * @param tables names of ours; those that do not stand do not count.
+ * @throws MigrationError that names the owner, before anything was changed.
+ */
+export async function assertOwnsTables(session: MigrationSession, tables: readonly string[]): Promise<void> {
+  const { rows } = await sql<{ name: string; owner: string; role: string }>`
+    select c.relname::text as name, pg_get_userbyid(c.relowner)::text as owner, current_user::text as role
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${session.schema} and c.relname = any(${[...tables]}::text[]) and c.relkind in ('r', 'm', 'p')
+      and not pg_has_role(current_user, c.relowner, 'USAGE')
+    order by c.relname`.execute(session.kysely);
+  const [first] = rows;
+  if (!first) return;
+  throw new MigrationError(
+    `the role ${first.role} does not own ${rows.map(({ name }) => name).join(', ')}; ${first.owner} does: run the upgrade as ${first.owner} (MIGRATION_DATABASE_URL). Nothing was changed`,
+    { revision: null, code: 'NOT_OWNER' },
+  );
+}

@@ -58,7 +58,10 @@ async function migrateOnce(session: MigrationSession, revision: Revision, applie
 /** What to do about the errors that a revision can be expected to meet. */
 const ADVICE: Record<string, string> = {
   '42501': 'run it as the role that owns the tables (MIGRATION_DATABASE_URL), or grant that role what is missing',
-  '2BP01': 'other views are built on recent_ohlcv: drop them, upgrade, and create them again',
+  '2BP01':
+    'objects of your own are built on what it replaces (the message names them): drop them, upgrade, and create them again',
+  '0A000':
+    'objects of your own use the columns that it changes (the message names them), or the hypertable holds compressed chunks: drop them (or decompress the chunks with decompress_chunk), upgrade, and make them again',
   '55P03': 'end the sessions that hold the lock (see the blockers above), or upgrade at a quieter time',
   '53100': 'the disk of the database server is full: make room, then start again',
   '57P01': 'the connection was ended by an administrator: start again',
@@ -67,10 +70,18 @@ const ADVICE: Record<string, string> = {
 function describeFailure(revision: string, error: unknown): Error {
   const state = sqlStateOf(error);
   const advice =
-    ADVICE[state ?? ''] ?? 'mend what the message says, then start again: nothing of the revision was kept';
+    ADVICE[state ?? ''] ?? 'mend what the message says, then start again: what was not finished was rolled back';
   const code = state === null ? '' : ` (SQLSTATE ${state})`;
-  return new MigrationError(`revision ${revision} failed: ${messageOf(error)}${code}. What to do: ${advice}`, {
-    revision,
-    cause: error,
-  });
+  return new MigrationError(
+    `revision ${revision} failed: ${messageOf(error)}${detailOf(error)}${code}. What to do: ${advice}`,
+    {
+      revision,
+      cause: error,
+    },
+  );
+}
+
+/** PostgreSQL names the objects in question in the detail of its error, not in the message. */
+function detailOf(error: unknown): string {
+  return error instanceof Error && 'detail' in error && typeof error.detail === 'string' ? ` (${error.detail})` : '';
 }

@@ -14,7 +14,8 @@ import {
 import { pendingUpTo, readState, resolveTarget, versionOf, type SchemaState } from './schema-state.ts';
 import { withMigrationLock } from './migration-lock.ts';
 import { MigrationSession } from './migration-session.ts';
-import { assertMayCreate } from './preflight.ts';
+import { EXPECTED_RELATIONS } from './expected-schema.ts';
+import { assertMayCreate, assertOwnsTables } from './preflight.ts';
 import { loadRevisions, type Revision } from './revisions.ts';
 import { runDown } from './run-down.ts';
 import { runRevision } from './run-revision.ts';
@@ -91,7 +92,10 @@ export class SchemaMigrator {
     const names = pendingUpTo(state, target).map((revision) => revision.name);
     return {
       revisions: names,
-      steps: await planSteps(session.kysely, [...state.applied, ...names], { convertLargeTables }),
+      steps: await planSteps(session.kysely, [...state.applied, ...names], {
+        convertLargeTables,
+        planned: names,
+      }),
       version: versionOf(state),
       target,
     };
@@ -180,7 +184,10 @@ export class SchemaMigrator {
 
   /** Everything that must be known and noted before the first statement changes something. */
   async #prepare(session: MigrationSession, state: SchemaState, pending: Revision[], actor: string): Promise<void> {
-    if (pending.length > 0) await assertMayCreate(session);
+    if (pending.length > 0) {
+      await assertMayCreate(session);
+      await assertOwnsTables(session, Object.keys(EXPECTED_RELATIONS));
+    }
     const origin = state.applied.length === 0 ? await recogniseOrigin(session.kysely, session.schema) : null;
     await ensureHistory(session);
     await closeInterrupted(session, state.applied);

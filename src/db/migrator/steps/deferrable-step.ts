@@ -16,6 +16,8 @@ export interface StepOptions {
   readonly convertLargeTables?: boolean;
   /** Judge as if the timescaledb extension were there already, as a plan does that begins with making it. Default: false. */
   readonly assumeTimescaledb?: boolean;
+  /** Revisions that a plan would run first: judge as if what they do to the keys were done. Default: none. */
+  readonly planned?: readonly string[];
 }
 
 /**

@@ -15,10 +15,11 @@ function createHypertableStep(table: string, revision: string): DeferrableStep {
     revision,
     ownSession: false,
 
-    async probe(db, { convertLargeTables = false, assumeTimescaledb = false } = {}) {
+    async probe(db, { convertLargeTables = false, assumeTimescaledb = false, planned = [] } = {}) {
       if (await isHypertable(db, table)) return { state: 'applied' };
       const block =
-        (assumeTimescaledb ? null : ((await findExtensionBlock(db)) ?? (await findKeyBlock(db, table)))) ??
+        (assumeTimescaledb ? null : await findExtensionBlock(db)) ??
+        (planned.includes(revision) ? null : await findKeyBlock(db, table)) ??
         (convertLargeTables ? null : await findSizeBlock(db, table)) ??
         (await findOwnershipBlock(db, table));
       return block ?? { state: 'ready' };

@@ -13,9 +13,9 @@ async function readOffer(db: AnyKysely): Promise<{ available: boolean; preloaded
 
 async function findPrivilegeBlock(db: AnyKysely): Promise<{ reason: string; remedy: string } | null> {
   const { rows } = await sql<{ role: string; database: string }>`
-    select quote_ident(current_user) as role, quote_ident(current_database()) as database
-    where not (select rolsuper from pg_roles where rolname = current_user)
-      and not (has_database_privilege(current_database(), 'CREATE')
+    select quote_ident(session_user) as role, quote_ident(current_database()) as database
+    where not (select rolsuper from pg_roles where rolname = session_user)
+      and not (has_database_privilege(session_user, current_database(), 'CREATE')
                and exists (select from pg_available_extension_versions where name = 'timescaledb' and trusted))`.execute(
     db,
   );
