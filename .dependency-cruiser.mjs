@@ -8,7 +8,7 @@ const only = (name, from, to, comment) => ({
 });
 
 /** Files that everyone may import: they import nothing of the project but each other. */
-const LEAVES = '^src/(errors|retry|logger|lifecycle)\\.ts$';
+const LEAVES = '^src/(errors|retry|logger|lifecycle|clock)\\.ts$';
 
 export default {
   forbidden: [
@@ -37,8 +37,8 @@ export default {
     {
       name: 'leaves-import-leaves',
       severity: 'error',
-      from: { path: '^src/(errors|retry|logger|lifecycle|config)\\.ts$' },
-      to: { path: '^src/', pathNot: ['^src/(errors|retry|logger|lifecycle|config)\\.ts$', '^src/market/'] },
+      from: { path: '^src/(errors|retry|logger|lifecycle|clock|config)\\.ts$' },
+      to: { path: '^src/', pathNot: ['^src/(errors|retry|logger|lifecycle|clock|config)\\.ts$', '^src/market/'] },
     },
     {
       name: 'kysely-and-pg-only-in-db',

@@ -1,5 +1,5 @@
 import type { Candle } from '../market/candle.ts';
-import type { FuturesSnapshot } from '../market/futures-snapshot.ts';
+import type { FuturesFeed, FuturesSnapshot } from '../market/futures-snapshot.ts';
 import type { Instrument } from '../market/instrument.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
@@ -35,16 +35,6 @@ export interface CandleRequest {
   readonly range: TimeRange;
 }
 
-/** The calls that futures data takes; one call may fill two metrics. */
-export const FUTURES_FEEDS = [
-  'open_interest',
-  'top_trader_ratio',
-  'taker_buy_sell_ratio',
-  'funding_rate',
-  'mark_price',
-] as const;
-export type FuturesFeed = (typeof FUTURES_FEEDS)[number];
-
 export interface FuturesRequest {
   readonly feed: FuturesFeed;
   /** The spot symbol, such as `BTC/USDT`; the adapter knows its perpetual. */
@@ -59,6 +49,69 @@ export interface FuturesPage {
   readonly answered: TimeRange;
 }
 
+/** Which of an exchange's allowances a request falls on. */
+export type RequestKind = 'candles' | 'listing' | FuturesFeed;
+
+/** One allowance of an exchange for our address, as it stands now. */
+export interface BudgetState {
+  /** The exchange's own counter, such as `spot`, `futures`, `statistics` or `funding`. */
+  readonly name: string;
+  /** Weight (or requests) allowed in `windowMs`. */
+  readonly limit: number;
+  readonly windowMs: number;
+  /** Spent in the current window, by the exchange's own count where it tells one. */
+  readonly used: number;
+}
+
+/** Why nothing may be sent to an exchange, and until when (epoch ms, our clock; null: until somebody acts). */
+export interface RequestBlock {
+  readonly reason: 'throttled' | 'banned' | 'refused';
+  readonly until: number | null;
+  readonly message: string;
+}
+
+/** A candle that the exchange itself called closed, as its live stream sent it. */
+export interface StreamedCandle {
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  /** Passes `findCandleFault`. */
+  readonly candle: Candle;
+}
+
+/** How a live stream is; ready for JSON. */
+export interface StreamState {
+  readonly state: 'connecting' | 'live' | 'down';
+  /** Series subscribed to. */
+  readonly subscribed: number;
+  readonly connections: number;
+  readonly reconnects: number;
+  /** Closed candles that came. */
+  readonly received: number;
+  /** ISO 8601; null before the first message. */
+  readonly last_message_at: string | null;
+  readonly last_error: string | null;
+}
+
+export interface CandleStreamListener {
+  /** A closed candle. Called synchronously, in the order of arrival; must not throw. */
+  onCandle(candle: StreamedCandle): void;
+  /** A message about a series that is subscribed to and cannot be a candle. */
+  onRejected(symbol: string, timeframe: Timeframe, row: RejectedRow): void;
+  /** The connection that carried these series ended (or began anew): what closed meanwhile did not come. */
+  onGap(series: readonly { readonly symbol: string; readonly timeframe: Timeframe }[]): void;
+}
+
+/** The live stream of candles of one exchange. Reconnects by itself; REST fills what it misses. */
+export interface CandleStream {
+  /** Replaces what is subscribed to; kept across reconnections. Symbols that the exchange does not list are left out. */
+  subscribe(series: readonly { readonly symbol: string; readonly timeframe: Timeframe }[]): void;
+  /** Whether a connection that is alive carries this series now. */
+  isLive(symbol: string, timeframe: Timeframe): boolean;
+  state(): StreamState;
+  /** Keeps the connections until the signal aborts; resolves when all are closed. Never rejects for the exchange's faults. */
+  run(listener: CandleStreamListener, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * The port to one exchange, in our own terms. Every call may throw ExchangeUnavailableError (ask again),
  * ExchangeRejectedError (do not) or ExchangeDataError (the answer made no sense; ask again, but say so), or the
@@ -71,6 +124,17 @@ export interface Exchange {
   readonly candleLimit: number;
   /** The futures feeds that it has, with how far back each reaches (null: all of history). Empty: no futures data. */
   readonly futuresFeeds: ReadonlyMap<FuturesFeed, { readonly limit: number; readonly depthMs: number | null }>;
+  /** Its live stream of candles, or null where we speak none. */
+  readonly candleStream: CandleStream | null;
+  /** Every allowance that is counted, for people to see. */
+  budgets(): readonly BudgetState[];
+  /** Why nothing may be sent now, or null. */
+  block(): RequestBlock | null;
+  /**
+   * When (our clock, epoch ms) a request of this kind may leave without waiting; now or earlier: at once. `isUrgent`:
+   * the live tail, for which a part of each allowance is kept back.
+   */
+  readyAt(kind: RequestKind, isUrgent: boolean): number;
   /** Whether it has this timeframe. Known without a request. */
   hasTimeframe(timeframe: Timeframe): boolean;
   /** The exchange's clock in epoch milliseconds, from the last time it was asked (null before the first answer). */

@@ -1,7 +1,7 @@
 import { AppError, messageOf, sqlStateOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, type Backoff } from '../retry.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** The database is well but refuses these rows (a value out of range, a constraint): asking again does not help. */
 export class RowsRefusedError extends AppError {

@@ -1,7 +1,7 @@
 import { messageOf, type ExchangeRejectedError, type ExchangeUnavailableError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, type Backoff } from '../retry.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 export interface ExchangeGateDeps {
   readonly exchange: string;

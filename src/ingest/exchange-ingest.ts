@@ -1,9 +1,10 @@
-import type { Exchange, FuturesFeed } from '../exchanges/exchange.ts';
+import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
+import type { FuturesFeed } from '../market/futures-snapshot.ts';
 import { isWildcard, type Instrument, type MarketPattern } from '../market/instrument.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import { CandleSource } from './candle-source.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { Collector } from './collector.ts';
 import type { DatabaseGate } from './database-gate.ts';
 import { ExchangeGate } from './exchange-gate.ts';

@@ -1,8 +1,9 @@
+import type { Clock } from '../clock.ts';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../errors.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, type Backoff } from '../retry.ts';
-import { Wakeup, type Clock } from './clock.ts';
+import { Wakeup } from './wakeup.ts';
 import type { Collector } from './collector.ts';
 import { RowsRefusedError, type DatabaseGate } from './database-gate.ts';
 import type { ExchangeGate } from './exchange-gate.ts';

@@ -1,5 +1,5 @@
-import type { Exchange, FuturesFeed } from '../exchanges/exchange.ts';
-import { FUTURES_SLOT_MS, type FuturesMetric } from '../market/futures-snapshot.ts';
+import type { Exchange } from '../exchanges/exchange.ts';
+import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { FuturesStore } from './ports.ts';
 import type { Silence, Source, SourcePage } from './source.ts';

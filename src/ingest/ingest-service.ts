@@ -1,16 +1,17 @@
+import { SYSTEM_CLOCK, type Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Service, ServiceContext } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { MarketPattern } from '../market/instrument.ts';
 import type { Timeframe } from '../market/timeframe.ts';
-import { SYSTEM_CLOCK, Wakeup, type Clock } from './clock.ts';
 import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
 import { ExchangeIngest } from './exchange-ingest.ts';
 import type { IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
 import type { IngestStores } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { Wakeup } from './wakeup.ts';
 
 export interface CollectConfig {
   readonly markets: readonly MarketPattern[];

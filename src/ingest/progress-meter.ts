@@ -1,5 +1,5 @@
 import type { Logger } from '../logger.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import type { IngestProgress, SeriesState } from './ingest-state.ts';
 
 const LOG_EVERY_MS = 10_000;

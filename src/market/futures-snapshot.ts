@@ -25,6 +25,16 @@ export type FuturesMetric = (typeof FUTURES_METRICS)[number];
  */
 export type FuturesSnapshot = { readonly timestamp: number } & { readonly [M in FuturesMetric]?: Decimal };
 
+/** The calls that futures data takes; one call may fill two metrics. */
+export const FUTURES_FEEDS = [
+  'open_interest',
+  'top_trader_ratio',
+  'taker_buy_sell_ratio',
+  'funding_rate',
+  'mark_price',
+] as const;
+export type FuturesFeed = (typeof FUTURES_FEEDS)[number];
+
 /** Futures data is kept per hour. */
 export const FUTURES_SLOT_MS = 3_600_000;
 

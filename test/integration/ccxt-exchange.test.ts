@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { ConfigError, ExchangeRejectedError } from '../../src/errors.ts';
 import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
-import { FUTURES_FEEDS } from '../../src/exchanges/exchange.ts';
+import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { startAnsweringServer } from '../support/answering-server.ts';
 import { answerAsBinance } from '../support/binance-answers.ts';

@@ -1,12 +1,10 @@
 import { ExchangeRejectedError } from '../../errors.ts';
-import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
+import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import {
-  FUTURES_FEEDS,
   type CandlePage,
   type CandleRequest,
   type Exchange,
-  type FuturesFeed,
   type FuturesPage,
   type FuturesRequest,
 } from '../exchange.ts';

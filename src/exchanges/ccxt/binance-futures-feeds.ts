@@ -1,5 +1,4 @@
-import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
-import type { FuturesFeed } from '../exchange.ts';
+import { FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { BinanceInstance } from './ccxt-library.ts';
 import type { FuturesRow } from './futures-page.ts';
 

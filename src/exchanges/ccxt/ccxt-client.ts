@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ExchangeUnavailableError } from '../../errors.ts';
+import type { RequestBlock } from '../exchange.ts';
 import type { Logger } from '../../logger.ts';
 import { raceAbort } from './abort.ts';
 import { instantiateExchange, loadCcxtErrors, type CcxtErrors, type CcxtInstance } from './ccxt-library.ts';
@@ -36,6 +37,7 @@ export class CcxtClient {
   readonly #errors: CcxtErrors;
   readonly #calls: AsyncLocalStorage<GuardedCall>;
   readonly #pause: RequestPause;
+  readonly #now: () => number;
   readonly #logger: Logger;
   readonly #closed: AbortController;
   readonly #traffic: Traffic;
@@ -46,6 +48,7 @@ export class CcxtClient {
     this.#errors = deps.errors;
     this.#calls = deps.calls;
     this.#pause = deps.pause;
+    this.#now = deps.now;
     this.#logger = deps.logger;
     this.#closed = deps.closed;
     this.#traffic = deps.traffic;
@@ -76,7 +79,7 @@ export class CcxtClient {
     });
     limitMarketTypes(instance);
     if (origin !== null) instance.urls.api = redirectUrls(instance.urls.api, origin) as typeof instance.urls.api;
-    return new CcxtClient({ instance, errors: await loadCcxtErrors(), calls, pause, logger, closed, traffic });
+    return new CcxtClient({ instance, errors: await loadCcxtErrors(), calls, pause, now, logger, closed, traffic });
   }
 
   /**
@@ -95,6 +98,14 @@ export class CcxtClient {
   /** Aborts with `close`; for work that callers share and none of them may abort. */
   get closeSignal(): AbortSignal {
     return this.#closed.signal;
+  }
+
+  /** The pause that the exchange asked for, or null. */
+  block(): RequestBlock | null {
+    const { remainingMs, reason } = this.#pause;
+    if (remainingMs === 0) return null;
+    const until = this.#now() + remainingMs;
+    return { reason, until, message: `${this.id} asked us to wait until ${new Date(until).toISOString()}` };
   }
 
   /** @throws ExchangeUnavailableError with `retryAfterMs` while the exchange asked us to wait. */
@@ -161,6 +172,7 @@ interface ClientParts {
   readonly errors: CcxtErrors;
   readonly calls: AsyncLocalStorage<GuardedCall>;
   readonly pause: RequestPause;
+  readonly now: () => number;
   readonly logger: Logger;
   readonly closed: AbortController;
   readonly traffic: Traffic;

@@ -2,6 +2,7 @@ import { ExchangeRejectedError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
+import type { BudgetState, RequestBlock } from '../exchange.ts';
 import type { CcxtClient } from './ccxt-client.ts';
 import { ExchangeClock, type ExchangeClockDeps } from './exchange-clock.ts';
 import { MarketCatalog } from './market-catalog.ts';
@@ -29,6 +30,20 @@ export abstract class CcxtExchange {
   /** The request weight spent in the current minute, as the exchange told last. See `CcxtClient.usedWeights`. */
   get usedWeights(): ReadonlyMap<string, number> {
     return this.client.usedWeights;
+  }
+
+  readonly candleStream = null;
+
+  budgets(): readonly BudgetState[] {
+    return [];
+  }
+
+  block(): RequestBlock | null {
+    return this.client.block();
+  }
+
+  readyAt(): number {
+    return this.client.block()?.until ?? 0;
   }
 
   hasTimeframe(timeframe: Timeframe): boolean {

@@ -2,16 +2,15 @@ import type {
   CandlePage,
   CandleRequest,
   Exchange,
-  FuturesFeed,
   FuturesPage,
   FuturesRequest,
 } from '../../../src/exchanges/exchange.ts';
-import type { Clock } from '../../../src/ingest/clock.ts';
+import type { Clock } from '../../../src/clock.ts';
 import type { CandleChange, IngestStores } from '../../../src/ingest/ports.ts';
 import { findUncovered } from '../../../src/ingest/slot-ranges.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
-import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Instrument, type Series } from '../../../src/market/instrument.ts';
 import type { TimeRange } from '../../../src/market/time-range.ts';
 import { ceilToTimeframe, timeframeMs } from '../../../src/market/timeframe.ts';
@@ -106,6 +105,7 @@ export class MemoryExchange implements Exchange {
   generalFailure: () => Error | null = () => null;
   /** Candles appear this long after they opened their first trade. */
   publishingDelayMs = 0;
+  readonly candleStream = null;
   maxInFlight = 0;
   isClosed = false;
   readonly #clock: Clock;
@@ -129,6 +129,18 @@ export class MemoryExchange implements Exchange {
     this.#skewMs = deps.skewMs ?? 0;
     this.#timeframes = deps.timeframes ?? ['1m', '1h', '1w'];
     this.futuresFeeds = deps.feeds ?? new Map();
+  }
+
+  budgets(): [] {
+    return [];
+  }
+
+  block(): null {
+    return null;
+  }
+
+  readyAt(): number {
+    return 0;
   }
 
   /** Lists a market; `truth` tells the candle of each opening time, in any timeframe but 1w, which is made of it. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } from '../../../src/errors.ts';
-import type { FuturesFeed } from '../../../src/exchanges/exchange.ts';
 import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
+import type { FuturesFeed } from '../../../src/market/futures-snapshot.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
 import { createCandle, listTrue, MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';

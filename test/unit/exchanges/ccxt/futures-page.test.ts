@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { ExchangeDataError } from '../../../../src/errors.ts';
 import { BINANCE_FEEDS } from '../../../../src/exchanges/ccxt/binance-futures-feeds.ts';
 import { parseFuturesPage } from '../../../../src/exchanges/ccxt/futures-page.ts';
-import { FUTURES_FEEDS, type FuturesFeed } from '../../../../src/exchanges/exchange.ts';
+import { FUTURES_FEEDS, type FuturesFeed } from '../../../../src/market/futures-snapshot.ts';
 
 const HOUR = 3_600_000;
 const T0 = Date.UTC(2024, 0, 30, 16);

@@ -1,15 +1,4 @@
-import { sleep } from '../retry.ts';
-
-/** Time as the ingest sees it, so that tests need not wait. */
-export interface Clock {
-  /** Epoch milliseconds of this machine; candles are judged by the exchange's clock, not by this one. */
-  now(): number;
-  /** Resolves after `ms`; rejects with the signal's reason when it aborts. */
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-}
-
-/** The real one. */
-export const SYSTEM_CLOCK: Clock = { now: () => Date.now(), sleep };
+import type { Clock } from '../clock.ts';
 
 /** Lets a loop sleep until a moment or until something happened, whichever comes first. */
 export class Wakeup {

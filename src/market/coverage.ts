@@ -1,0 +1,38 @@
+import type { FuturesFeed } from './futures-snapshot.ts';
+import type { TimeRange } from './time-range.ts';
+
+/**
+ * What is known of a stretch of one series and metric.
+ *
+ * - `have`: everything that the exchange has in it is stored
+ * - `missing`: wanted and not stored yet, or asked for without an answer that may be believed
+ * - `confirmed_empty`: the exchange has nothing there; it said so repeatedly, at different times
+ * - `refused`: the exchange does not serve it, with its reason
+ * - `out_of_window`: it was not collected in time and the exchange has deleted it since
+ */
+export const COVERAGE_STATES = ['have', 'missing', 'confirmed_empty', 'refused', 'out_of_window'] as const;
+export type CoverageState = (typeof COVERAGE_STATES)[number];
+
+/** What the ledger speaks of: the candles of a series (`ohlcv`), or one futures feed of a perpetual. */
+export type CoverageMetric = 'ohlcv' | FuturesFeed;
+
+export interface CoverageKey {
+  readonly exchange: string;
+  /** Futures data under its spot symbol. */
+  readonly symbol: string;
+  /** The grid: the series' timeframe; `1h` for futures data. */
+  readonly timeframe: string;
+  readonly metric: CoverageMetric;
+}
+
+/** A stretch in one state, with the evidence for it. Ranges of one key never overlap. */
+export interface CoverageRange extends TimeRange {
+  readonly state: CoverageState;
+  /** How many answers without anything there were: they count only at different times. 0 for `have`. */
+  readonly asks: number;
+  /** Epoch milliseconds by the exchange's clock; null where it was never asked for. */
+  readonly firstAskedAt: number | null;
+  readonly lastAskedAt: number | null;
+  /** For a person: what the answer was, why it was refused or is doubted; null for `have` and never asked. */
+  readonly reason: string | null;
+}
