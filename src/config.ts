@@ -24,10 +24,13 @@ export interface Config {
     readonly timeframes: readonly Timeframe[];
     readonly backfill: { readonly days: number } | { readonly fromMs: number };
     readonly futures: boolean;
+    /** How far apart two empty answers must lie before a hole counts as one without trades. */
+    readonly confirmEmptyAfterMs: number;
   };
   /** Exchange id → origin that all its requests go to. */
   readonly exchangeUrls: ReadonlyMap<string, string>;
   readonly refreshCron: string;
+  readonly auditCron: string;
   /** null: no report is sent. */
   readonly telegram: TelegramConfig | null;
   readonly log: { readonly level: string; readonly pretty: boolean };
@@ -191,7 +194,9 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
       });
       return new Map(entries);
     }).optional(),
+    CONFIRM_EMPTY_AFTER_S: wholeNumber(1, 86_400).default(60),
     REFRESH_CRON: cron.default('*/5 * * * *'),
+    AUDIT_CRON: cron.default('17 3 * * *'),
     LOG_LEVEL: text((value) => {
       if (!LOG_LEVELS.includes(value)) throw new RangeError(`must be one of ${LOG_LEVELS.join(', ')}`);
       return value;
@@ -250,9 +255,11 @@ function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: bo
       timeframes: env.TIMEFRAMES,
       backfill: env.BACKFILL_FROM === undefined ? { days: env.BACKFILL_DAYS } : { fromMs: env.BACKFILL_FROM },
       futures: env.FUTURES,
+      confirmEmptyAfterMs: env.CONFIRM_EMPTY_AFTER_S * 1000,
     },
     exchangeUrls: env.EXCHANGE_URLS ?? new Map(),
     refreshCron: env.REFRESH_CRON,
+    auditCron: env.AUDIT_CRON,
     telegram:
       botToken === undefined || chatId === undefined
         ? null

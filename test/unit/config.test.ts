@@ -35,6 +35,8 @@ describe('parseConfig', () => {
     assert.deepEqual(config.collect.timeframes, ['1h']);
     assert.deepEqual(config.collect.backfill, { days: 1095 });
     assert.equal(config.telegram, null);
+    assert.equal(config.collect.confirmEmptyAfterMs, 60_000);
+    assert.equal(config.auditCron, '17 3 * * *');
   });
 
   it('counts an empty or blank variable as unset', () => {
@@ -58,7 +60,9 @@ describe('parseConfig', () => {
       BACKFILL_FROM: '2024-01-01',
       FUTURES: '0',
       EXCHANGE_URLS: 'binance=http://127.0.0.1:9001/',
+      CONFIRM_EMPTY_AFTER_S: '5',
       REFRESH_CRON: '0 * * * *',
+      AUDIT_CRON: '5 4 * * *',
       LOG_LEVEL: 'debug',
       LOG_PRETTY: 'true',
       TELEGRAM_BOT_TOKEN: 't',
@@ -74,6 +78,8 @@ describe('parseConfig', () => {
     ]);
     assert.deepEqual(config.collect.backfill, { fromMs: Date.UTC(2024, 0, 1) });
     assert.equal(config.collect.futures, false);
+    assert.equal(config.collect.confirmEmptyAfterMs, 5_000);
+    assert.equal(config.auditCron, '5 4 * * *');
     assert.equal(config.exchangeUrls.get('binance'), 'http://127.0.0.1:9001');
     assert.deepEqual(config.telegram, {
       botToken: 't',
