@@ -1,0 +1,1 @@
+export { findFundingHoles } from '../market/funding-slots.ts';
