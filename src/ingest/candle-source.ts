@@ -4,14 +4,14 @@ import { EARLIEST_MS } from '../market/candle.ts';
 import type { Series } from '../market/instrument.ts';
 import { intersectRanges, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../market/timeframe.ts';
-import type { CandleStore } from './ports.ts';
+import type { IngestStores } from './ports.ts';
 import { findUncovered, intersectLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
 
 export interface CandleSourceDeps {
   readonly series: Series;
   readonly exchange: Exchange;
-  readonly store: CandleStore;
+  readonly store: IngestStores['ohlcv'];
   readonly logger: Logger;
   /** 0 to 1; spreads the live requests of many series over a second. */
   readonly jitter: number;

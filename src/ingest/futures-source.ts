@@ -1,14 +1,14 @@
 import type { Exchange } from '../exchanges/exchange.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
 import type { TimeRange } from '../market/time-range.ts';
-import type { FuturesStore } from './ports.ts';
+import type { IngestStores } from './ports.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
 
 export interface FuturesSourceDeps {
   readonly symbol: string;
   readonly feed: FuturesFeed;
   readonly exchange: Exchange;
-  readonly store: FuturesStore;
+  readonly store: IngestStores['futures'];
   /** 0 to 1; spreads the hourly requests of many symbols over a minute. */
   readonly jitter: number;
 }

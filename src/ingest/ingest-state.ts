@@ -35,6 +35,20 @@ export interface IngestHealth {
   readonly last_error: string | null;
 }
 
+/** What the ingest did since the start, for metrics. */
+export interface IngestCounters {
+  /** Requests that were answered, and steps that failed. */
+  readonly requests: number;
+  readonly failures: number;
+  /** Rows: read in answers and messages, new, changed by the exchange after they were stored, refused. */
+  readonly read: number;
+  readonly stored: number;
+  readonly revised: number;
+  readonly quarantined: number;
+  /** Closed candles that the live streams brought. */
+  readonly streamed: number;
+}
+
 /** How far a backfill is. */
 export interface IngestProgress {
   readonly series: number;

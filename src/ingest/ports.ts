@@ -1,5 +1,6 @@
 import type { Candle } from '../market/candle.ts';
-import type { FuturesMetric, FuturesSnapshot } from '../market/futures-snapshot.ts';
+import type { CoverageKey, CoverageMetric, CoverageRange } from '../market/coverage.ts';
+import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../market/futures-snapshot.ts';
 import type { Series } from '../market/instrument.ts';
 import type { TimeRange } from '../market/time-range.ts';
 
@@ -9,13 +10,14 @@ export interface CandleStore {
   upsert(
     series: Series,
     candles: readonly Candle[],
-  ): Promise<UpsertCounts & { readonly changes: readonly CandleChange[] }>;
-  /** What lacks in `range`, oldest first, on the timeframe's grid. */
-  listGaps(series: Series, range: TimeRange): Promise<TimeRange[]>;
-  findLatest(series: Series): Promise<Candle | null>;
+  ): Promise<WriteCounts & { readonly changes: readonly CandleChange[] }>;
+  /** As `upsert`, for a few candles of many series at once. */
+  upsertLive(
+    entries: readonly { readonly series: Series; readonly candles: readonly Candle[] }[],
+  ): Promise<WriteCounts & { readonly changes: readonly (CandleChange & { readonly series: Series })[] }>;
 }
 
-interface UpsertCounts {
+interface WriteCounts {
   readonly inserted: number;
   readonly updated: number;
 }
@@ -27,18 +29,107 @@ export interface CandleChange {
 }
 
 export interface FuturesStore {
-  upsert(exchange: string, symbol: string, snapshots: readonly FuturesSnapshot[]): Promise<UpsertCounts>;
-  /** The slots of `stepMs` in `range` without a value of `metric`, oldest first. */
-  listGaps(
-    exchange: string,
-    symbol: string,
-    metric: FuturesMetric,
-    range: TimeRange,
-    stepMs: number,
-  ): Promise<TimeRange[]>;
+  upsert(exchange: string, symbol: string, snapshots: readonly FuturesSnapshot[]): Promise<WriteCounts>;
 }
 
-export interface IngestStores {
+/** The completeness ledger. */
+export interface CoverageStore {
+  /** Writes over what is stored where the changes overlap it; neighbours of equal state and reason are joined. */
+  record(key: CoverageKey, changes: readonly CoverageRange[]): Promise<void>;
+  /**
+   * What the ledger says of `range`, oldest first, clipped to it and without a break: what it was silent on has become
+   * `have` or `missing` by the rows that are stored.
+   */
+  survey(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
+  /** Notes ranges of many keys as `have`. */
+  extend(entries: readonly { readonly key: CoverageKey; readonly range: TimeRange }[]): Promise<void>;
+}
+
+/** A row of an answer that could not be stored. */
+export interface QuarantineEntry {
+  readonly exchange: string;
+  readonly symbol: string;
+  /** null where the metric has none. */
+  readonly timeframe: string | null;
+  readonly metric: CoverageMetric;
+  /** The opening time that the row claims, epoch milliseconds; null where it has none. */
+  readonly claimedAt: number | null;
+  readonly reason: string;
+  /** As it came. */
+  readonly raw: string;
+  readonly source: 'rest' | 'stream';
+}
+
+export interface QuarantineStore {
+  add(entries: readonly QuarantineEntry[]): Promise<void>;
+}
+
+/** Rows, ledger and quarantine as one transaction sees them. */
+export interface TransactionStores {
   readonly ohlcv: CandleStore;
   readonly futures: FuturesStore;
+  readonly coverage: CoverageStore;
+  readonly quarantine: QuarantineStore;
+}
+
+export interface LedgerStores extends TransactionStores {
+  /** Commits what `fn` does with the stores that it is given when it resolves, and nothing where it throws. */
+  withTransaction<T>(fn: (stores: TransactionStores) => Promise<T>): Promise<T>;
+}
+
+/**
+ * Which markets this process collects where several share them. A market is one symbol with all its timeframes and
+ * feeds.
+ */
+export interface MarketShares {
+  /** Names every market of an exchange that is to be collected by somebody; replaces what was named before. */
+  want(exchange: string, symbols: readonly string[]): void;
+  /** The markets that are ours now; null: not known yet, collect nothing. */
+  held(exchange: string): ReadonlySet<string> | null;
+  /** Calls back after each change of what is held; answers how to end that. */
+  onChange(listener: () => void): () => void;
+}
+
+/** What the collectors use until they keep the ledger. */
+export interface IngestStores {
+  readonly ohlcv: Pick<CandleStore, 'upsert'> & {
+    listGaps(series: Series, range: TimeRange): Promise<TimeRange[]>;
+    findLatest(series: Series): Promise<Candle | null>;
+  };
+  readonly futures: FuturesStore & {
+    listGaps(
+      exchange: string,
+      symbol: string,
+      metric: FuturesMetric,
+      range: TimeRange,
+      stepMs: number,
+    ): Promise<TimeRange[]>;
+  };
+}
+
+/** One process alone: every market is its own. */
+export class AllShares implements MarketShares {
+  readonly #wanted = new Map<string, ReadonlySet<string>>();
+
+  want(exchange: string, symbols: readonly string[]): void {
+    this.#wanted.set(exchange, new Set(symbols));
+  }
+
+  held(exchange: string): ReadonlySet<string> | null {
+    return this.#wanted.get(exchange) ?? null;
+  }
+
+  onChange(): () => void {
+    return () => undefined;
+  }
+}
+
+/** The ledger's key of a series of candles. */
+export function candleKey({ exchange, symbol, timeframe }: Series): CoverageKey {
+  return { exchange, symbol, timeframe, metric: 'ohlcv' };
+}
+
+/** The ledger's key of a futures feed, whose grid is one hour. */
+export function feedKey(exchange: string, symbol: string, feed: FuturesFeed): CoverageKey {
+  return { exchange, symbol, timeframe: '1h', metric: feed };
 }
