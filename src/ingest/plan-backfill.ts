@@ -1,0 +1,220 @@
+import type { BudgetState, RequestKind } from '../exchanges/exchange.ts';
+import type { CoverageKey } from '../market/coverage.ts';
+import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
+import { mergeRanges, subtractRange, type TimeRange } from '../market/time-range.ts';
+import { parseTimeframe, timeframeMs } from '../market/timeframe.ts';
+import { findRequestCost } from './request-costs.ts';
+
+/** One exchange as the plan needs it; an `Exchange` of the port fits with its budgets. */
+export interface PlannedExchange {
+  readonly id: string;
+  readonly candleLimit: number;
+  readonly futuresFeeds: ReadonlyMap<FuturesFeed, { readonly limit: number }>;
+  readonly budgets: readonly Pick<BudgetState, 'name' | 'limit' | 'windowMs'>[];
+}
+
+/** One series or feed with what is to be fetched of it: on the key's grid, oldest first, without overlaps. */
+export interface PlannedKey extends CoverageKey {
+  readonly missing: readonly TimeRange[];
+}
+
+export interface PlanInput {
+  readonly window: TimeRange;
+  readonly exchanges: readonly PlannedExchange[];
+  readonly keys: readonly PlannedKey[];
+  /** Bytes that one more row takes, its part of the indexes included. */
+  readonly rowBytes: { readonly candle: number; readonly futures: number };
+}
+
+interface PlanTotals {
+  /** Series and futures feeds with something to fetch. */
+  readonly series: number;
+  /** Candles and hourly values (funding: settlements, one for eight hours) that are missing. */
+  readonly slots: number;
+  readonly requests: number;
+  /** How long the exchange's allowances make it last; null where an exchange counts what we do not know. */
+  readonly minutes: number | null;
+  /** Rows and bytes that the database grows by. */
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** What one of an exchange's counters is charged. */
+interface PlannedAllowance {
+  readonly name: string;
+  readonly limit: number;
+  readonly window_seconds: number;
+  readonly weight: number;
+  readonly minutes: number;
+}
+
+/** All series of one timeframe, or all of one futures feed. */
+interface PlanLine {
+  readonly metric: string;
+  readonly timeframe: string;
+  readonly series: number;
+  readonly slots: number;
+  readonly requests: number;
+}
+
+interface ExchangePlan extends PlanTotals {
+  readonly exchange: string;
+  readonly allowances: readonly PlannedAllowance[];
+  readonly lines: readonly PlanLine[];
+}
+
+/** What a backfill will cost, at most: markets listed later than the window's start cost less. Ready for JSON. */
+export interface BackfillPlan {
+  readonly since: string;
+  readonly until: string;
+  readonly total: PlanTotals;
+  readonly exchanges: readonly ExchangePlan[];
+}
+
+/** History may use this part of an allowance; the rest is kept for the live tail and for others at our address. */
+export const HISTORY_SHARE = 0.75;
+
+/** Most contracts settle their funding every eight hours. */
+const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;
+
+/**
+ * Counts what fetching `keys` costs. Exchanges are read side by side, and so are the counters of one exchange: the
+ * slowest one tells the minutes.
+ *
+ * @throws RangeError where a key names an exchange, timeframe or feed that is not there.
+ */
+export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): BackfillPlan {
+  const plans = exchanges.map((exchange) =>
+    planExchange(
+      exchange,
+      keys.filter((key) => key.exchange === exchange.id),
+      rowBytes,
+    ),
+  );
+  const stray = keys.find((key) => !exchanges.some(({ id }) => id === key.exchange));
+  if (stray) throw new RangeError(`the plan has a series of ${stray.exchange} and no such exchange`);
+  return {
+    since: new Date(window.since).toISOString(),
+    until: new Date(window.until).toISOString(),
+    total: {
+      series: sum(plans, (plan) => plan.series),
+      slots: sum(plans, (plan) => plan.slots),
+      requests: sum(plans, (plan) => plan.requests),
+      minutes: findLongest(plans.map((plan) => plan.minutes)),
+      rows: sum(plans, (plan) => plan.rows),
+      bytes: sum(plans, (plan) => plan.bytes),
+    },
+    exchanges: plans,
+  };
+}
+
+function planExchange(
+  exchange: PlannedExchange,
+  keys: readonly PlannedKey[],
+  rowBytes: PlanInput['rowBytes'],
+): ExchangePlan {
+  const costs = keys.map((key) => costKey(exchange, key)).filter(({ slots }) => slots > 0);
+  const candles = sum(costs, (cost) => (cost.key.metric === 'ohlcv' ? cost.slots : 0));
+  const snapshots = countFuturesRows(keys);
+  const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): PlannedAllowance[] => {
+    const weight = sum(costs, (cost) => (cost.counter === name ? cost.weight : 0));
+    if (weight === 0) return [];
+    const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / 60_000));
+    return [{ name, limit, window_seconds: windowMs / 1000, weight, minutes }];
+  });
+  const isCounted = costs.every(({ counter }) => allowances.some(({ name }) => name === counter));
+  return {
+    exchange: exchange.id,
+    series: costs.length,
+    slots: sum(costs, (cost) => cost.slots),
+    requests: sum(costs, (cost) => cost.requests),
+    minutes: isCounted ? Math.max(0, ...allowances.map(({ minutes }) => minutes)) : null,
+    rows: candles + snapshots,
+    bytes: Math.round(candles * rowBytes.candle + snapshots * rowBytes.futures),
+    allowances,
+    lines: groupLines(costs),
+  };
+}
+
+interface KeyCost {
+  readonly key: PlannedKey;
+  readonly slots: number;
+  readonly requests: number;
+  readonly counter: string | null;
+  readonly weight: number;
+}
+
+function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
+  const { metric } = key;
+  const kind: RequestKind = metric === 'ohlcv' ? 'candles' : metric;
+  const limit = metric === 'ohlcv' ? exchange.candleLimit : exchange.futuresFeeds.get(metric)?.limit;
+  if (limit === undefined) throw new RangeError(`${exchange.id} has no ${metric}`);
+  const stepMs = stepOf(key);
+  const counts = key.missing.map(({ since, until }) => Math.ceil((until - since) / stepMs));
+  const requests = sum(counts, (count) => Math.ceil(count / limit));
+  const cost = findRequestCost(exchange, kind, limit);
+  return {
+    key,
+    slots: sum(counts, (count) => count),
+    requests,
+    counter: cost?.counter ?? null,
+    weight: requests * (cost?.weight ?? 0),
+  };
+}
+
+function stepOf({ metric, timeframe }: CoverageKey): number {
+  return metric === 'funding_rate' ? SETTLEMENT_MS : timeframeMs(parseTimeframe(timeframe));
+}
+
+/** The feeds of one perpetual share the row of an hour. Rows that another feed has made already are counted again. */
+function countFuturesRows(keys: readonly PlannedKey[]): number {
+  const bySymbol = Map.groupBy(
+    keys.filter(({ metric }) => metric !== 'ohlcv'),
+    ({ symbol }) => symbol,
+  );
+  return sum([...bySymbol.values()], (feeds) => {
+    const ofKind = (isFunding: boolean) =>
+      mergeRanges(
+        feeds.filter(({ metric }) => (metric === 'funding_rate') === isFunding).flatMap((key) => key.missing),
+      );
+    const hourly = ofKind(false);
+    const settled = hourly.reduce((left: readonly TimeRange[], range) => subtractRange(left, range), ofKind(true));
+    return countSlots(hourly, FUTURES_SLOT_MS) + countSlots(settled, SETTLEMENT_MS);
+  });
+}
+
+function countSlots(ranges: readonly TimeRange[], stepMs: number): number {
+  return sum(ranges, ({ since, until }) => Math.ceil((until - since) / stepMs));
+}
+
+/** Candles by timeframe, finest first, then the feeds. */
+function groupLines(costs: readonly KeyCost[]): PlanLine[] {
+  const order = ({ metric, timeframe }: PlanLine) =>
+    metric === 'ohlcv' ? timeframeMs(parseTimeframe(timeframe)) : Number.MAX_SAFE_INTEGER;
+  const feeds: readonly string[] = FUTURES_FEEDS;
+  return [...Map.groupBy(costs, ({ key }) => `${key.metric} ${key.timeframe}`).values()]
+    .map((group) => ({
+      metric: group[0]?.key.metric ?? '',
+      timeframe: group[0]?.key.timeframe ?? '',
+      series: group.length,
+      slots: sum(group, (cost) => cost.slots),
+      requests: sum(group, (cost) => cost.requests),
+    }))
+    .toSorted((a, b) => order(a) - order(b) || feeds.indexOf(a.metric) - feeds.indexOf(b.metric));
+}
+
+function findLongest(minutes: readonly (number | null)[]): number | null {
+  return minutes.reduce(
+    (longest: number | null, next) => (longest === null || next === null ? null : Math.max(longest, next)),
+    0,
+  );
+}
+
+function sum<T>(items: readonly T[], valueOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + valueOf(item), 0);
+}
+
+/** To tenths, and never to nothing. */
+function round(minutes: number): number {
+  return minutes === 0 ? 0 : Math.max(0.1, Math.round(minutes * 10) / 10);
+}
