@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import type { Logger } from '../../logger.ts';
 import { applyFault, writeAnswer, type Answer, type Intercept } from './fault.ts';
+import type { KlineSource } from './klines.ts';
 import type { RecordedSeries } from './recorded-candles.ts';
 import { RequestBudget } from './request-budget.ts';
 import { RequestParameters } from './request-parameters.ts';
 import { createRoutes, type Route } from './routes.ts';
+import { NO_STREAM_FAULTS, type StreamFaults } from './stream-faults.ts';
+import { BINANCE_STREAM, StreamServer, type StreamOptions } from './stream-server.ts';
 import { DEFAULT_MARKETS, type SimulatedMarket } from './symbol-catalogue.ts';
 import { createVenue, type Venue } from './venue.ts';
 import { NOT_FOUND, WireError } from './wire-error.ts';
@@ -13,7 +17,9 @@ import { NOT_FOUND, WireError } from './wire-error.ts';
 export interface SimulatedExchangeDeps {
   /** Prices are a function of it: the same seed, the same history. */
   readonly seed: string;
-  /** The exchange's clock in epoch milliseconds; the machine's unless given. */
+  /** The exchange's clock, and how it waits between pushes; the machine's unless given. */
+  readonly clock?: Clock;
+  /** The exchange's clock in epoch milliseconds, where only the reading differs from `clock`. */
   readonly now?: () => number;
   /** Recorded candles to serve besides. */
   readonly recorded?: readonly RecordedSeries[];
@@ -21,6 +27,10 @@ export interface SimulatedExchangeDeps {
   readonly symbols?: readonly SimulatedMarket[];
   /** Decides before each answer whether to break it; for tests. */
   readonly intercept?: Intercept;
+  /** What of the WebSocket side differs from `BINANCE_STREAM`. */
+  readonly stream?: Partial<StreamOptions>;
+  /** How the WebSocket side misbehaves; for tests. */
+  readonly streamFaults?: StreamFaults;
   /** Told of answers that failed for a reason of our own. */
   readonly logger?: Logger;
 }
@@ -44,6 +54,8 @@ const KEEP_ALIVE_MS = 65_000;
  */
 export class SimulatedExchange {
   readonly venue: Venue;
+  /** The WebSocket side, on the same port under `/stream` and `/ws`. */
+  readonly streams: StreamServer;
   readonly #now: () => number;
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #budget: RequestBudget;
@@ -55,7 +67,8 @@ export class SimulatedExchange {
 
   /** @throws RangeError where a market or a recording cannot be served. */
   constructor(deps: SimulatedExchangeDeps) {
-    this.#now = deps.now ?? Date.now;
+    const clock = deps.clock ?? SYSTEM_CLOCK;
+    this.#now = deps.now ?? (() => clock.now());
     this.#intercept = deps.intercept ?? (() => undefined);
     this.#logger = deps.logger ?? null;
     this.venue = createVenue({
@@ -65,6 +78,13 @@ export class SimulatedExchange {
     });
     this.#routes = createRoutes(this.venue);
     this.#budget = new RequestBudget({ now: this.#now });
+    this.streams = new StreamServer({
+      clock: { now: this.#now, sleep: (ms, signal) => clock.sleep(ms, signal) },
+      findKlines: (id) => this.#findKlines(id),
+      options: { ...BINANCE_STREAM, ...deps.stream },
+      faults: deps.streamFaults ?? NO_STREAM_FAULTS,
+      onError: (error) => this.#logger?.error({ err: error }, 'simulated exchange failed to push'),
+    });
   }
 
   /** How many requests have come in. */
@@ -85,6 +105,7 @@ export class SimulatedExchange {
   async listen({ host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {}): Promise<{ origin: string }> {
     if (this.#server) throw new Error('the simulated exchange is listening already: close it first');
     const server = createServer((request, response) => this.#handle(request, response));
+    server.on('upgrade', (request, duplex, head) => this.streams.accept(request, duplex, head));
     // Clients reuse connections; closing one as its next request is on the way would look like an outage.
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server = server;
@@ -107,10 +128,16 @@ export class SimulatedExchange {
     const server = this.#server;
     this.#server = null;
     if (!server) return;
+    this.streams.close();
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();
     });
+  }
+
+  #findKlines(id: string): KlineSource | null {
+    const listing = this.venue.spot.get(id);
+    return listing !== undefined && listing.listedMs <= this.#now() ? listing.klines : null;
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
