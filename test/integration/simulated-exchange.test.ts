@@ -132,6 +132,22 @@ describe('simulated exchange over HTTP', () => {
     assert.deepEqual(await used('/fapi/v1/time'), [200, '6', null]);
   });
 
+  it('bans who goes on after a 429, says until when, and dates its answers by its own clock', async () => {
+    const { origin, exchange } = await start();
+    const ask = async (path: string) => {
+      const response = await fetch(origin + path);
+      return { status: response.status, headers: response.headers, body: await response.text() };
+    };
+    for (let request = 0; request < 312; request++) await ask('/api/v3/exchangeInfo');
+    const answer = await ask('/fapi/v1/time');
+    assert.deepEqual([answer.status, answer.headers.get('retry-after'), exchange.bans], [418, '120', 1]);
+    assert.match(
+      answer.body,
+      new RegExp(`"code":-1003,"msg":"Way too many requests; IP.* banned until ${NOW + 120_000}`),
+    );
+    assert.equal(Date.parse(answer.headers.get('date') ?? ''), NOW);
+  });
+
   it('does not know other paths and methods', async () => {
     const { origin, exchange } = await start();
     assert.equal((await fetch(`${origin}/api/v3/nothing`)).status, 404);
@@ -188,9 +204,17 @@ describe('simulated exchange over HTTP', () => {
       },
     };
     assert.equal((await ask()).status, 500);
+    fault = { cutTextAfter: 100 };
+    await assert.rejects((await ask()).json(), SyntaxError);
+    fault = { slowMs: 200 };
+    const before = performance.now();
+    assert.equal(((await (await ask()).json()) as unknown[]).length, 500);
+    assert.ok(performance.now() - before >= 150, 'the body came slowly');
+    fault = { rewrite: (json) => json, headers: { date: new Date(0).toUTCString() } };
+    assert.equal((await ask()).headers.get('date'), 'Thu, 01 Jan 1970 00:00:00 GMT');
     fault = undefined;
     assert.equal(((await (await ask()).json()) as unknown[]).length, 500);
-    assert.equal(exchange.requestCount, 8);
+    assert.equal(exchange.requestCount, 11);
     assert.deepEqual([seen[0]?.method, seen[0]?.path, seen[0]?.query.get('interval')], ['GET', '/api/v3/klines', '1h']);
   });
 
