@@ -1,0 +1,137 @@
+import type { CandleSumDeviation } from '../db/repositories/audit-candle-sums.ts';
+import type { AuditedKey } from '../db/repositories/audit-repository.ts';
+import { findOpenInterestDeviation } from '../market/futures-cross-check.ts';
+import type { FuturesSnapshot } from '../market/futures-snapshot.ts';
+import { createRange, type TimeRange } from '../market/time-range.ts';
+
+export interface CrossCheckStores {
+  readonly audit: {
+    /** Hours whose candle differs from its minutes, and how many hours were compared. */
+    checkCandleSums(
+      market: { readonly exchange: string; readonly symbol: string },
+      range: TimeRange,
+    ): Promise<{ readonly compared: number; readonly deviations: readonly CandleSumDeviation[] }>;
+  };
+  readonly futures: {
+    list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
+  };
+}
+
+interface CheckCounts {
+  readonly compared: number;
+  readonly deviations: number;
+}
+
+/** Values that contradict each other; ready for JSON. */
+export interface CrossCheckReport {
+  /** 1h candles against the 1m candles of their hour. */
+  readonly candle_sums: CheckCounts;
+  /** open_interest_value against open_interest × mark_price. */
+  readonly open_interest_value: CheckCounts;
+  /** The first hundred. */
+  readonly examples: readonly CrossCheckExample[];
+}
+
+interface CrossCheckExample {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly check: 'candle_sums' | 'open_interest_value';
+  readonly timestamp: string;
+  readonly detail: string;
+}
+
+interface Market {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly keys: readonly AuditedKey[];
+}
+
+const MAX_EXAMPLES = 100;
+const HOUR_MS = 3_600_000;
+/** Ten thousand minutes to a look. */
+const SUMS_STRETCH_MS = 168 * HOUR_MS;
+const SNAPSHOT_PAGE = 5000;
+
+/** Holds stored values against each other where two of them must agree. Writes nothing. */
+export class CrossCheck {
+  readonly #stores: CrossCheckStores;
+  readonly #examples: CrossCheckExample[] = [];
+  readonly #counts = {
+    candle_sums: { compared: 0, deviations: 0 },
+    open_interest_value: { compared: 0, deviations: 0 },
+  };
+
+  constructor({ stores }: { readonly stores: CrossCheckStores }) {
+    this.#stores = stores;
+  }
+
+  /** Checks what the keys have from `since` (epoch ms) on. Once for each instance. */
+  async run(keys: readonly AuditedKey[], since: number, signal: AbortSignal): Promise<CrossCheckReport> {
+    const markets = Map.groupBy(keys, ({ key }) => `${key.exchange}\t${key.symbol}`);
+    for (const group of markets.values()) {
+      const [first] = group;
+      if (!first) continue;
+      const market = { exchange: first.key.exchange, symbol: first.key.symbol, keys: group };
+      await this.#checkSums(market, since, signal);
+      await this.#checkOpenInterest(market, since, signal);
+    }
+    return { ...this.#counts, examples: this.#examples };
+  }
+
+  async #checkSums({ exchange, symbol, keys }: Market, since: number, signal: AbortSignal): Promise<void> {
+    const find = (timeframe: string) => keys.find(({ key }) => key.metric === 'ohlcv' && key.timeframe === timeframe);
+    const range = findCommon([find('1m'), find('1h')], since);
+    if (!range) return;
+    for (let start = range.since; start < range.until; start += SUMS_STRETCH_MS) {
+      signal.throwIfAborted();
+      const stretch = { since: start, until: Math.min(start + SUMS_STRETCH_MS, range.until) };
+      const { compared, deviations } = await this.#stores.audit.checkCandleSums({ exchange, symbol }, stretch);
+      this.#counts.candle_sums.compared += compared;
+      for (const { timestamp, values, hourVolume, minutesVolume } of deviations) {
+        const detail = `${values}: the hour has a volume of ${hourVolume}, its minutes ${minutesVolume}`;
+        this.#note({ exchange, symbol, check: 'candle_sums', timestamp, detail });
+      }
+    }
+  }
+
+  async #checkOpenInterest({ exchange, symbol, keys }: Market, since: number, signal: AbortSignal): Promise<void> {
+    const find = (metric: string) => keys.find(({ key }) => key.metric === metric);
+    const range = findCommon([find('open_interest'), find('mark_price')], since);
+    if (!range) return;
+    for (let start = range.since; ;) {
+      signal.throwIfAborted();
+      const page = await this.#stores.futures.list(
+        exchange,
+        symbol,
+        { since: start, until: range.until },
+        SNAPSHOT_PAGE,
+      );
+      for (const snapshot of page) {
+        const { timestamp, open_interest, open_interest_value, mark_price } = snapshot;
+        if (open_interest === undefined || open_interest_value === undefined || mark_price === undefined) continue;
+        this.#counts.open_interest_value.compared++;
+        const found = findOpenInterestDeviation(snapshot);
+        if (!found) continue;
+        const detail = `open_interest_value is ${found.value}, open_interest × mark_price is ${found.expected}`;
+        this.#note({ exchange, symbol, check: 'open_interest_value', timestamp, detail });
+      }
+      const last = page.at(-1);
+      if (!last || page.length < SNAPSHOT_PAGE) return;
+      start = last.timestamp + 1;
+    }
+  }
+
+  #note({ timestamp, ...example }: Omit<CrossCheckExample, 'timestamp'> & { readonly timestamp: number }): void {
+    this.#counts[example.check].deviations++;
+    if (this.#examples.length < MAX_EXAMPLES)
+      this.#examples.push({ ...example, timestamp: new Date(timestamp).toISOString() });
+  }
+}
+
+/** The whole hours from `since` on in which all of them have something; null where one is not there. */
+function findCommon(keys: readonly (AuditedKey | undefined)[], since: number): TimeRange | null {
+  const known = keys.filter((key) => key !== undefined);
+  if (known.length < keys.length) return null;
+  const start = Math.max(since, ...known.map((key) => key.since));
+  return createRange(Math.ceil(start / HOUR_MS) * HOUR_MS, Math.min(...known.map((key) => key.until)));
+}

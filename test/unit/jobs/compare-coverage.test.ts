@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { AuditedStretch } from '../../../src/db/repositories/audit-repository.ts';
+import { compareCoverage, planLedgerRepair } from '../../../src/jobs/compare-coverage.ts';
+import type { CoverageState } from '../../../src/market/coverage.ts';
+
+const MINUTE = 60_000;
+const KEY = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: '1m', metric: 'ohlcv' } as const;
+const at = (since: number, until: number) => ({ since: since * MINUTE, until: until * MINUTE });
+const ledgerOf = (...ranges: [since: number, until: number, state: CoverageState][]) =>
+  ranges.map(([since, until, state]) => ({ ...at(since, until), state }));
+
+function stretch(changes: Partial<AuditedStretch>): AuditedStretch {
+  return { key: KEY, range: at(0, 100), ledger: [], stored: [], lacking: [at(0, 100)], strays: [], ...changes };
+}
+
+const found = (seen: AuditedStretch) =>
+  compareCoverage(seen).map(({ kind, since, until, slots }) => [kind, since / MINUTE, until / MINUTE, slots]);
+const repairs = (seen: AuditedStretch) =>
+  planLedgerRepair(seen).map(({ state, since, until }) => [state, since / MINUTE, until / MINUTE]);
+
+describe('compareCoverage', () => {
+  it('finds nothing where the ledger is true, nor where it is silent on nothing', () => {
+    const states = (['missing', 'refused', 'out_of_window'] as const).map(
+      (state, index) => [40 + index * 10, 50 + index * 10, state] as [number, number, CoverageState],
+    );
+    const seen = stretch({
+      ledger: ledgerOf([10, 30, 'have'], [30, 40, 'confirmed_empty'], ...states),
+      stored: [at(10, 30)],
+      lacking: [at(0, 10), at(30, 100)],
+    });
+    assert.deepEqual(found(seen), []);
+    assert.deepEqual(repairs(seen), []);
+  });
+
+  it('finds what the ledger has as stored and is not, and has it fetched again', () => {
+    const seen = stretch({
+      ledger: ledgerOf([0, 50, 'have'], [50, 100, 'missing']),
+      stored: [at(0, 20), at(25, 50)],
+      lacking: [at(20, 25), at(50, 100)],
+    });
+    assert.deepEqual(found(seen), [['have_without_row', 20, 25, 5]]);
+    assert.deepEqual(repairs(seen), [['missing', 20, 25]]);
+    const [repair] = planLedgerRepair(seen);
+    assert.deepEqual([repair?.asks, repair?.firstAskedAt], [0, null], 'nobody has asked for it since');
+    assert.match(repair?.reason ?? '', /audit/);
+  });
+
+  it('finds rows that the ledger denies or does not know, and notes them', () => {
+    const seen = stretch({
+      ledger: ledgerOf([0, 10, 'confirmed_empty'], [10, 20, 'missing']),
+      stored: [at(5, 15), at(60, 62)],
+      lacking: [at(0, 5), at(15, 60), at(62, 100)],
+    });
+    assert.deepEqual(found(seen), [
+      ['row_outside_have', 5, 15, 10],
+      ['row_unknown', 60, 62, 2],
+    ]);
+    assert.deepEqual(repairs(seen), [
+      ['have', 5, 15],
+      ['have', 60, 62],
+    ]);
+  });
+
+  it('finds a ledger that contradicts itself, and has the rows decide', () => {
+    const seen = stretch({
+      ledger: ledgerOf([0, 30, 'have'], [20, 40, 'missing'], [50.5, 60, 'have']),
+      stored: [at(0, 25), at(51, 60)],
+      lacking: [at(25, 51), at(60, 100)],
+    });
+    assert.deepEqual(found(seen), [
+      ['have_without_row', 25, 30, 5],
+      ['have_without_row', 50.5, 51, 1],
+      ['ranges_overlap', 20, 30, 10],
+      ['range_off_grid', 50.5, 60, 10],
+    ]);
+    assert.deepEqual(repairs(seen), [
+      ['have', 20, 25],
+      ['missing', 25, 30],
+      ['missing', 50, 51],
+      ['have', 51, 60],
+    ]);
+  });
+
+  it('tells rows at no opening time and leaves them', () => {
+    const seen = stretch({ strays: [90_001] });
+    assert.deepEqual(
+      compareCoverage(seen).map(({ kind, since, slots }) => [kind, since, slots]),
+      [['row_off_grid', 90_001, 1]],
+    );
+    assert.deepEqual(repairs(seen), []);
+  });
+});
