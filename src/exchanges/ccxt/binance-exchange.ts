@@ -4,21 +4,26 @@ import type { TimeRange } from '../../market/time-range.ts';
 import {
   type CandlePage,
   type CandleRequest,
+  type CandleStream,
   type Exchange,
   type FuturesPage,
   type FuturesRequest,
 } from '../exchange.ts';
 import { findAnsweredRange } from './answered-range.ts';
-import { BINANCE_FEEDS, type BinanceFeed } from './binance-futures-feeds.ts';
+import { BinanceBudgets } from './binance-budgets.ts';
+import { BINANCE_FEEDS } from './binance-futures-feeds.ts';
 import { clampCandleRange, parseCandles } from './candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
 import type { BinanceInstance } from './ccxt-library.ts';
 import { parseFuturesPage } from './futures-page.ts';
-import { RequestBudget } from './request-pacing.ts';
 
-const FIVE_MINUTES_MS = 5 * 60_000;
 /** Opening time, open, high, low, close, volume, closing time, quote volume, trades, taker base, taker quote, unused. */
 const KLINE_FIELDS = 12;
+
+export interface BinanceExchangeDeps extends CcxtExchangeDeps {
+  /** Null: candles come by REST only. */
+  readonly candleStream: CandleStream | null;
+}
 
 /**
  * Binance: spot candles and the futures data of USDT-margined perpetuals, by raw calls, which keep every digit.
@@ -30,21 +35,26 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
   readonly futuresFeeds: Exchange['futuresFeeds'] = new Map(
     FUTURES_FEEDS.map((feed) => [feed, { limit: BINANCE_FEEDS[feed].limit, depthMs: BINANCE_FEEDS[feed].depthMs }]),
   );
-  readonly #budgets: Readonly<Record<NonNullable<BinanceFeed['budget']>, RequestBudget>>;
+  readonly #budgets: BinanceBudgets;
+  readonly #candleStream: CandleStream | null;
 
-  constructor(deps: CcxtExchangeDeps) {
-    super(deps, async (signal) => {
-      const answer = await deps.client.call(
+  constructor(deps: BinanceExchangeDeps) {
+    const { client, clock } = deps;
+    const budgets = new BinanceBudgets({ clock, exchangeNow: () => client.exchangeNow() });
+    const askTime = async (signal: AbortSignal, onSent: () => void) => {
+      const answer = await client.call(
         async (instance) => (await (instance as BinanceInstance).publicGetTime()) as unknown,
-        { subject: 'its time', signal },
+        { subject: 'its time', signal, cost: budgets.costOf('time'), onSent },
       );
       return (answer as { serverTime?: unknown }).serverTime;
-    });
-    // ccxt lets more than twice as many through as these calls are allowed, which are counted apart from the weight.
-    this.#budgets = {
-      statistics: new RequestBudget({ requests: 1000, windowMs: FIVE_MINUTES_MS, now: deps.now }),
-      funding: new RequestBudget({ requests: 500, windowMs: FIVE_MINUTES_MS, now: deps.now }),
     };
+    super(deps, askTime, budgets);
+    this.#budgets = budgets;
+    this.#candleStream = deps.candleStream;
+  }
+
+  override get candleStream(): CandleStream | null {
+    return this.#candleStream;
   }
 
   async fetchCandles({ symbol, timeframe, range }: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
@@ -63,7 +73,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
     };
     const rows = await this.client.call(
       async (instance) => (await (instance as BinanceInstance).publicGetKlines(query)) as unknown,
-      { subject, signal },
+      { subject, signal, cost: this.#budgets.costOf('candles') },
     );
     const nowMs = await this.clock.current(signal);
     const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
@@ -79,17 +89,16 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
   }
 
   async fetchFutures({ feed, symbol, range }: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
-    const { limit, budget, periodMs, ask, readRow } = BINANCE_FEEDS[feed];
+    const { limit, periodMs, ask, readRow } = BINANCE_FEEDS[feed];
     const id = await this.markets.findPerpetualId(symbol, signal);
     const subject = `the ${feed} of ${symbol}`;
     const asked = this.#clampFuturesRange(feed, range, subject, await this.clock.current(signal));
     if (asked === null) return { snapshots: [], rejected: [], answered: range };
-    this.client.assertMaySend();
-    if (budget !== null) await this.#budgets[budget].take(signal);
     const query = { symbol: id, startTime: asked.since, endTime: asked.until - 1, limit };
     const rows = await this.client.call(async (instance) => await ask(instance as BinanceInstance, query), {
       subject,
       signal,
+      cost: this.#budgets.costOf(feed),
     });
     const nowMs = await this.clock.current(signal);
     return parseFuturesPage({ exchange: this.id, subject, asked, limit, nowMs, rows, readRow, periodMs });

@@ -1,12 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ExchangeUnavailableError } from '../../errors.ts';
-import type { RequestBlock } from '../exchange.ts';
+import type { Clock } from '../../clock.ts';
+import { ExchangeRejectedError, ExchangeUnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import type { RequestBlock } from '../exchange.ts';
 import { raceAbort } from './abort.ts';
 import { instantiateExchange, loadCcxtErrors, type CcxtErrors, type CcxtInstance } from './ccxt-library.ts';
 import { createGuardedFetch, type GuardedCall } from './guarded-fetch.ts';
 import { mapExchangeError } from './map-exchange-error.ts';
-import { RequestPause } from './request-pacing.ts';
+import type { Charge } from './request-budget.ts';
+import { RequestPause } from './request-pause.ts';
 
 export interface CcxtClientOptions {
   /** A known exchange, see `isKnownExchange`. */
@@ -15,7 +17,9 @@ export interface CcxtClientOptions {
   readonly origin: string | null;
   /** The longest that one request may take, its answer's body included. */
   readonly requestTimeoutMs: number;
-  readonly now: () => number;
+  /** Whether ccxt spaces the requests; false: every call says its `cost`. */
+  readonly spacesRequests: boolean;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -25,11 +29,30 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Keep the digits of numbers that the exchange sends as JSON numbers. Default true. */
   readonly exact?: boolean;
+  /** What the call's requests cost together: it waits for these allowances first. Default nothing. */
+  readonly cost?: readonly Charge[];
+  /** Called as each request of the call leaves. */
+  readonly onSent?: () => void;
+}
+
+/** An answer of any status that came just now. */
+export interface ObservedAnswer {
+  readonly url: URL;
+  readonly headers: Headers;
+  /** When its request left, by our clock. */
+  readonly sentAt: number;
+}
+
+/** Who learns from the exchange's answers, and knows its time. */
+export interface AnswerObserver {
+  /** The exchange's clock in epoch milliseconds, null where it is not known. */
+  exchangeNow(): number | null;
+  onAnswer(answer: ObservedAnswer): void;
 }
 
 /**
- * One instance of ccxt behind a guard: all its traffic goes where it should, ends in time and stops while the exchange
- * asked us to wait; what it throws comes out as our errors.
+ * One instance of ccxt behind a guard: all its traffic goes where it should, ends in time, keeps to the allowances and
+ * stops while the exchange asked us to wait or refuses us; what it throws comes out as our errors.
  */
 export class CcxtClient {
   readonly id: string;
@@ -37,10 +60,10 @@ export class CcxtClient {
   readonly #errors: CcxtErrors;
   readonly #calls: AsyncLocalStorage<GuardedCall>;
   readonly #pause: RequestPause;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #closed: AbortController;
-  readonly #traffic: Traffic;
+  readonly #observed: Observed;
 
   private constructor(deps: ClientParts) {
     this.id = deps.instance.id;
@@ -48,22 +71,24 @@ export class CcxtClient {
     this.#errors = deps.errors;
     this.#calls = deps.calls;
     this.#pause = deps.pause;
-    this.#now = deps.now;
+    this.#clock = deps.clock;
     this.#logger = deps.logger;
     this.#closed = deps.closed;
-    this.#traffic = deps.traffic;
+    this.#observed = deps.observed;
   }
 
   /** Loads the exchange's class. No request leaves. */
   static async create(options: CcxtClientOptions): Promise<CcxtClient> {
-    const { id, origin, now, logger, requestTimeoutMs } = options;
+    const { id, origin, clock, logger, requestTimeoutMs, spacesRequests } = options;
     const calls = new AsyncLocalStorage<GuardedCall>();
     const closed = new AbortController();
+    const now = () => clock.now();
     const pause = new RequestPause({ now });
-    const traffic: Traffic = { usedWeights: new Map(), serverDate: null };
+    const observed: Observed = { by: null };
+    const stray = { exchange: id, subject: 'something', signal: closed.signal, exact: false, onSent: () => undefined };
     const instance = await instantiateExchange(id, {
       number: String,
-      enableRateLimit: true,
+      enableRateLimit: spacesRequests,
       // Ours ends first, with a text that says what was asked; a retry of ccxt's would hammer during a ban.
       timeout: requestTimeoutMs + 5_000,
       options: { maxRetriesOnFailure: 0 },
@@ -71,28 +96,16 @@ export class CcxtClient {
         origin,
         timeoutMs: requestTimeoutMs,
         now,
-        currentCall: () =>
-          calls.getStore() ?? { exchange: id, subject: 'something', signal: closed.signal, exact: false, status: null },
+        exchangeNow: () => observed.by?.exchangeNow() ?? null,
+        currentCall: () => calls.getStore() ?? { ...stray, status: null },
         assertMaySend: () => assertNotPaused(id, pause),
-        onAnswer: (url, headers) => noteTraffic(traffic, url, headers, now()),
+        onAnswer: (url, headers, sentAt) => observed.by?.onAnswer({ url, headers, sentAt }),
       }),
     });
     limitMarketTypes(instance);
     if (origin !== null) instance.urls.api = redirectUrls(instance.urls.api, origin) as typeof instance.urls.api;
-    return new CcxtClient({ instance, errors: await loadCcxtErrors(), calls, pause, now, logger, closed, traffic });
-  }
-
-  /**
-   * The request weight that this address has spent in the current minute as the exchange last told, by the first part
-   * of the path (Binance counts `api` and `fapi` apart). Empty where it tells nothing.
-   */
-  get usedWeights(): ReadonlyMap<string, number> {
-    return this.#traffic.usedWeights;
-  }
-
-  /** The last answer's Date header with our clock when it came, in epoch milliseconds. Null before one. */
-  get serverDate(): { readonly exchangeMs: number; readonly oursMs: number } | null {
-    return this.#traffic.serverDate;
+    const errors = await loadCcxtErrors();
+    return new CcxtClient({ instance, errors, calls, pause, clock, logger, closed, observed });
   }
 
   /** Aborts with `close`; for work that callers share and none of them may abort. */
@@ -100,36 +113,43 @@ export class CcxtClient {
     return this.#closed.signal;
   }
 
-  /** The pause that the exchange asked for, or null. */
-  block(): RequestBlock | null {
-    const { remainingMs, reason } = this.#pause;
-    if (remainingMs === 0) return null;
-    const until = this.#now() + remainingMs;
-    return { reason, until, message: `${this.id} asked us to wait until ${new Date(until).toISOString()}` };
+  /** Tells one observer of all answers from now on. */
+  observe(observer: AnswerObserver): void {
+    this.#observed.by = observer;
   }
 
-  /** @throws ExchangeUnavailableError with `retryAfterMs` while the exchange asked us to wait. */
+  /** The exchange's clock in epoch milliseconds, or ours where it is not known. */
+  exchangeNow(): number {
+    return this.#observed.by?.exchangeNow() ?? this.#clock.now();
+  }
+
+  /** Why nothing may be sent now, and until when by our clock; or null. */
+  block(): RequestBlock | null {
+    const { remainingMs, reason, message } = this.#pause;
+    return remainingMs === 0 ? null : { reason, until: this.#clock.now() + remainingMs, message };
+  }
+
+  /**
+   * @throws ExchangeUnavailableError with `retryAfterMs` while the exchange asked us to wait, ExchangeRejectedError of
+   *   reason `access` while it refuses us and is not asked again yet.
+   */
   assertMaySend(): void {
     assertNotPaused(this.id, this.#pause);
   }
 
   /**
-   * Runs one call of ccxt.
+   * Runs one call of ccxt, as soon as the allowances that it costs have room.
    *
    * @throws ExchangeUnavailableError, ExchangeRejectedError or ExchangeDataError, or the signal's reason at once.
    */
   async call<T>(operation: (instance: CcxtInstance) => Promise<T>, options: CallOptions): Promise<T> {
     options.signal.throwIfAborted();
     this.assertMaySend();
+    const { subject, exact = true, cost = [], onSent = () => undefined } = options;
     const signal = AbortSignal.any([options.signal, this.#closed.signal]);
-    const call: GuardedCall = {
-      exchange: this.id,
-      subject: options.subject,
-      signal,
-      exact: options.exact ?? true,
-      status: null,
-    };
+    const call: GuardedCall = { exchange: this.id, subject, signal, exact, onSent, status: null };
     try {
+      for (const { budget, weight } of cost) await budget.take(weight, signal, () => this.assertMaySend());
       const result = await raceAbort(
         this.#calls.run(call, async () => await operation(this.instance)),
         signal,
@@ -138,7 +158,7 @@ export class CcxtClient {
       return result;
     } catch (error) {
       signal.throwIfAborted();
-      throw this.#noteFailure(mapExchangeError(error, call, this.#errors), call);
+      throw this.#noteFailure(mapExchangeError(error, call, this.#errors), call, cost);
     }
   }
 
@@ -150,15 +170,16 @@ export class CcxtClient {
     );
   }
 
-  #noteFailure(error: Error, call: GuardedCall): Error {
-    if (!(error instanceof ExchangeUnavailableError) || error.reason === 'unreachable') return error;
+  #noteFailure(error: Error, call: GuardedCall, cost: readonly Charge[]): Error {
+    const reason = findBlockReason(error);
     // A call that was held back because of the pause must not prolong it.
-    if (error.cause === PAUSED) return error;
-    const waitMs = this.#pause.hold(error.reason, error.retryAfterMs);
-    this.#logger.warn(
-      { exchange: this.id, reason: error.reason, waitMs, subject: call.subject },
-      'exchange asked us to wait',
-    );
+    if (reason === null || error.cause === PAUSED) return error;
+    // Answers to requests that were under way together are one refusal.
+    if (reason !== 'refused' && this.#pause.remainingMs === 0) for (const { budget } of cost) budget.cut();
+    const saidMs = error instanceof ExchangeUnavailableError ? error.retryAfterMs : null;
+    const waitMs = this.#pause.hold(reason, saidMs, error.message);
+    this.#logger.warn({ exchange: this.id, reason, waitMs, subject: call.subject }, 'exchange asked us to wait');
+    if (!(error instanceof ExchangeUnavailableError)) return error;
     return new ExchangeUnavailableError(this.id, error.message, {
       reason: error.reason,
       retryAfterMs: waitMs,
@@ -167,41 +188,45 @@ export class CcxtClient {
   }
 }
 
+interface Observed {
+  by: AnswerObserver | null;
+}
+
 interface ClientParts {
   readonly instance: CcxtInstance;
   readonly errors: CcxtErrors;
   readonly calls: AsyncLocalStorage<GuardedCall>;
   readonly pause: RequestPause;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly closed: AbortController;
-  readonly traffic: Traffic;
-}
-
-interface Traffic {
-  readonly usedWeights: Map<string, number>;
-  serverDate: { exchangeMs: number; oursMs: number } | null;
+  readonly observed: Observed;
 }
 
 /** The cause of the errors that calls get because of a pause, to tell them from a new refusal. */
 const PAUSED = new Error('no request leaves before the time that the exchange named');
 
+function findBlockReason(error: Error): RequestBlock['reason'] | null {
+  if (error instanceof ExchangeRejectedError) return error.reason === 'access' ? 'refused' : null;
+  if (!(error instanceof ExchangeUnavailableError) || error.reason === 'unreachable') return null;
+  return error.reason;
+}
+
 function assertNotPaused(id: string, pause: RequestPause): void {
-  const { remainingMs, reason } = pause;
+  const { remainingMs, reason, message } = pause;
   if (remainingMs === 0) return;
   const seconds = Math.ceil(remainingMs / 1_000);
+  if (reason === 'refused') {
+    throw new ExchangeRejectedError(id, `${id} is not asked again for ${seconds} s: ${message}`, {
+      reason: 'access',
+      cause: PAUSED,
+    });
+  }
   throw new ExchangeUnavailableError(id, `${id} asked us to wait: ${seconds} s remain`, {
     reason,
     retryAfterMs: remainingMs,
     cause: PAUSED,
   });
-}
-
-function noteTraffic(traffic: Traffic, url: URL, headers: Headers, nowMs: number): void {
-  const weight = Number(headers.get('x-mbx-used-weight-1m') ?? Number.NaN);
-  if (Number.isFinite(weight)) traffic.usedWeights.set(url.pathname.split('/')[1] ?? '', weight);
-  const exchangeMs = Date.parse(headers.get('date') ?? '');
-  if (!Number.isNaN(exchangeMs)) traffic.serverDate = { exchangeMs, oursMs: nowMs };
 }
 
 /** Spot and linear perpetuals only: Binance's inverse markets and options are never asked for, and take seconds. */

@@ -1,49 +1,71 @@
+import type { Clock } from '../../clock.ts';
 import { ExchangeRejectedError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
-import type { BudgetState, RequestBlock } from '../exchange.ts';
-import type { CcxtClient } from './ccxt-client.ts';
+import type { BudgetState, CandleStream, RequestBlock, RequestKind } from '../exchange.ts';
+import type { CcxtClient, ObservedAnswer } from './ccxt-client.ts';
 import { ExchangeClock, type ExchangeClockDeps } from './exchange-clock.ts';
 import { MarketCatalog } from './market-catalog.ts';
+import type { Charge } from './request-budget.ts';
 
 export interface CcxtExchangeDeps {
   readonly client: CcxtClient;
   readonly logger: Logger;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
-/** What every exchange behind ccxt has in common: its markets, its timeframes and its clock. */
+/** The allowances of an exchange whose requests we space ourselves. */
+export interface RequestAllowances {
+  costOf(kind: RequestKind): readonly Charge[];
+  /** When (our clock, epoch ms) a call of this kind may leave without waiting. */
+  readyAt(kind: RequestKind, isUrgent: boolean): number;
+  states(): readonly BudgetState[];
+  noteAnswer(answer: ObservedAnswer): void;
+}
+
+/** What every exchange behind ccxt has in common: its markets, its timeframes, its clock and when it may be asked. */
 export abstract class CcxtExchange {
   readonly id: string;
   protected readonly client: CcxtClient;
   protected readonly markets: MarketCatalog;
   protected readonly clock: ExchangeClock;
+  readonly #allowances: RequestAllowances | null;
 
-  constructor(deps: CcxtExchangeDeps, askTime: ExchangeClockDeps['askTime']) {
+  /** Without `allowances` ccxt spaces the requests, and only the pauses that the exchange asks for are known. */
+  constructor(
+    deps: CcxtExchangeDeps,
+    askTime: ExchangeClockDeps['askTime'],
+    allowances: RequestAllowances | null = null,
+  ) {
     this.id = deps.client.id;
     this.client = deps.client;
-    this.markets = new MarketCatalog({ client: deps.client });
-    this.clock = new ExchangeClock({ client: deps.client, askTime, now: deps.now, logger: deps.logger });
+    this.markets = new MarketCatalog({ client: deps.client, cost: allowances?.costOf('listing') ?? [] });
+    this.clock = new ExchangeClock({ client: deps.client, askTime, clock: deps.clock, logger: deps.logger });
+    this.#allowances = allowances;
+    deps.client.observe({
+      exchangeNow: () => this.clock.now(),
+      onAnswer: (answer) => {
+        this.clock.noteDate(answer.headers.get('date'));
+        allowances?.noteAnswer(answer);
+      },
+    });
   }
 
-  /** The request weight spent in the current minute, as the exchange told last. See `CcxtClient.usedWeights`. */
-  get usedWeights(): ReadonlyMap<string, number> {
-    return this.client.usedWeights;
+  get candleStream(): CandleStream | null {
+    return null;
   }
-
-  readonly candleStream = null;
 
   budgets(): readonly BudgetState[] {
-    return [];
+    return this.#allowances?.states() ?? [];
   }
 
   block(): RequestBlock | null {
     return this.client.block();
   }
 
-  readyAt(): number {
-    return this.client.block()?.until ?? 0;
+  readyAt(kind: RequestKind, isUrgent: boolean): number {
+    return Math.max(this.client.block()?.until ?? 0, this.#allowances?.readyAt(kind, isUrgent) ?? 0);
   }
 
   hasTimeframe(timeframe: Timeframe): boolean {

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Exchange } from '../exchange.ts';
@@ -16,8 +17,8 @@ export interface ExchangeOptions {
   readonly logger: Logger;
   /** The longest that one request may take, its answer's body included. Default 20 s. */
   readonly requestTimeoutMs?: number;
-  /** Our clock in epoch milliseconds. Default Date.now. */
-  readonly now?: () => number;
+  /** Our clock. Default the machine's. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -26,17 +27,26 @@ export interface ExchangeOptions {
  * @throws ConfigError where ccxt has no such exchange or the exchange no spot candles, or the origin is none.
  */
 export async function createExchange(options: ExchangeOptions): Promise<Exchange> {
-  const { id, logger, requestTimeoutMs = REQUEST_TIMEOUT_MS, now = Date.now } = options;
+  const { id, logger, requestTimeoutMs = REQUEST_TIMEOUT_MS, clock = SYSTEM_CLOCK } = options;
   const fault = findExchangeFault(id);
   if (fault !== null) throw new ConfigError([fault]);
   const origin = options.origin === null ? null : readOrigin(id, options.origin);
-  const client = await CcxtClient.create({ id, origin, requestTimeoutMs, now, logger });
+  const client = await CcxtClient.create({
+    id,
+    origin,
+    requestTimeoutMs,
+    clock,
+    logger,
+    // Of Binance we know the allowances: ccxt counts them all as one, and lets too much through.
+    spacesRequests: id !== 'binance',
+  });
   const { has } = client.instance;
   // 'emulated' would build candles from trades: not what the exchange says.
   if (has['fetchOHLCV'] !== true || has['spot'] === false) {
     throw new ConfigError([`the exchange "${id}" has no spot candles, so there is nothing to keep from it`]);
   }
-  return id === 'binance' ? new BinanceExchange({ client, logger, now }) : new UnifiedExchange({ client, logger, now });
+  const deps = { client, logger, clock };
+  return id === 'binance' ? new BinanceExchange({ ...deps, candleStream: null }) : new UnifiedExchange(deps);
 }
 
 function readOrigin(id: string, text: string): string {

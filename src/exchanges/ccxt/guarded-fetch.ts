@@ -14,6 +14,8 @@ export interface GuardedCall {
   readonly exact: boolean;
   /** The status of the last answer; null before it. Written by the guard. */
   status: number | null;
+  /** Called as a request leaves. */
+  readonly onSent: () => void;
 }
 
 export interface GuardedFetchDeps {
@@ -21,13 +23,16 @@ export interface GuardedFetchDeps {
   readonly origin: string | null;
   /** For the whole exchange of request and answer, its body included. */
   readonly timeoutMs: number;
+  /** Our clock in epoch milliseconds. */
   readonly now: () => number;
+  /** The exchange's, null where it is not known. */
+  readonly exchangeNow: () => number | null;
   /** The call that a request belongs to. */
   readonly currentCall: () => GuardedCall;
   /** Throws where the exchange asked us to wait. */
   readonly assertMaySend: () => void;
-  /** Told of every answer's headers. */
-  readonly onAnswer: (url: URL, headers: Headers) => void;
+  /** Told of every answer's headers; `sentAt` by our clock. */
+  readonly onAnswer: (url: URL, headers: Headers, sentAt: number) => void;
 }
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -51,19 +56,24 @@ export function createGuardedFetch(deps: GuardedFetchDeps): Fetch {
     // Calls wait in ccxt's queue; a pause may have begun or the caller gone since this one entered it.
     call.signal.throwIfAborted();
     deps.assertMaySend();
+    call.onSent();
+    const sentAt = deps.now();
     const { response, text } = await send(target, init, call, deps.timeoutMs);
     call.status = response.status;
-    deps.onAnswer(target, response.headers);
-    const failure = mapStatus(
-      call,
-      { status: response.status, headers: response.headers, body: text ?? '' },
-      deps.now(),
-    );
+    deps.onAnswer(target, response.headers, sentAt);
+    const { status, headers } = response;
+    const nowMs = deps.exchangeNow() ?? readDate(headers) ?? deps.now();
+    const failure = mapStatus(call, { status, headers, body: text ?? '' }, nowMs);
     if (failure) throw failure;
     if (text === null) throw describeOversize(call, target, response);
     const body = readJson(text, response, call);
     return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
   };
+}
+
+function readDate(headers: Headers): number | null {
+  const dateMs = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(dateMs) ? null : dateMs;
 }
 
 /** The answer; `text` is null where the body is larger than any that is read, and its connection closed. */

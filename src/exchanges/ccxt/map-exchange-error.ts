@@ -6,7 +6,7 @@ import {
   messageOf,
 } from '../../errors.ts';
 import type { CcxtErrors } from './ccxt-library.ts';
-import { parseBanMs, parseRetryAfterMs } from './request-pacing.ts';
+import { parseBanMs, parseRetryAfterMs } from './retry-after.ts';
 
 /** What was asked when something went wrong. */
 export interface FailedCall {
@@ -41,6 +41,8 @@ export function excerpt(body: string): string {
  * - 403, 451 (firewall, blocked region), 401, 407: the exchange refuses us; waiting does not help
  * - 408, 425 and 5xx: passes by itself
  * - 3xx: redirects are not followed, an exchange's API has none
+ *
+ * @param nowMs the exchange's clock, by which it names moments.
  */
 export function mapStatus(
   call: FailedCall,
@@ -56,7 +58,7 @@ export function mapStatus(
       `${answered}: this address is banned for a while (${excerpt(body)})`,
       {
         reason: 'banned',
-        retryAfterMs: retryAfterMs ?? parseBanMs(body, nowMs),
+        retryAfterMs: longer(retryAfterMs, parseBanMs(body, nowMs)),
       },
     );
   }
@@ -87,6 +89,10 @@ export function mapStatus(
     return new ExchangeUnavailableError(exchange, `${answered}: it is in trouble (${excerpt(body)})`, { retryAfterMs });
   }
   return null;
+}
+
+function longer(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
 /**

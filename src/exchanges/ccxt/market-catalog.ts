@@ -2,6 +2,7 @@ import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import { SharedCall } from './abort.ts';
 import type { CcxtClient } from './ccxt-client.ts';
+import type { Charge } from './request-budget.ts';
 
 /** What is read of a market as ccxt lists it. */
 interface ListedMarket {
@@ -26,11 +27,14 @@ interface Listing {
 /** The markets that an exchange lists, loaded once for all who need them. A failed load is not kept. */
 export class MarketCatalog {
   readonly #client: CcxtClient;
+  readonly #cost: readonly Charge[];
   readonly #loading: SharedCall<Listing>;
   #listing: Listing | null = null;
 
-  constructor(deps: { client: CcxtClient }) {
+  /** `cost`: what loading the markets costs. */
+  constructor(deps: { client: CcxtClient; cost: readonly Charge[] }) {
     this.#client = deps.client;
+    this.#cost = deps.cost;
     this.#loading = new SharedCall(async () => await this.#load());
   }
 
@@ -69,6 +73,7 @@ export class MarketCatalog {
       subject: 'its markets',
       signal: this.#client.closeSignal,
       exact: false,
+      cost: this.#cost,
     });
     const listed = Object.values(typeof markets === 'object' && markets !== null ? markets : {}) as ListedMarket[];
     const listing = readListing(id, listed);

@@ -1,0 +1,72 @@
+import type { RequestBlock } from '../exchange.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const LONGEST_PAUSE_MS = 3 * 86_400_000;
+
+/**
+ * The first and the longest wait where the exchange names none; it doubles with each refusal in a row. Binance bans for
+ * two minutes to three days, see https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
+ */
+const UNSAID_WAITS: Readonly<Record<RequestBlock['reason'], { readonly firstMs: number; readonly mostMs: number }>> = {
+  throttled: { firstMs: 10 * SECOND_MS, mostMs: 5 * MINUTE_MS },
+  banned: { firstMs: 2 * MINUTE_MS, mostMs: LONGEST_PAUSE_MS },
+  refused: { firstMs: 15 * MINUTE_MS, mostMs: 4 * 60 * MINUTE_MS },
+};
+const SEVERITY: readonly RequestBlock['reason'][] = ['throttled', 'banned', 'refused'];
+
+/**
+ * The pause that an exchange asked for, or that its refusal of us as a whole makes. While it lasts no request leaves:
+ * asking on turns a 429 into a ban, and a ban into a longer one.
+ */
+export class RequestPause {
+  readonly #now: () => number;
+  readonly #strikes: Record<RequestBlock['reason'], number> = { throttled: 0, banned: 0, refused: 0 };
+  #until = 0;
+  #reason: RequestBlock['reason'] = 'throttled';
+  #message = '';
+
+  /** `now`: our clock in epoch milliseconds. */
+  constructor(deps: { now: () => number }) {
+    this.#now = deps.now;
+  }
+
+  /** What remains of it in milliseconds, 0 where there is none. */
+  get remainingMs(): number {
+    return Math.max(0, this.#until - this.#now());
+  }
+
+  get reason(): RequestBlock['reason'] {
+    return this.#reason;
+  }
+
+  /** What the exchange said. */
+  get message(): string {
+    return this.#message;
+  }
+
+  /**
+   * Starts or prolongs the pause, and returns what remains of it. Without `retryAfterMs` a throttling counts as 10 s, a
+   * ban as two minutes and a refusal as 15 minutes, each doubling with every one in a row (see `UNSAID_WAITS`).
+   */
+  hold(reason: RequestBlock['reason'], retryAfterMs: number | null, message: string): number {
+    // Answers to requests that were under way together are one strike, not ten.
+    const isNew = this.remainingMs === 0 || SEVERITY.indexOf(reason) > SEVERITY.indexOf(this.#reason);
+    if (isNew) {
+      this.#strikes[reason] += 1;
+      this.#reason = reason;
+      this.#message = message;
+    }
+    const { firstMs, mostMs } = UNSAID_WAITS[reason];
+    const unsaidMs = Math.min(mostMs, firstMs * 2 ** Math.max(0, this.#strikes[reason] - 1));
+    const waitMs = Math.min(LONGEST_PAUSE_MS, Math.max(SECOND_MS, retryAfterMs ?? unsaidMs));
+    this.#until = Math.max(this.#until, this.#now() + waitMs);
+    return this.remainingMs;
+  }
+
+  /** Notes an answer that was no refusal: the waits start from the shortest again. */
+  settle(): void {
+    if (this.remainingMs > 0) return;
+    for (const reason of SEVERITY) this.#strikes[reason] = 0;
+  }
+}

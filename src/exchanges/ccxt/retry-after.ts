@@ -1,0 +1,19 @@
+const SECOND_MS = 1_000;
+
+/**
+ * How long a Retry-After header asks to wait, in milliseconds: it holds seconds or a date. Null where it holds neither.
+ *
+ * @param nowMs the exchange's clock, which wrote the date.
+ */
+export function parseRetryAfterMs(header: string | null, nowMs: number): number | null {
+  const text = header?.trim() ?? '';
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * SECOND_MS);
+  const date = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(date) ? null : Math.max(0, date - nowMs);
+}
+
+/** How long the ban lasts that a 418's text names (`IP banned until 1519726649240`), by the exchange's clock; or null. */
+export function parseBanMs(body: string, nowMs: number): number | null {
+  const match = /banned until (\d{13})\b/i.exec(body);
+  return match ? Math.max(0, Number(match[1]) - nowMs) : null;
+}
