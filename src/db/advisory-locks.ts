@@ -19,3 +19,9 @@ export const ADVISORY_LOCKS = {
   /** Held while recent_ohlcv is being refreshed. */
   refreshRecentOhlcv: createLock(2),
 } as const;
+
+/**
+ * Class of the locks on one key of the coverage ledger, held by the transaction that changes it: objects are hashes of
+ * keys. Two keys with one hash wait for each other needlessly, which does no harm.
+ */
+export const COVERAGE_LOCK_CLASS = 0x636f7672; // "covr"

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 
 /**
  * Row types of the tables at the head revision, as far as this build reads and writes them. Columns are spelled as
@@ -10,10 +10,19 @@ export interface Database {
   futures_data: FuturesDataTable;
   prediction_outcomes: PredictionOutcomesTable;
   telegram_reports: TelegramReportsTable;
+  coverage: CoverageTable;
+  candle_revisions: CandleRevisionsTable;
+  quarantine: QuarantineTable;
+  replicas: ReplicasTable;
+  leases: LeasesTable;
+  job_runs: JobRunsTable;
 }
 
 /** Written as an ISO 8601 string or a Date, never changed afterwards. */
 type Moment = ColumnType<Date, Date | string, never>;
+/** As `Moment`, and may change. */
+type ChangingMoment = ColumnType<Date, Date | string, Date | string>;
+type NullableMoment = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 /** An exact decimal. */
 type Numeric = ColumnType<string, string, string>;
 type NullableNumeric = ColumnType<string | null, string | null | undefined, string | null>;
@@ -64,4 +73,85 @@ export interface TelegramReportsTable {
   sent_at: Generated<Date | null>;
   success: Generated<boolean | null>;
   error_message: string | null;
+}
+
+/** A stretch of one series and metric in one state; those of one key never overlap. */
+export interface CoverageTable {
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  /** `ohlcv`, or a futures feed. */
+  metric: string;
+  since: Moment;
+  until: ChangingMoment;
+  state: string;
+  asks: Generated<number>;
+  first_asked_at: NullableMoment;
+  last_asked_at: NullableMoment;
+  reason: string | null;
+}
+
+/** A stored candle whose values were replaced. */
+export interface CandleRevisionsTable {
+  id: GeneratedAlways<string>;
+  exchange: string;
+  symbol: string;
+  timeframe: string;
+  timestamp: Moment;
+  changed_at: Generated<Date>;
+  old_open: Numeric;
+  old_high: Numeric;
+  old_low: Numeric;
+  old_close: Numeric;
+  old_volume: Numeric;
+  new_open: Numeric;
+  new_high: Numeric;
+  new_low: Numeric;
+  new_close: Numeric;
+  new_volume: Numeric;
+}
+
+/** A row that an exchange sent and that cannot be stored. */
+export interface QuarantineTable {
+  id: GeneratedAlways<string>;
+  exchange: string;
+  symbol: string;
+  timeframe: string | null;
+  metric: string;
+  claimed_at: NullableMoment;
+  reason: string;
+  raw: string;
+  source: string;
+  seen: Generated<number>;
+  first_seen_at: Generated<Date>;
+  last_seen_at: Generated<Date>;
+  /** SHA-256 of reason and whole raw text. */
+  digest: string;
+}
+
+/** A process that collects; alive while `expires_at` lies ahead by the database's clock. */
+export interface ReplicasTable {
+  id: string;
+  host: string;
+  started_at: Moment;
+  expires_at: ChangingMoment;
+  last_write_at: NullableMoment;
+}
+
+/** Which replica collects a market. */
+export interface LeasesTable {
+  exchange: string;
+  symbol: string;
+  replica_id: string;
+  acquired_at: Generated<Date>;
+}
+
+/** One turn of a scheduled job, run by the replica that claimed it. */
+export interface JobRunsTable {
+  job: string;
+  turn: Moment;
+  replica_id: string;
+  started_at: Generated<Date>;
+  finished_at: NullableMoment;
+  error: string | null;
 }

@@ -10,7 +10,7 @@ import { createTestDatabase, execute } from '../support/postgres.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
-const HEAD = '0007_fast_view_refresh';
+const HEAD = '0008_completeness_ledger';
 
 describe('the history of migrations', () => {
   // A tree of its own, so that revisions can be added and edited; the helpers that they import stay the project's.

@@ -9,7 +9,7 @@ import { dumpSchema, listHypertables } from '../support/schema-dump.ts';
 import { DUPLICATE_OUTCOMES, fingerprintRows, START_STATES } from '../support/start-states.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
-const HEAD = '0007_fast_view_refresh';
+const HEAD = '0008_completeness_ledger';
 const lanes = [
   { name: 'plain PostgreSQL', server: () => testServerUrl(), timescale: false, skip: false as const },
   {
@@ -120,8 +120,8 @@ for (const lane of lanes) {
         ),
       );
       const applied = results.flatMap((result) => result.applied.map((revision) => revision.revision));
-      assert.equal(applied.length, 7);
-      assert.equal(new Set(applied).size, 7);
+      assert.equal(applied.length, 8);
+      assert.equal(new Set(applied).size, 8);
       assert.ok(results.every((result) => result.version === HEAD));
       const locks = await execute(
         database.url,

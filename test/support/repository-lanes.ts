@@ -46,7 +46,10 @@ export function describeOnEachServer(name: string, declare: (lane: RepositoryLan
         repositories: () => createRepositories(kysely!),
         query: (statement) => execute(url(), statement),
         clear: async () => {
-          await execute(url(), 'truncate ohlcv_data, futures_data');
+          await execute(
+            url(),
+            'truncate ohlcv_data, futures_data, coverage, candle_revisions, quarantine, replicas, leases, job_runs',
+          );
         },
       });
     });

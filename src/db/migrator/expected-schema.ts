@@ -25,7 +25,7 @@ const CANDLE_COLUMNS = {
   ...CREATED_AT,
 };
 
-/** The tables of the head revision. */
+/** The tables that the predecessor had as well, as they are at the head revision. */
 export const EXPECTED_TABLES = {
   ohlcv_data: {
     columns: CANDLE_COLUMNS,
@@ -204,6 +204,89 @@ export const EXPECTED_TABLES = {
   },
 } satisfies Readonly<Record<string, ExpectedTable>>;
 
+const OF_SERIES = { exchange: 'text', symbol: 'text', timeframe: 'text' };
+
+/** The tables of completeness and of replicas. */
+const EXPECTED_LEDGER: Readonly<Record<string, ExpectedTable>> = {
+  coverage: {
+    columns: {
+      ...OF_SERIES,
+      metric: 'text',
+      since: TIME,
+      until: TIME,
+      state: 'text',
+      asks: 'integer',
+      first_asked_at: `${TIME} null`,
+      last_asked_at: `${TIME} null`,
+      reason: 'text null',
+    },
+    primaryKey: ['exchange', 'symbol', 'timeframe', 'metric', 'since'],
+    unique: [],
+    indexes: { idx_coverage_missing: 'exchange, symbol, timeframe, metric, since' },
+  },
+  candle_revisions: {
+    columns: {
+      id: 'bigint',
+      ...OF_SERIES,
+      timestamp: TIME,
+      changed_at: TIME,
+      ...Object.fromEntries(
+        ['open', 'high', 'low', 'close', 'volume'].flatMap((value) => [
+          [`old_${value}`, 'numeric'],
+          [`new_${value}`, 'numeric'],
+        ]),
+      ),
+    },
+    primaryKey: ['id'],
+    unique: [],
+    indexes: { idx_candle_revisions_series: 'exchange, symbol, timeframe, timestamp' },
+  },
+  quarantine: {
+    columns: {
+      id: 'bigint',
+      ...OF_SERIES,
+      timeframe: 'text null',
+      metric: 'text',
+      claimed_at: `${TIME} null`,
+      reason: 'text',
+      raw: 'text',
+      source: 'text',
+      seen: 'integer',
+      first_seen_at: TIME,
+      last_seen_at: TIME,
+      digest: 'text',
+    },
+    primaryKey: ['id'],
+    unique: [['exchange', 'symbol', 'timeframe', 'metric', 'digest']],
+    indexes: { idx_quarantine_last_seen: 'last_seen_at' },
+  },
+  replicas: {
+    columns: { id: 'text', host: 'text', started_at: TIME, expires_at: TIME, last_write_at: `${TIME} null` },
+    primaryKey: ['id'],
+    unique: [],
+    indexes: {},
+  },
+  leases: {
+    columns: { exchange: 'text', symbol: 'text', replica_id: 'text', acquired_at: TIME },
+    primaryKey: ['exchange', 'symbol'],
+    unique: [],
+    indexes: { idx_leases_replica: 'replica_id' },
+  },
+  job_runs: {
+    columns: {
+      job: 'text',
+      turn: TIME,
+      replica_id: 'text',
+      started_at: TIME,
+      finished_at: `${TIME} null`,
+      error: 'text null',
+    },
+    primaryKey: ['job', 'turn'],
+    unique: [],
+    indexes: {},
+  },
+};
+
 /** recent_ohlcv: a view's columns all allow NULL, and it has indexes but no keys. */
 const EXPECTED_VIEW: ExpectedTable = {
   columns: {
@@ -220,6 +303,7 @@ const EXPECTED_VIEW: ExpectedTable = {
 /** Every table and view of the head revision. */
 export const EXPECTED_RELATIONS: Readonly<Record<string, ExpectedTable>> = {
   ...EXPECTED_TABLES,
+  ...EXPECTED_LEDGER,
   recent_ohlcv: EXPECTED_VIEW,
 };
 

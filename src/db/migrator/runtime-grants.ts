@@ -7,6 +7,12 @@ const TABLE_PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   futures_data: ['select', 'insert', 'update'],
   recent_ohlcv: ['select'],
   telegram_reports: ['select', 'insert'],
+  coverage: ['select', 'insert', 'update', 'delete'],
+  candle_revisions: ['select', 'insert'],
+  quarantine: ['select', 'insert', 'update', 'delete'],
+  replicas: ['select', 'insert', 'update', 'delete'],
+  leases: ['select', 'insert', 'update', 'delete'],
+  job_runs: ['select', 'insert', 'update', 'delete'],
 };
 
 /** A right that a role lacks, as the words between GRANT and TO. */
@@ -27,7 +33,9 @@ export async function listMissingGrants(db: AnyKysely, schema: string, role: str
     with who as (select coalesce(${role}::text, current_user::text) as role),
     wanted as (
       select w.privilege, c.oid, format('%I.%I', n.nspname, c.relname) as name,
-        pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), 'id') as sequence
+        -- Identity columns need no right to their sequence, and a table without the column would fail the question.
+        case when exists (select from pg_attribute where attrelid = c.oid and attname = 'id' and attidentity = '')
+          then pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), 'id') end as sequence
       from unnest(${pairs.map((pair) => pair.table)}::text[], ${pairs.map((pair) => pair.privilege)}::text[]) w("table", privilege)
       join pg_class c on c.relname = w."table" join pg_namespace n on n.oid = c.relnamespace and n.nspname = ${schema}
     )

@@ -1,8 +1,13 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../schema.ts';
+import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
+import { CoverageRepository } from './coverage-repository.ts';
 import { FuturesRepository } from './futures-repository.ts';
+import { JobRunsRepository } from './job-runs-repository.ts';
 import { OhlcvRepository } from './ohlcv-repository.ts';
+import { QuarantineRepository } from './quarantine-repository.ts';
 import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
+import { ReplicasRepository } from './replicas-repository.ts';
 import { TelegramReportsRepository } from './telegram-reports.ts';
 
 export { FuturesRepository, OhlcvRepository, RecentOhlcvRepository };
@@ -13,6 +18,11 @@ export interface Repositories {
   readonly futures: FuturesRepository;
   readonly recentOhlcv: RecentOhlcvRepository;
   readonly telegramReports: TelegramReportsRepository;
+  readonly coverage: CoverageRepository;
+  readonly candleRevisions: CandleRevisionsRepository;
+  readonly quarantine: QuarantineRepository;
+  readonly replicas: ReplicasRepository;
+  readonly jobRuns: JobRunsRepository;
   /**
    * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
    * Only what goes through the bundle that `fn` is given is part of it.
@@ -29,6 +39,11 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     futures: new FuturesRepository({ kysely }),
     recentOhlcv: new RecentOhlcvRepository({ kysely }),
     telegramReports: new TelegramReportsRepository({ kysely }),
+    coverage: new CoverageRepository({ kysely }),
+    candleRevisions: new CandleRevisionsRepository({ kysely }),
+    quarantine: new QuarantineRepository({ kysely }),
+    replicas: new ReplicasRepository({ kysely }),
+    jobRuns: new JobRunsRepository({ kysely }),
     async withTransaction(fn) {
       if (kysely.isTransaction)
         throw new Error('these repositories are in a transaction already: use them as they are');

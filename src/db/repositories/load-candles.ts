@@ -2,9 +2,13 @@ import { sql, type Kysely } from 'kysely';
 import { sqlStateOf } from '../../errors.ts';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
+import { mergeRanges } from '../../market/time-range.ts';
+import { isOnGrid, timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { toCopyFields } from './candle-row.ts';
 import { copyFrom, escapeCopyText } from './copy-stream.ts';
+import { CoverageRepository } from './coverage-repository.ts';
+import { haveRange } from './overlay-coverage.ts';
 import { normalizeCandles, upsertCandles, type WriteCounts } from './upsert-candles.ts';
 
 /** Rows that one transaction writes: what a crash takes back, and what is held in memory twice. */
@@ -20,6 +24,8 @@ const COPY_STATEMENT =
  * Stores any number of candles of one series, in steps of 20,000, each all or nothing. A step whose time span is still
  * empty goes straight into the table by COPY; otherwise it is compared and only the differences are written. The next
  * step is gathered while one is being written; no more than these two are in memory.
+ *
+ * Each step tells the coverage ledger, in its own transaction, which slots are stored now.
  *
  * Fastest where the batches come oldest first; any order gives the same rows. Where batches contradict each other the
  * later one stays.
@@ -68,13 +74,31 @@ async function* gatherSteps(
 async function loadStep(kysely: Kysely<Database>, series: Series, step: readonly Candle[]): Promise<WriteCounts> {
   const candles = normalizeCandles(series, step);
   try {
-    const copied = await withSavepoint(kysely, (transaction) => copyIntoEmptySpan(transaction, series, candles));
+    const copied = await withSavepoint(kysely, async (transaction) => {
+      if (!(await copyIntoEmptySpan(transaction, series, candles))) return false;
+      await recordHave(transaction, series, candles);
+      return true;
+    });
     if (copied) return { inserted: candles.length, updated: 0, unchanged: step.length - candles.length };
   } catch (error) {
     // Another writer filled the span after the probe: compare with what it stored.
     if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
   }
-  return await withSavepoint(kysely, (transaction) => upsertCandles(transaction, series, step));
+  return await withSavepoint(kysely, async (transaction) => {
+    const written = await upsertCandles(transaction, series, candles);
+    await recordHave(transaction, series, candles);
+    return { ...written, unchanged: step.length - written.inserted - written.updated };
+  });
+}
+
+/** Tells the ledger of the slots that are stored now; candles off the grid fill none. */
+async function recordHave(transaction: Kysely<Database>, series: Series, candles: readonly Candle[]): Promise<void> {
+  const lengthMs = timeframeMs(series.timeframe);
+  const slots = candles.filter(({ timestamp }) => isOnGrid(timestamp, series.timeframe));
+  const stretches = mergeRanges(slots.map(({ timestamp }) => ({ since: timestamp, until: timestamp + lengthMs })));
+  const { exchange, symbol, timeframe } = series;
+  const ledger = new CoverageRepository({ kysely: transaction });
+  await ledger.record({ exchange, symbol, timeframe, metric: 'ohlcv' }, stretches.map(haveRange));
 }
 
 /** Runs `fn` in a transaction, or in a savepoint of the one that `kysely` already is. */

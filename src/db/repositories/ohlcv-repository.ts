@@ -9,6 +9,7 @@ import { streamCandles } from './stream-candles.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
 import { loadCandles } from './load-candles.ts';
 import { upsertCandles, type CandleUpsert, type WriteCounts } from './upsert-candles.ts';
+import { upsertLiveCandles, type LiveCandles, type LiveUpsert } from './upsert-live-candles.ts';
 
 /** The opening times (epoch ms) of a series' oldest and newest candle. */
 export interface Bounds {
@@ -33,7 +34,8 @@ export class OhlcvRepository {
   /**
    * Stores any number of candles in any order: new ones are inserted, others updated where a value differs (`1.10` does
    * not differ from a stored `1.1`). Batches of 5,000, each committing by itself outside a transaction. For live
-   * batches and pages of a backfill; `load` is for files.
+   * batches and pages of a backfill; `load` is for files. What is replaced is kept in candle_revisions. The coverage
+   * ledger is the caller's, in the same transaction.
    *
    * @throws AppError `CANDLES_CONTRADICT`, before anything is written, where two candles with one opening time differ.
    */
@@ -42,8 +44,18 @@ export class OhlcvRepository {
   }
 
   /**
+   * Stores as `upsert` does, but candles of many series in one statement (one for each 5,000): for the live path, a
+   * candle or two of each of hundreds of series.
+   *
+   * @throws AppError `CANDLES_CONTRADICT`, before anything is written.
+   */
+  upsertLive(entries: readonly LiveCandles[]): Promise<LiveUpsert> {
+    return upsertLiveCandles(this.#kysely, entries);
+  }
+
+  /**
    * Stores as `upsert` does, as fast as PostgreSQL's own COPY and in constant memory, however long the source is: in
-   * steps of 20,000, each all or nothing. Fastest where candles come oldest first into a time that holds none yet.
+   * steps of 20,000, each all or nothing and with its entry in the coverage ledger. Fastest where candles come oldest first into a time that holds none yet.
    *
    * @throws AppError `CANDLES_CONTRADICT` where a step contradicts itself, and whatever the source throws; the steps
    * before it stay written outside a transaction, so that running it again goes on from there.

@@ -1,0 +1,130 @@
+import type { Kysely } from 'kysely';
+import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import type { TimeRange } from '../../market/time-range.ts';
+import type { Database } from '../schema.ts';
+import { inTransaction, lockCoverage, readAll, readTouching, replaceRanges } from './coverage-rows.ts';
+import { extendPlainly, groupByKey, type CoverageStretch } from './extend-coverage.ts';
+import {
+  listCoverageRanges,
+  summarizeCoverage,
+  type CoverageFilter,
+  type CoveragePage,
+  type CoverageSummary,
+  type StoredCoverage,
+} from './list-coverage.ts';
+import { assertCoverage, clipCoverage, haveRange, overlayCoverage } from './overlay-coverage.ts';
+import { surveyRows } from './survey-rows.ts';
+
+/**
+ * coverage: what is known of each stretch of each series and metric. Ranges of one key never overlap; who changes a key
+ * holds its lock until the transaction ends. In a transaction write rows first, then the ledger, each key once.
+ */
+export class CoverageRepository {
+  readonly #kysely: Kysely<Database>;
+
+  constructor({ kysely }: { readonly kysely: Kysely<Database> }) {
+    this.#kysely = kysely;
+  }
+
+  /** What the ledger says of the key (clipped to `range`), oldest first. Where it is silent nothing is listed. */
+  async list(key: CoverageKey, range?: TimeRange): Promise<CoverageRange[]> {
+    if (!range) return await readAll(this.#kysely, key);
+    const touching = await readTouching(this.#kysely, key, range);
+    return touching.map((stored) => clipCoverage(stored, range)).filter((part) => part !== null);
+  }
+
+  /**
+   * Lays `changes` over what is stored: they win where they overlap it, later ones over earlier ones; neighbours of one
+   * state and reason are joined (see `overlayCoverage`). In the transaction that the bundle is in, else in its own.
+   *
+   * @throws RangeError, before anything is written, where a change is no range.
+   */
+  async record(key: CoverageKey, changes: readonly CoverageRange[]): Promise<void> {
+    assertCoverage(changes);
+    const [first] = changes;
+    if (!first) return;
+    const since = changes.reduce((least, change) => Math.min(least, change.since), first.since);
+    const until = changes.reduce((most, change) => Math.max(most, change.until), first.until);
+    await inTransaction(this.#kysely, async (transaction) => {
+      await lockCoverage(transaction, [key]);
+      const stored = await readTouching(transaction, key, { since, until });
+      await replaceRanges(transaction, key, stored, overlayCoverage(stored, changes));
+    });
+  }
+
+  /**
+   * Has the rows speak for the parts of `range` that the ledger is silent on, slot by slot: `have` or `missing`.
+   *
+   * @returns what the ledger says of the range then, oldest first.
+   */
+  async survey(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]> {
+    return await inTransaction(this.#kysely, async (transaction) => {
+      const ledger = new CoverageRepository({ kysely: transaction });
+      await lockCoverage(transaction, [key]);
+      const known = await ledger.list(key, range);
+      const found: CoverageRange[] = [];
+      for (const silent of findSilent(range, known)) found.push(...(await surveyRows(transaction, key, silent)));
+      if (found.length === 0) return known;
+      await ledger.record(key, found);
+      return await ledger.list(key, range);
+    });
+  }
+
+  /**
+   * Makes stretches `have`, whatever was said of them: for the live path, in two statements for any number of keys where
+   * each stretch goes on where a `have` of its key ends or stands alone.
+   *
+   * @throws RangeError, before anything is written, where a stretch is no range.
+   */
+  async extend(entries: readonly CoverageStretch[]): Promise<void> {
+    assertCoverage(entries.map(({ range }) => haveRange(range)));
+    if (entries.length === 0) return;
+    const groups = groupByKey(entries);
+    const single = groups.flatMap(({ key, ranges: [range, ...more] }) =>
+      range && more.length === 0 ? [{ key, range }] : [],
+    );
+    const several = groups.filter(({ ranges }) => ranges.length > 1);
+    await inTransaction(this.#kysely, async (transaction) => {
+      await lockCoverage(
+        transaction,
+        groups.map(({ key }) => key),
+      );
+      const ledger = new CoverageRepository({ kysely: transaction });
+      for (const { key, range } of await extendPlainly(transaction, single))
+        await ledger.record(key, [haveRange(range)]);
+      for (const { key, ranges } of several) await ledger.record(key, ranges.map(haveRange));
+    });
+  }
+
+  /** How many slots of each key are in which state, ordered by key. Reads all ranges that the filter leaves. */
+  summarize(filter: Partial<CoverageKey> = {}): Promise<CoverageSummary[]> {
+    return summarizeCoverage(this.#kysely, filter);
+  }
+
+  /**
+   * A page of ranges, ordered by key and time, those of `filter.range` clipped to it; `next` is what the next page takes
+   * as `after`, null after the last one.
+   *
+   * @throws AppError `CURSOR_INVALID` where `after` is none.
+   */
+  listRanges(
+    filter: CoverageFilter,
+    page: { readonly limit: number; readonly after?: string | undefined },
+  ): Promise<CoveragePage> {
+    return listCoverageRanges(this.#kysely, filter, page);
+  }
+}
+
+export type { CoverageFilter, CoveragePage, CoverageStretch, CoverageSummary, StoredCoverage };
+
+/** The parts of the range that none of `known` (sorted, inside it) speaks of. */
+function findSilent(range: TimeRange, known: readonly CoverageRange[]): TimeRange[] {
+  const silent: TimeRange[] = [];
+  let { since } = range;
+  for (const stretch of known) {
+    if (stretch.since > since) silent.push({ since, until: stretch.since });
+    since = Math.max(since, stretch.until);
+  }
+  if (since < range.until) silent.push({ since, until: range.until });
+  return silent;
+}

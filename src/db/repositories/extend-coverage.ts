@@ -1,0 +1,72 @@
+import { sql, type Kysely } from 'kysely';
+import type { CoverageKey } from '../../market/coverage.ts';
+import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import type { Database } from '../schema.ts';
+import { coverageKeyText } from './coverage-rows.ts';
+
+/** A stretch of one series and metric. */
+export interface CoverageStretch {
+  readonly key: CoverageKey;
+  readonly range: TimeRange;
+}
+
+/** The stretches key by key, joined where they touch; keys in the order of their first one. */
+export function groupByKey(stretches: readonly CoverageStretch[]): { key: CoverageKey; ranges: TimeRange[] }[] {
+  const groups = new Map<string, { key: CoverageKey; ranges: TimeRange[] }>();
+  for (const { key, range } of stretches) {
+    const text = coverageKeyText(key);
+    const group = groups.get(text);
+    if (group) group.ranges.push(range);
+    else groups.set(text, { key, ranges: [range] });
+  }
+  return [...groups.values()].map(({ key, ranges }) => ({ key, ranges: mergeRanges(ranges) }));
+}
+
+/**
+ * Makes one stretch of each key `have` where that takes one look to the left and one to the right: it goes on where a
+ * `have` ends, is known already, or stands alone. One statement for any number of keys, in the transaction that has
+ * their locks; each key once.
+ *
+ * @returns the others, untouched: they change what other ranges say, or join two.
+ */
+export async function extendPlainly(
+  transaction: Kysely<Database>,
+  stretches: readonly CoverageStretch[],
+): Promise<CoverageStretch[]> {
+  if (stretches.length === 0) return [];
+  const column = (name: keyof CoverageKey) => stretches.map(({ key }) => key[name]);
+  const times = (name: keyof TimeRange) => stretches.map(({ range }) => new Date(range[name]).toISOString());
+  const isOfSameKey = (a: string, b: string) =>
+    sql.raw(['exchange', 'symbol', 'timeframe', 'metric'].map((name) => `${a}.${name} = ${b}.${name}`).join(' and '));
+  const { rows } = await sql<{ index: number }>`
+    with wanted as (
+      select * from unnest(${column('exchange')}::text[], ${column('symbol')}::text[], ${column('timeframe')}::text[],
+        ${column('metric')}::text[], ${times('since')}::timestamptz[], ${times('until')}::timestamptz[])
+        with ordinality as w (exchange, symbol, timeframe, metric, since, until, index)
+    ), judged as materialized (
+      select w.*, left_hand.since as left_since, case
+        when left_hand.state = 'have' and left_hand.until >= w.until then 'known'
+        when right_hand.since <= w.until then 'other'
+        when left_hand.since is null or left_hand.until < w.since then 'alone'
+        when left_hand.state = 'have' then 'longer'
+        when left_hand.until = w.since then 'alone'
+        else 'other' end as verdict
+      from wanted w
+      left join lateral (
+        select since, until, state from coverage c
+        where ${isOfSameKey('c', 'w')} and c.since <= w.since order by c.since desc limit 1
+      ) as left_hand on true
+      left join lateral (
+        select since from coverage c
+        where ${isOfSameKey('c', 'w')} and c.since > w.since order by c.since limit 1
+      ) as right_hand on true
+    ), longer as (
+      update coverage c set until = j.until from judged j
+      where j.verdict = 'longer' and ${isOfSameKey('c', 'j')} and c.since = j.left_since
+    ), alone as (
+      insert into coverage (exchange, symbol, timeframe, metric, since, until, state)
+      select exchange, symbol, timeframe, metric, since, until, 'have' from judged where verdict = 'alone'
+    )
+    select index::int from judged where verdict = 'other' order by index`.execute(transaction);
+  return rows.map((row) => stretches[row.index - 1]).filter((stretch) => stretch !== undefined);
+}

@@ -1,0 +1,59 @@
+import { sql, type Kysely } from 'kysely';
+import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
+import { createRange, type TimeRange } from '../../market/time-range.ts';
+import { ceilToTimeframe, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
+import type { Database } from '../schema.ts';
+import { findCandleGaps, findSlotGaps } from './find-candle-gaps.ts';
+import { FuturesRepository } from './futures-repository.ts';
+import { haveRange, missingRange } from './overlay-coverage.ts';
+
+/** Most contracts settle every eight hours; of one that settles more often eight hours with a value count as complete. */
+const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;
+
+/**
+ * What the rows say of the opening times in the range: `have` where they are stored, `missing` where not; oldest first,
+ * and nothing where the range holds no opening time. Of funding, what lies more than eight hours after a settlement and
+ * before the next is missing.
+ *
+ * @throws RangeError where the key's timeframe is none.
+ */
+export async function surveyRows(
+  kysely: Kysely<Database>,
+  key: CoverageKey,
+  range: TimeRange,
+): Promise<CoverageRange[]> {
+  const timeframe = parseTimeframe(key.timeframe);
+  const onGrid = toGrid(range, timeframe);
+  if (!onGrid) return [];
+  const surveyed: CoverageRange[] = [];
+  let { since } = onGrid;
+  for (const gap of await findGaps(kysely, key, timeframe, onGrid)) {
+    if (gap.since > since) surveyed.push(haveRange({ since, until: gap.since }));
+    surveyed.push(missingRange(gap));
+    since = gap.until;
+  }
+  if (since < onGrid.until) surveyed.push(haveRange({ since, until: onGrid.until }));
+  return surveyed;
+}
+
+async function findGaps(
+  kysely: Kysely<Database>,
+  { exchange, symbol, metric }: CoverageKey,
+  timeframe: Timeframe,
+  range: TimeRange,
+): Promise<TimeRange[]> {
+  if (metric === 'ohlcv') return await findCandleGaps(kysely, { exchange, symbol, timeframe }, range);
+  if (metric !== 'funding_rate') {
+    const rows = sql`futures_data where exchange = ${exchange} and symbol = ${symbol} and ${sql.ref(metric)} is not null`;
+    return await findSlotGaps(kysely, rows, timeframe, range);
+  }
+  const futures = new FuturesRepository({ kysely });
+  const gaps = await futures.listGaps(exchange, symbol, metric, range, FUNDING_STEP_MS);
+  return gaps.map((gap) => toGrid(gap, timeframe)).filter((gap) => gap !== null);
+}
+
+/** The range with the same opening times in it, from one to another; null where it holds none. */
+function toGrid({ since, until }: TimeRange, timeframe: Timeframe): TimeRange | null {
+  return createRange(ceilToTimeframe(since, timeframe), ceilToTimeframe(until, timeframe));
+}
