@@ -39,7 +39,7 @@ export class CandleSource {
   readonly #block: HourBlock = createHourBlock();
   #blockHour: number | null = null;
 
-  /** Trading lasts from `listedMs` to `haltedMs` (null: for ever); both on full hours. */
+  /** Trading lasts from `listedMs` to `haltedMs` (null: for ever); both on full minutes. */
   constructor(deps: { line: PriceLine; listedMs: number; haltedMs: number | null }) {
     this.line = deps.line;
     this.#listedMs = deps.listedMs;

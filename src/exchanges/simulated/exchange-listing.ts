@@ -1,6 +1,6 @@
 import { formatUnits } from './decimal-text.ts';
 import { BUDGET_LIMITS } from './request-budget.ts';
-import type { PerpetualListing, SpotListing } from './venue.ts';
+import type { PerpetualListing, SpotListing } from './market-listing.ts';
 
 /** Perpetuals are delivered at this far date: Binance's way to say never. */
 const NEVER_DELIVERED_MS = 4_133_404_800_000;

@@ -1,13 +1,8 @@
 import { ceilToInterval, floorToInterval, type BinanceInterval } from './binance-interval.ts';
-import {
-  listFunding,
-  OPEN_INTEREST,
-  TAKER_VOLUMES,
-  TOP_TRADER_POSITIONS,
-  type StatisticsSource,
-} from './futures-statistics.ts';
+import { listFunding } from './funding.ts';
+import { OPEN_INTEREST, TAKER_VOLUMES, TOP_TRADER_POSITIONS, type StatisticsSource } from './futures-statistics.ts';
 import { findListing, invalid, type RequestParameters } from './request-parameters.ts';
-import type { PerpetualListing } from './venue.ts';
+import type { PerpetualListing } from './market-listing.ts';
 import { WireError } from './wire-error.ts';
 
 /** The endpoints under /futures/data, by path. */

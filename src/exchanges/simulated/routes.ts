@@ -1,12 +1,14 @@
 import { formatUnits } from './decimal-text.ts';
 import { describePerpetuals, describeSpot } from './exchange-listing.ts';
-import { FUNDING_INTERVAL_MS, fundingRateAt, openInterestAt } from './futures-statistics.ts';
+import { floorToSettlement, fundingHoursAt, fundingRateAt, nextSettlement } from './funding.ts';
+import { openInterestAt } from './futures-statistics.ts';
 import { listFundingAnswer, listStatistics, STATISTICS } from './history-answers.ts';
 import type { KlineSource } from './klines.ts';
+import { isListed, MARK_DECIMALS, type PerpetualListing } from './market-listing.ts';
 import type { BudgetName } from './request-budget.ts';
 import type { RequestParameters } from './request-parameters.ts';
 import { findListing } from './request-parameters.ts';
-import { MARK_DECIMALS, type PerpetualListing, type Venue } from './venue.ts';
+import type { Venue } from './venue.ts';
 import { refuse } from './wire-error.ts';
 
 /** One endpoint: what it costs, and its answer (JSON) or a WireError. */
@@ -76,7 +78,8 @@ export function createRoutes(venue: Venue): ReadonlyMap<string, Route> {
       {
         budget: 'funding',
         weight: one,
-        answer: (_, nowMs) => [...listed(venue.perpetuals, nowMs).values()].map(describeFunding),
+        answer: (_, nowMs) =>
+          [...listed(venue.perpetuals, nowMs).values()].map((listing) => describeFunding(listing, nowMs)),
       },
     ],
     ...[...STATISTICS].map(([path, source]): [string, Route] => [
@@ -90,12 +93,12 @@ export function createRoutes(venue: Venue): ReadonlyMap<string, Route> {
   ]);
 }
 
-/** What is not listed yet is not known. */
-function listed<T extends { readonly listedMs: number }>(
+/** What is not listed yet, or no longer, is not known. */
+function listed<T extends { readonly listedMs: number; readonly removedMs: number }>(
   listings: ReadonlyMap<string, T>,
   nowMs: number,
 ): ReadonlyMap<string, T> {
-  return new Map([...listings].filter(([, listing]) => listing.listedMs <= nowMs));
+  return new Map([...listings].filter(([, listing]) => isListed(listing, nowMs)));
 }
 
 function answerSpotListing(venue: Venue, parameters: RequestParameters, nowMs: number): object {
@@ -124,7 +127,7 @@ function weightOfKlines(parameters: RequestParameters): number {
 }
 
 function describePremium(listing: PerpetualListing, nowMs: number): object {
-  const slot = Math.floor(nowMs / FUNDING_INTERVAL_MS) * FUNDING_INTERVAL_MS;
+  const slot = floorToSettlement(listing, nowMs);
   const indexPrice = formatUnits(listing.index.findPrice(nowMs) ?? 0, MARK_DECIMALS);
   return {
     symbol: listing.id,
@@ -133,17 +136,17 @@ function describePremium(listing: PerpetualListing, nowMs: number): object {
     estimatedSettlePrice: indexPrice,
     lastFundingRate: fundingRateAt(listing, slot),
     interestRate: '0.00010000',
-    nextFundingTime: slot + FUNDING_INTERVAL_MS,
+    nextFundingTime: nextSettlement(listing, nowMs),
     time: nowMs,
   };
 }
 
-function describeFunding(listing: PerpetualListing): object {
+function describeFunding(listing: PerpetualListing, nowMs: number): object {
   return {
     symbol: listing.id,
     adjustedFundingRateCap: '0.02000000',
     adjustedFundingRateFloor: '-0.02000000',
-    fundingIntervalHours: FUNDING_INTERVAL_MS / 3_600_000,
+    fundingIntervalHours: fundingHoursAt(listing, nowMs),
     disclaimer: false,
   };
 }

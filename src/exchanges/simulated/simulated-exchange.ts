@@ -4,13 +4,14 @@ import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import type { Logger } from '../../logger.ts';
 import type { Intercept } from './fault.ts';
 import type { KlineSource } from './klines.ts';
+import { isListed } from './market-listing.ts';
 import type { RecordedSeries } from './recorded-candles.ts';
 import { RestServer, type LoggedRequest } from './rest-server.ts';
 import { createRoutes } from './routes.ts';
 import { NO_STREAM_FAULTS, type StreamFaults } from './stream-faults.ts';
 import { BINANCE_STREAM, StreamServer, type StreamOptions } from './stream-server.ts';
 import { DEFAULT_MARKETS, type SimulatedMarket } from './symbol-catalogue.ts';
-import { createVenue, type Venue } from './venue.ts';
+import { ceilToMinute, createVenue, type Venue } from './venue.ts';
 
 export interface SimulatedExchangeDeps {
   /** Prices are a function of it: the same seed, the same history. */
@@ -125,8 +126,29 @@ export class SimulatedExchange {
     });
   }
 
+  /**
+   * Lists a market now (or at its `listedMs`, which may lie ahead or in the past); one that was removed comes back.
+   *
+   * @throws RangeError where it cannot be served or is listed already.
+   */
+  list(market: SimulatedMarket): void {
+    this.venue.list(market);
+  }
+
+  /** Ends trading at the next full minute, whose epoch milliseconds it returns; then listed as BREAK. */
+  delist(symbol: string): number {
+    const atMs = ceilToMinute(this.#now() + 1);
+    this.venue.halt(symbol, atMs);
+    return atMs;
+  }
+
+  /** Makes a symbol unknown from now on: left out of exchangeInfo, refused with -1121, silent on its streams. */
+  remove(symbol: string): void {
+    this.venue.remove(symbol, this.#now());
+  }
+
   #findKlines(id: string): KlineSource | null {
     const listing = this.venue.spot.get(id);
-    return listing !== undefined && listing.listedMs <= this.#now() ? listing.klines : null;
+    return listing !== undefined && isListed(listing, this.#now()) ? listing.klines : null;
   }
 }

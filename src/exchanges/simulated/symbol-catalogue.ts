@@ -13,9 +13,9 @@ export interface SimulatedMarket {
   /** Decimals of a price and of an amount, as tickSize and stepSize tell them. */
   readonly tickDecimals: number;
   readonly stepDecimals: number;
-  /** Trading starts (epoch ms, on a full hour). */
+  /** Trading starts (epoch ms, on a full minute). */
   readonly listedMs: number;
-  /** Trading ended (epoch ms, on a full hour); the market is then listed as BREAK. */
+  /** Trading ended (epoch ms, on a full minute); the market is then listed as BREAK. */
   readonly haltedMs?: number;
   /** Its linear perpetual, if it has one. `openInterest` is the ordinary open interest in the base currency. */
   readonly perpetual?: {
@@ -23,13 +23,24 @@ export interface SimulatedMarket {
     readonly stepDecimals: number;
     readonly listedMs: number;
     readonly openInterest: number;
+    /** Where funding is not settled every eight hours, oldest first. */
+    readonly funding?: readonly FundingInterval[];
   };
 }
+
+/** From `sinceMs` on funding is settled every `hours`, counted from midnight UTC. */
+export interface FundingInterval {
+  readonly sinceMs: number;
+  readonly hours: number;
+}
+
+/** Most perpetuals settle at 00:00, 08:00 and 16:00 UTC. */
+export const ORDINARY_FUNDING_HOURS = 8;
 
 /** The perpetuals turn over this many times what spot does. */
 export const PERPETUAL_TURNOVER = 4;
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 const hourly = (text: string): number => Date.parse(`${text}:00Z`);
 
 /** `BTCUSDT` for `BTC/USDT`. */
@@ -68,9 +79,15 @@ export function checkMarket(market: SimulatedMarket): void {
   }
   if (market.hourlyVolatility > 0.05) fail('hourlyVolatility above 0.05 leaves the range of its prices');
   for (const timeMs of [market.listedMs, market.haltedMs ?? 0, perpetual?.listedMs ?? 0]) {
-    if (!Number.isSafeInteger(timeMs) || timeMs % HOUR_MS !== 0) fail('listing and halt must lie on full hours');
+    if (!Number.isSafeInteger(timeMs) || timeMs % MINUTE_MS !== 0) fail('listing and halt must lie on full minutes');
   }
   if (market.haltedMs !== undefined && market.haltedMs <= market.listedMs) fail('its halt lies before its listing');
+  let before = -Infinity;
+  for (const { sinceMs, hours } of perpetual?.funding ?? []) {
+    if (![1, 2, 4, 8].includes(hours)) fail('funding is settled every 1, 2, 4 or 8 hours');
+    if (!(sinceMs > before)) fail('its funding intervals must be given oldest first');
+    before = sinceMs;
+  }
   checkUnits(market, market.quotePerMinute, fail);
   if (perpetual) checkUnits({ ...perpetual, level }, market.quotePerMinute * PERPETUAL_TURNOVER, fail);
 }
@@ -101,7 +118,13 @@ export const DEFAULT_MARKETS: readonly SimulatedMarket[] = [
   market('SOL/USDT', 155, 0.0085, 190_000, [2, 3], hourly('2020-08-11T06:00'), [2, 0, hourly('2020-09-14T07:00'), 9e6]),
   market('XRP/USDT', 1.9, 0.0078, 160_000, [4, 1], SPOT_2019, [4, 1, PERPETUAL_2020, 310e6]),
   market('BNB/USDT', 610, 0.0058, 80_000, [2, 3], SPOT_2019, [2, 2, PERPETUAL_2020, 620_000]),
-  market('ADA/USDT', 0.62, 0.0078, 50_000, [4, 1], SPOT_2019, [4, 0, PERPETUAL_2020, 180e6]),
+  market('ADA/USDT', 0.62, 0.0078, 50_000, [4, 1], SPOT_2019, [
+    4,
+    0,
+    PERPETUAL_2020,
+    180e6,
+    [{ sinceMs: hourly('2026-08-15T00:00'), hours: 4 }],
+  ]),
   market('DOGE/USDT', 0.19, 0.0088, 90_000, [5, 0], hourly('2019-07-05T12:00'), [
     5,
     0,
@@ -121,9 +144,18 @@ export const DEFAULT_MARKETS: readonly SimulatedMarket[] = [
     0,
     hourly('2026-05-08T10:00'),
     2.6e6,
+    [{ sinceMs: 0, hours: 4 }],
   ]),
   { ...market('XMR/USDT', 140, 0.0062, 12_000, [1, 3], SPOT_2019), haltedMs: hourly('2024-02-20T03:00') },
 ];
+
+/** More markets, for those who need many: `M001/USDT` and so on, each with a perpetual, listed since 2019. */
+export function inventMarkets(count: number): SimulatedMarket[] {
+  return Array.from({ length: count }, (_, index) => {
+    const symbol = `M${String(index + 1).padStart(3, '0')}/USDT`;
+    return market(symbol, 2 + (index % 50), 0.007, 40_000, [3, 1], SPOT_2019, [3, 1, PERPETUAL_2020, 4e6]);
+  });
+}
 
 function market(
   symbol: string,
@@ -132,11 +164,17 @@ function market(
   quotePerMinute: number,
   [tickDecimals, stepDecimals]: readonly [number, number],
   listedMs: number,
-  perpetual?: readonly [tickDecimals: number, stepDecimals: number, listedMs: number, openInterest: number],
+  perpetual?: readonly [
+    tickDecimals: number,
+    stepDecimals: number,
+    listedMs: number,
+    openInterest: number,
+    funding?: readonly FundingInterval[],
+  ],
 ): SimulatedMarket {
   const spot = { symbol, level, hourlyVolatility, quotePerMinute, tickDecimals, stepDecimals, listedMs };
   if (!perpetual) return spot;
-  const [perpetualTick, perpetualStep, perpetualListedMs, openInterest] = perpetual;
+  const [perpetualTick, perpetualStep, perpetualListedMs, openInterest, funding = []] = perpetual;
   return {
     ...spot,
     perpetual: {
@@ -144,6 +182,7 @@ function market(
       stepDecimals: perpetualStep,
       listedMs: perpetualListedMs,
       openInterest,
+      funding,
     },
   };
 }

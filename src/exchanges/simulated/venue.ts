@@ -1,48 +1,86 @@
-import { CandleSource } from './candle-aggregation.ts';
-import { createKlineSource, type KlineSource } from './klines.ts';
-import { createPriceLine, type PriceLineSpec } from './price-model.ts';
-import { RecordedKlines, type RecordedSeries } from './recorded-candles.ts';
-import { checkMarket, PERPETUAL_TURNOVER, splitSymbol, toMarketId, type SimulatedMarket } from './symbol-catalogue.ts';
+import {
+  createPerpetual,
+  createRecorded,
+  createSpot,
+  type PerpetualListing,
+  type SpotListing,
+} from './market-listing.ts';
+import type { RecordedSeries } from './recorded-candles.ts';
+import { checkMarket, toMarketId, type SimulatedMarket } from './symbol-catalogue.ts';
 
-/** A spot market as it is served. */
-export interface SpotListing {
-  readonly id: string;
-  readonly base: string;
-  readonly quote: string;
-  readonly tickDecimals: number;
-  readonly stepDecimals: number;
-  readonly listedMs: number;
-  readonly haltedMs: number | null;
-  readonly klines: KlineSource;
+const MINUTE_MS = 60_000;
+
+/** Everything that is served, by Binance's market id. Markets may come and go while it is. */
+export class Venue {
+  readonly #seed: string;
+  readonly #markets = new Map<string, SimulatedMarket>();
+  readonly #spot = new Map<string, SpotListing>();
+  readonly #perpetuals = new Map<string, PerpetualListing>();
+
+  constructor(deps: { seed: string }) {
+    this.#seed = deps.seed;
+  }
+
+  /** Also those that are not listed yet, or no longer; see `isListed`. */
+  get spot(): ReadonlyMap<string, SpotListing> {
+    return this.#spot;
+  }
+
+  get perpetuals(): ReadonlyMap<string, PerpetualListing> {
+    return this.#perpetuals;
+  }
+
+  /**
+   * Lists a market from its `listedMs` on, which may lie ahead; one of the same name that was removed comes back.
+   *
+   * @throws RangeError where it cannot be served, or is listed already.
+   */
+  list(market: SimulatedMarket): void {
+    checkMarket(market);
+    const known = this.#spot.get(toMarketId(market.symbol));
+    if (known !== undefined && known.removedMs === Infinity)
+      throw new RangeError(`the simulated market ${market.symbol} is given twice`);
+    this.#put(market, Infinity);
+  }
+
+  /** Lists recorded candles. */
+  record(symbol: string, series: readonly RecordedSeries[]): void {
+    const listing = createRecorded(symbol, series);
+    this.#spot.set(listing.id, listing);
+  }
+
+  /**
+   * Ends trading at `atMs` (a full minute); the market is then listed as BREAK and its history stays.
+   *
+   * @throws RangeError for a market that is not there, is recorded, or was halted before.
+   */
+  halt(symbol: string, atMs: number): void {
+    const market = this.#markets.get(symbol);
+    if (market === undefined) throw new RangeError(`${symbol} cannot be halted: it is not invented here`);
+    if (market.haltedMs !== undefined) throw new RangeError(`${symbol} was halted before`);
+    const halted = { ...market, haltedMs: atMs };
+    checkMarket(halted);
+    this.#put(halted, this.#spot.get(toMarketId(symbol))?.removedMs ?? Infinity);
+  }
+
+  /** Takes the market away at `atMs`: unknown to every request from then on. What it traded before stays true. */
+  remove(symbol: string, atMs: number): void {
+    const id = toMarketId(symbol);
+    const listing = this.#spot.get(id);
+    if (listing === undefined) throw new RangeError(`${symbol} cannot be removed: it is not there`);
+    this.#spot.set(id, { ...listing, removedMs: atMs });
+    const perpetual = this.#perpetuals.get(id);
+    if (perpetual !== undefined) this.#perpetuals.set(id, { ...perpetual, removedMs: atMs });
+  }
+
+  #put(market: SimulatedMarket, removedMs: number): void {
+    const spot = createSpot(this.#seed, market);
+    const perpetual = createPerpetual(this.#seed, market);
+    this.#markets.set(market.symbol, market);
+    this.#spot.set(spot.id, { ...spot, removedMs });
+    if (perpetual !== null) this.#perpetuals.set(perpetual.id, { ...perpetual, removedMs });
+  }
 }
-
-/** A linear perpetual as it is served. */
-export interface PerpetualListing {
-  readonly id: string;
-  readonly base: string;
-  readonly quote: string;
-  readonly tickDecimals: number;
-  readonly stepDecimals: number;
-  readonly listedMs: number;
-  /** Ordinary open interest, in the base currency. */
-  readonly openInterest: number;
-  /** For streams of noise of its own. */
-  readonly key: string;
-  readonly candles: CandleSource;
-  readonly mark: CandleSource;
-  readonly index: CandleSource;
-  readonly klines: KlineSource;
-  readonly markKlines: KlineSource;
-}
-
-/** Everything that is served, by Binance's market id. */
-export interface Venue {
-  readonly spot: ReadonlyMap<string, SpotListing>;
-  readonly perpetuals: ReadonlyMap<string, PerpetualListing>;
-}
-
-/** Mark and index prices have eight decimals on every market. */
-export const MARK_DECIMALS = 8;
 
 /**
  * Builds what is served. A recorded symbol takes the place of an invented market of the same name, perpetual included.
@@ -54,83 +92,18 @@ export function createVenue(options: {
   markets: readonly SimulatedMarket[];
   recorded: readonly RecordedSeries[];
 }): Venue {
-  const spot = new Map<string, SpotListing>();
-  const perpetuals = new Map<string, PerpetualListing>();
+  const venue = new Venue({ seed: options.seed });
   const recordedSymbols = new Set(options.recorded.map(({ symbol }) => symbol));
-  for (const market of options.markets) {
-    if (recordedSymbols.has(market.symbol)) continue;
-    checkMarket(market);
-    const listing = createSpot(options.seed, market);
-    if (spot.has(listing.id)) throw new RangeError(`the simulated market ${market.symbol} is given twice`);
-    spot.set(listing.id, listing);
-    const perpetual = createPerpetual(options.seed, market);
-    if (perpetual !== null) perpetuals.set(perpetual.id, perpetual);
-  }
-  for (const symbol of recordedSymbols) {
-    const listing = createRecorded(
+  for (const market of options.markets) if (!recordedSymbols.has(market.symbol)) venue.list(market);
+  for (const symbol of recordedSymbols)
+    venue.record(
       symbol,
       options.recorded.filter((series) => series.symbol === symbol),
     );
-    spot.set(listing.id, listing);
-  }
-  return { spot, perpetuals };
+  return venue;
 }
 
-function specOf(seed: string, market: SimulatedMarket): PriceLineSpec {
-  const { symbol, level, hourlyVolatility, quotePerMinute, tickDecimals, stepDecimals } = market;
-  const pathKey = `${seed}:${symbol}`;
-  return { pathKey, lineKey: 'spot', level, hourlyVolatility, premium: 0, tickDecimals, stepDecimals, quotePerMinute };
-}
-
-function createSpot(seed: string, market: SimulatedMarket): SpotListing {
-  const [base, quote] = splitSymbol(market.symbol);
-  const { tickDecimals, stepDecimals, listedMs } = market;
-  const haltedMs = market.haltedMs ?? null;
-  const line = createPriceLine(specOf(seed, market));
-  const klines = createKlineSource(new CandleSource({ line, listedMs, haltedMs }), 'spot');
-  return { id: toMarketId(market.symbol), base, quote, tickDecimals, stepDecimals, listedMs, haltedMs, klines };
-}
-
-function createPerpetual(seed: string, market: SimulatedMarket): PerpetualListing | null {
-  if (!market.perpetual) return null;
-  const [base, quote] = splitSymbol(market.symbol);
-  const { tickDecimals, stepDecimals, listedMs, openInterest } = market.perpetual;
-  const spec = specOf(seed, market);
-  const sourceOf = (changed: Partial<PriceLineSpec>) =>
-    new CandleSource({ line: createPriceLine({ ...spec, ...changed }), listedMs, haltedMs: market.haltedMs ?? null });
-  const untraded = { tickDecimals: MARK_DECIMALS, stepDecimals: 0, quotePerMinute: 0 };
-  const quotePerMinute = market.quotePerMinute * PERPETUAL_TURNOVER;
-  const candles = sourceOf({ lineKey: 'perpetual', premium: 1, tickDecimals, stepDecimals, quotePerMinute });
-  const mark = sourceOf({ ...untraded, lineKey: 'mark', premium: 0.7 });
-  return {
-    id: toMarketId(market.symbol),
-    base,
-    quote,
-    tickDecimals,
-    stepDecimals,
-    listedMs,
-    openInterest,
-    key: `${seed}:${market.symbol}`,
-    candles,
-    mark,
-    index: sourceOf({ ...untraded, lineKey: 'index' }),
-    klines: createKlineSource(candles, 'futures'),
-    markKlines: createKlineSource(mark, 'futures'),
-  };
-}
-
-function createRecorded(symbol: string, series: readonly RecordedSeries[]): SpotListing {
-  const [base, quote] = splitSymbol(symbol);
-  const klines = new RecordedKlines(series);
-  const { price, volume } = klines.decimals;
-  return {
-    id: toMarketId(symbol),
-    base,
-    quote,
-    tickDecimals: price,
-    stepDecimals: volume,
-    listedMs: Math.min(...series.map(({ candles }) => candles[0]?.[0] ?? Infinity)),
-    haltedMs: null,
-    klines,
-  };
+/** The first full minute at or after the moment. */
+export function ceilToMinute(timeMs: number): number {
+  return Math.ceil(timeMs / MINUTE_MS) * MINUTE_MS;
 }

@@ -96,7 +96,7 @@ describe('price model', () => {
       [{ quotePerMinute: 5e6 }, /added up exactly/],
       [{ level: 0 }, /level must be/],
       [{ level: 0.5 }, /hundredth/],
-      [{ listedMs: 1 }, /full hours/],
+      [{ listedMs: 1 }, /full minutes/],
       [{ haltedMs: 0 }, /halt lies before/],
     ];
     for (const [change, reason] of bad) assert.throws(() => checkMarket({ ...bitcoin, ...change }), reason);
