@@ -18,6 +18,8 @@ export const ADVISORY_LOCKS = {
   migration: createLock(1),
   /** Held while recent_ohlcv is being refreshed. */
   refreshRecentOhlcv: createLock(2),
+  /** Held by the transaction that takes the oldest rows out of quarantine. */
+  pruneQuarantine: createLock(3),
 } as const;
 
 /**

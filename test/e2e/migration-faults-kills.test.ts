@@ -104,14 +104,14 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
   it('inside a sleep: nothing of the revision is kept, and the next process runs it whole', async (t) => {
     await using database = await createTestDatabase();
     await using slow = await BuildCopy.create({
-      '0008_create_slowly': 'create table slowly_made (id int); select pg_sleep(60)',
+      '0900_create_slowly': 'create table slowly_made (id int); select pg_sleep(60)',
     });
-    await using quick = await BuildCopy.create({ '0008_create_slowly': 'create table slowly_made (id int)' });
+    await using quick = await BuildCopy.create({ '0900_create_slowly': 'create table slowly_made (id int)' });
     await using service = startService(
       { ...NO_EXCHANGE, DATABASE_URL: database.url },
       { script: slow.script('src/main.ts') },
     );
-    await waitForBackend(database.url, 'candlekeep 0008_create_slowly', 'pg_sleep');
+    await waitForBackend(database.url, 'candlekeep 0900_create_slowly', 'pg_sleep');
     assert.equal((await listMigrationLocks(database.url)).length, 1);
     assert.deepEqual(await service.end('SIGKILL'), KILLED);
     const ms = await measureLockRelease(database.url);
@@ -123,10 +123,10 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
       { script: quick.script('src/main.ts') },
     );
     const health = await next.waitFor(({ phase }) => phase === 'running', 20_000);
-    assert.equal(health.schema?.version, '0008_create_slowly');
+    assert.equal(health.schema?.version, '0900_create_slowly');
     assert.deepEqual(
       (await listHistory(database.url))
-        .filter(({ subject }) => subject === '0008_create_slowly')
+        .filter(({ subject }) => subject === '0900_create_slowly')
         .map(({ outcome }) => outcome),
       ['interrupted', 'applied'],
     );
@@ -135,18 +135,18 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
 
   it('between the last commit and its entry in the history: the next boot, at head, closes the entry', async () => {
     await using database = await predecessor.copy();
-    await runMigrations(database.url, { to: '0006', actor: 'test' });
-    await execute(database.url, 'refresh materialized view recent_ohlcv');
+    await runMigrations(database.url, { to: '0007', actor: 'test' });
     await using upgrade = startUpgrade(database);
-    await using reader = await OpenTransaction.begin(database.url, 'select from recent_ohlcv limit 1');
-    await waitForBackend(database.url, 'candlekeep 0007', 'drop materialized view');
+    // A table that is being made under the same name, and then is not.
+    await using other = await OpenTransaction.begin(database.url, 'create table job_runs (id int)');
+    await waitForBackend(database.url, 'candlekeep 0008', 'create table');
     await using entry = await OpenTransaction.begin(
       database.url,
       `select from candlekeep_migration_history where outcome = 'running' for update`,
     );
-    await reader[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
     await waitUntil(
-      async () => ((await listLedger(database.url)).length === 7 ? true : null),
+      async () => ((await listLedger(database.url)).length === 8 ? true : null),
       'the commit of the last revision',
     );
     assert.deepEqual(await upgrade.end('SIGKILL'), KILLED);

@@ -69,7 +69,7 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
       assert.deepEqual([answer.status, answer.body['phase']], [503, 'migrating'], path);
     }
     const health = await service.health();
-    assert.equal(health.phase_detail, 'revision 4 of 7: 0004_exact_numbers');
+    assert.equal(health.phase_detail, 'revision 4 of 8: 0004_exact_numbers');
     await delay(READER_HOLDS_MS);
     assert.equal((await service.health()).phase, 'migrating');
     await reader[Symbol.asyncDispose]();
@@ -90,10 +90,10 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
       { ...NO_EXCHANGE, DATABASE_URL: database.url },
       { script: newer.script('src/main.ts') },
     );
-    const health = await service.waitFor(({ phase_detail }) => phase_detail?.includes('0008_') === true);
+    const health = await service.waitFor(({ phase_detail }) => phase_detail?.includes('0900_') === true);
     assert.deepEqual(
       [health.status, health.phase, health.phase_detail],
-      ['starting', 'migrating', 'revision 8 of 8: 0008_wait_to_be_let_go'],
+      ['starting', 'migrating', 'revision 9 of 9: 0900_wait_to_be_let_go'],
     );
     assert.equal((await service.request('/health/live')).status, 200);
     assert.equal((await service.request('/health/ready')).status, 503);
@@ -106,7 +106,7 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
     await using older = startService(environment);
     await older.waitForLog('the database is newer than this build: its own tables are verified, nothing is migrated');
     const running = await older.waitFor(({ phase }) => phase === 'running');
-    assert.deepEqual(running.schema?.unknown, ['0008_wait_to_be_let_go']);
+    assert.deepEqual(running.schema?.unknown, ['0900_wait_to_be_let_go']);
     assert.equal((await older.request('/v1/series')).status, 200);
     const post = (to: string) => older.request('/migrations/upgrade', postOf({ to }));
     const refused = await post('0003_futures_data');
@@ -115,7 +115,7 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
     assert.deepEqual([(await post('head')).status, (await post('head')).body['applied']], [200, []]);
     const command = await runScript('db-upgrade', ['--to', '0003'], { DATABASE_URL: database.url });
     assert.equal(command.code, 1);
-    assert.match(command.output, /the database is at 0008_.* newer than 0003_futures_data: an upgrade never goes down/);
+    assert.match(command.output, /the database is at 0900_.* newer than 0003_futures_data: an upgrade never goes down/);
     assert.equal((await runScript('db-status', [], { DATABASE_URL: database.url })).code, 2);
     assert.deepEqual(
       (await listHistory(database.url)).filter(({ actor }) => actor !== 'boot'),

@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 /** A revision that runs until `letGo` is called for its database, or for a minute. */
 export const HELD_REVISION = {
-  '0008_wait_to_be_let_go': `
+  '0900_wait_to_be_let_go': `
     do $$ begin
       for attempt in 1..1200 loop
         exit when exists (select from pg_class where relname = 'let_go');

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { CoverageMetric } from '../../market/coverage.ts';
+import { ADVISORY_LOCKS } from '../advisory-locks.ts';
 import type { Database, QuarantineTable } from '../schema.ts';
+import { inTransaction } from './coverage-rows.ts';
 
 /** More than these are not kept: those that were seen last longest ago go first. */
 export const QUARANTINE_ROWS = 10_000;
@@ -54,27 +56,10 @@ export class QuarantineRepository {
   async add(entries: readonly QuarantineEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const rows = countRepetitions(entries).slice(-QUARANTINE_ROWS);
-    const texts = (read: (row: CountedEntry) => string | null) => rows.map(read);
-    // In one order, so that two that add the same rows never wait for each other in a circle.
-    await sql`
-      insert into quarantine as target
-        (exchange, symbol, timeframe, metric, claimed_at, reason, raw, source, digest, seen)
-      select * from unnest(
-        ${texts((row) => row.exchange)}::text[], ${texts((row) => row.symbol)}::text[],
-        ${texts((row) => row.timeframe)}::text[], ${texts((row) => row.metric)}::text[],
-        ${texts((row) => toIso(row.claimedAt))}::timestamptz[], ${texts((row) => row.reason)}::text[],
-        ${texts((row) => row.raw)}::text[], ${texts((row) => row.source)}::text[],
-        ${texts((row) => row.digest)}::text[], ${rows.map((row) => row.seen)}::int[])
-      on conflict (exchange, symbol, timeframe, metric, digest) do update set
-        seen = target.seen + excluded.seen, last_seen_at = excluded.last_seen_at, source = excluded.source`.execute(
-      this.#kysely,
-    );
-    // Two that clear up at once take different rows instead of waiting for each other.
-    await sql`
-      delete from quarantine where id in (
-        select id from quarantine order by last_seen_at, id
-        limit (select greatest(count(*) - ${QUARANTINE_ROWS}, 0) from quarantine) for update skip locked
-      )`.execute(this.#kysely);
+    await inTransaction(this.#kysely, async (transaction) => {
+      await insertRows(transaction, rows);
+      await prune(transaction);
+    });
   }
 
   /** Newest first; those with an id before `before`, as the last row of the page before has it. */
@@ -111,7 +96,10 @@ interface CountedEntry extends QuarantineEntry {
   readonly seen: number;
 }
 
-/** Each different row once, as it can be stored, in the order of key and digest. */
+/**
+ * Each different row once, as it can be stored, in the order of key and digest: two that add the same rows never wait for
+ * each other in a circle.
+ */
 function countRepetitions(entries: readonly QuarantineEntry[]): CountedEntry[] {
   const counted = new Map<string, CountedEntry>();
   for (const entry of entries) {
@@ -138,6 +126,36 @@ function toStorable(text: string): string {
 /** A row may claim any time; beyond the years 0 to 9999 PostgreSQL does not read it as ISO text. */
 function isStorable(timeMs: number | null): boolean {
   return timeMs !== null && Number.isFinite(timeMs) && timeMs > -62_135_596_800_000 && timeMs < 253_402_300_800_000;
+}
+
+async function insertRows(transaction: Kysely<Database>, rows: readonly CountedEntry[]): Promise<void> {
+  const texts = (read: (row: CountedEntry) => string | null) => rows.map(read);
+  await sql`
+    insert into quarantine as target (exchange, symbol, timeframe, metric, claimed_at, reason, raw, source, digest, seen)
+    select * from unnest(
+      ${texts((row) => row.exchange)}::text[], ${texts((row) => row.symbol)}::text[],
+      ${texts((row) => row.timeframe)}::text[], ${texts((row) => row.metric)}::text[],
+      ${texts((row) => toIso(row.claimedAt))}::timestamptz[], ${texts((row) => row.reason)}::text[],
+      ${texts((row) => row.raw)}::text[], ${texts((row) => row.source)}::text[],
+      ${texts((row) => row.digest)}::text[], ${rows.map((row) => row.seen)}::int[])
+    on conflict (exchange, symbol, timeframe, metric, digest) do update set
+      seen = target.seen + excluded.seen, last_seen_at = excluded.last_seen_at, source = excluded.source`.execute(
+    transaction,
+  );
+}
+
+/** Whoever finds another at it leaves it to the next row: two at once would take twice as many. */
+async function prune(transaction: Kysely<Database>): Promise<void> {
+  const { classId, objectId } = ADVISORY_LOCKS.pruneQuarantine;
+  const { rows } = await sql<{
+    mine: boolean;
+  }>`select pg_try_advisory_xact_lock(${classId}, ${objectId}) as mine`.execute(transaction);
+  if (rows[0]?.mine !== true) return;
+  await sql`
+    delete from quarantine where id in (
+      select id from quarantine order by last_seen_at, id
+      limit (select greatest(count(*) - ${QUARANTINE_ROWS}, 0) from quarantine)
+    )`.execute(transaction);
 }
 
 function toIso(timeMs: number | null): string | null {
