@@ -11,16 +11,22 @@ interface RefreshableView {
 export interface RefreshRecentOhlcvDeps {
   readonly cron: string;
   readonly view: RefreshableView;
-  /** When a row was last written (epoch ms), or null. */
-  readonly lastWriteAt: () => number | null;
+  /** When a row was last written by any process on this database (epoch ms of the writer's clock), or null. */
+  readonly lastWriteAt: () => number | null | Promise<number | null>;
+  /** The last run of this job that ended, in whichever process; null where there is none. */
+  readonly findLastRun?: (job: string) => Promise<{ readonly finishedAt: Date; readonly error: string | null } | null>;
   readonly logger: Logger;
   readonly now?: () => number;
 }
 
 /** The last refresh, ready for JSON. */
 export interface RefreshSnapshot {
-  /** ISO 8601; null before the first. */
+  /**
+   * ISO 8601; null before the first. Where another process does it: the end of its last turn, which may have found
+   * nothing new to take in.
+   */
   readonly refreshed_at: string | null;
+  /** null too where another process did it. */
   readonly duration_ms: number | null;
   readonly rows: number | null;
   /** Why the latest attempt failed; null where it did not. */
@@ -30,7 +36,13 @@ export interface RefreshSnapshot {
 /** The view holds the last seven days: it ages without a write. Other processes may write too. */
 const MAX_AGE_MS = 3_600_000;
 
-/** Refreshes recent_ohlcv at the start and on its schedule, unless nothing was written since the last time. */
+/** How far the clocks of two processes may be apart without one missing what the other wrote. */
+const SKEW_MS = 60_000;
+
+/**
+ * Refreshes recent_ohlcv at the start and on its schedule, unless nothing was written since the last time. Of several
+ * processes one does it, and the others tell of it what the database says.
+ */
 export class RefreshRecentOhlcv implements Job {
   readonly name = 'refresh-recent-ohlcv';
   readonly cron: string;
@@ -53,9 +65,9 @@ export class RefreshRecentOhlcv implements Job {
 
   async run(signal: AbortSignal): Promise<void> {
     const begunAt = this.#now();
-    if (!this.#isDue(begunAt)) return;
     const { view, logger } = this.#deps;
     try {
+      if (!(await this.#isDue(begunAt))) return;
       await view.refresh();
       const endedAt = this.#now();
       signal.throwIfAborted();
@@ -74,9 +86,27 @@ export class RefreshRecentOhlcv implements Job {
     }
   }
 
-  #isDue(now: number): boolean {
+  /** Another process has this turn: what is shown here follows the run before it, which has ended. */
+  async followTurn(): Promise<void> {
+    const last = await this.#deps.findLastRun?.(this.name);
+    if (!last) return;
+    const { refreshed_at: known } = this.#snapshot;
+    if (known !== null && last.finishedAt.getTime() <= Date.parse(known)) return;
+    this.#snapshot =
+      last.error !== null
+        ? { ...this.#snapshot, last_error: last.error }
+        : {
+            refreshed_at: last.finishedAt.toISOString(),
+            // Nobody wrote down how long it took.
+            duration_ms: null,
+            rows: await this.#deps.view.countRows(),
+            last_error: null,
+          };
+  }
+
+  async #isDue(now: number): Promise<boolean> {
     if (this.#begunAt === null || this.#snapshot.last_error !== null || now - this.#begunAt >= MAX_AGE_MS) return true;
-    const writtenAt = this.#deps.lastWriteAt();
-    return writtenAt !== null && writtenAt >= this.#begunAt;
+    const writtenAt = await this.#deps.lastWriteAt();
+    return writtenAt !== null && writtenAt >= this.#begunAt - SKEW_MS;
   }
 }

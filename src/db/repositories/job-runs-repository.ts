@@ -14,13 +14,15 @@ export class JobRunsRepository {
 
   /**
    * Takes a turn of a job, named by the moment for which it was scheduled. Turns older than 30 days are forgotten.
+   * Whoever lost the answer may ask again: a turn that has not ended stays its own.
    *
-   * @returns false where somebody has it already.
+   * @returns false where another replica has it, or it has ended.
    */
   async claim(job: string, turn: Date, replicaId: string): Promise<boolean> {
     const { rows } = await sql`
-      insert into job_runs (job, turn, replica_id) values (${job}, ${turn}, ${replicaId})
-      on conflict (job, turn) do nothing returning true`.execute(this.#kysely);
+      insert into job_runs as taken (job, turn, replica_id) values (${job}, ${turn}, ${replicaId})
+      on conflict (job, turn) do update set replica_id = excluded.replica_id
+      where taken.replica_id = excluded.replica_id and taken.finished_at is null returning true`.execute(this.#kysely);
     if (rows.length === 0) return false;
     await sql`
       delete from job_runs where job = ${job} and turn < ${new Date(turn.getTime() - KEPT_MS)}`.execute(this.#kysely);
@@ -33,5 +35,14 @@ export class JobRunsRepository {
       update job_runs set finished_at = clock_timestamp(), error = ${error} where job = ${job} and turn = ${turn}`.execute(
       this.#kysely,
     );
+  }
+
+  /** The last turn of a job that is over, in whichever replica; null where there is none. */
+  async findLast(job: string): Promise<{ turn: Date; finishedAt: Date; error: string | null } | null> {
+    const { rows } = await sql<{ turn: Date; finished_at: Date; error: string | null }>`
+      select turn, finished_at, error from job_runs
+      where job = ${job} and finished_at is not null order by turn desc limit 1`.execute(this.#kysely);
+    const [row] = rows;
+    return row === undefined ? null : { turn: row.turn, finishedAt: row.finished_at, error: row.error };
   }
 }

@@ -8,7 +8,13 @@ const START = Date.UTC(2024, 0, 1);
 const signal = new AbortController().signal;
 
 function createSetting() {
-  const state = { now: START, refreshes: 0, writtenAt: null as number | null, failure: null as Error | null };
+  const state = {
+    now: START,
+    refreshes: 0,
+    writtenAt: null as number | null,
+    failure: null as Error | null,
+    lastRun: null as { finishedAt: Date; error: string | null } | null,
+  };
   const job = new RefreshRecentOhlcv({
     cron: '*/5 * * * *',
     view: {
@@ -19,7 +25,8 @@ function createSetting() {
       },
       countRows: () => Promise.resolve(504),
     },
-    lastWriteAt: () => state.writtenAt,
+    lastWriteAt: () => Promise.resolve(state.writtenAt),
+    findLastRun: (name) => Promise.resolve(name === 'refresh-recent-ohlcv' ? state.lastRun : null),
     logger: createKeptLog().logger,
     now: () => state.now,
   });
@@ -72,5 +79,41 @@ describe('RefreshRecentOhlcv', () => {
     await job.run(signal);
     assert.equal(state.refreshes, 3);
     assert.equal(job.snapshot().last_error, null);
+  });
+
+  it('misses nothing that another process wrote by a clock that is behind', async () => {
+    const { job, state } = createSetting();
+    await job.run(signal);
+    state.now = START + 300_000;
+    state.writtenAt = START - 50_000;
+    await job.run(signal);
+    assert.equal(state.refreshes, 2);
+    state.now = START + 600_000;
+    await job.run(signal);
+    assert.equal(state.refreshes, 2, 'and does not go on for ever because of it');
+  });
+
+  it('shows what the process that has the turn made of the one before', async () => {
+    const { job, state } = createSetting();
+    await job.followTurn();
+    assert.equal(job.snapshot().refreshed_at, null);
+    state.lastRun = { finishedAt: new Date(START - HOUR), error: null };
+    await job.run(signal);
+    await job.followTurn();
+    assert.equal(job.snapshot().refreshed_at, '2024-01-01T00:00:00.008Z', 'ours is newer');
+    state.lastRun = { finishedAt: new Date(START + HOUR), error: null };
+    await job.followTurn();
+    assert.deepEqual(job.snapshot(), {
+      refreshed_at: '2024-01-01T01:00:00.000Z',
+      duration_ms: null,
+      rows: 504,
+      last_error: null,
+    });
+    state.lastRun = { finishedAt: new Date(START + 2 * HOUR), error: 'canceling statement due to lock timeout' };
+    await job.followTurn();
+    assert.equal(job.snapshot().last_error, 'canceling statement due to lock timeout');
+    state.now = START + 3 * HOUR - 1;
+    await job.run(signal);
+    assert.equal(job.snapshot().last_error, null, 'when its turn comes, it is tried again');
   });
 });
