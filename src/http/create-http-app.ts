@@ -13,11 +13,16 @@ import { answerError, createProblem, RequestError, type FieldFault } from './err
 import type { HealthProbes } from './health.ts';
 import type { HttpApp } from './http-app.ts';
 import { assertRunning } from './phase-gate.ts';
+import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
 import { registerHealthRoutes } from './routes/health.ts';
+import { registerMetricsRoutes, type MetricsPort } from './routes/metrics.ts';
 import { registerMigrationsRoutes, type SchemaPort } from './routes/migrations.ts';
 import { registerOhlcvRoutes, type CandleReader } from './routes/ohlcv.ts';
+import { registerPlanRoutes, type PlanPort } from './routes/plan.ts';
+import { registerQuarantineRoutes, type QuarantineReader } from './routes/quarantine.ts';
 import { registerRecentRoutes, type RecentCandleReader } from './routes/recent.ts';
+import { registerRevisionsRoutes, type RevisionReader } from './routes/revisions.ts';
 import { registerSeriesRoutes, type CoverageReader } from './routes/series.ts';
 
 /** What the data routes read. */
@@ -25,6 +30,9 @@ export interface HttpRepositories {
   readonly ohlcv: CandleReader & CoverageReader;
   readonly futures: FuturesReader;
   readonly recentOhlcv: RecentCandleReader;
+  readonly coverage: LedgerReader;
+  readonly quarantine: QuarantineReader;
+  readonly candleRevisions: RevisionReader;
 }
 
 export interface HttpAppDeps {
@@ -35,10 +43,25 @@ export interface HttpAppDeps {
   readonly probes: HealthProbes;
   readonly repositories: HttpRepositories;
   readonly schema: SchemaPort;
+  /** Answers /v1/plan; without it that path is not there. */
+  readonly plan?: PlanPort;
+  /** Answers /metrics, and is told of each request; without it that path is not there. */
+  readonly metrics?: MetricsPort & RequestObserver;
   /** Aborts when the server stops. */
   readonly signal: AbortSignal;
   /** How long the process has been running. */
   readonly uptimeSeconds?: () => number;
+}
+
+/** Told of each request that was answered. */
+interface RequestObserver {
+  /** `route`: the pattern of the path, null where none answers there. */
+  observeRequest(request: {
+    readonly method: string;
+    readonly route: string | null;
+    readonly status: number;
+    readonly durationMs: number;
+  }): void;
 }
 
 const BODY_LIMIT = 64 * 1024;
@@ -104,6 +127,12 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   });
   app.addHook('onResponse', (request, reply, done) => {
     const { method, id, ip } = request;
+    deps.metrics?.observeRequest({
+      method,
+      route: request.is404 ? null : (request.routeOptions.url ?? null),
+      status: reply.statusCode,
+      durationMs: reply.elapsedTime,
+    });
     const isWarning = reply.statusCode >= 500 && probes.phase() === 'running' && !request.url.startsWith('/health');
     logger[isWarning ? 'warn' : 'debug'](
       {
@@ -120,6 +149,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   });
 
   registerHealthRoutes(app, { version, probes, uptimeSeconds });
+  if (deps.metrics) registerMetricsRoutes(app, { metrics: deps.metrics });
   const auth = new AdminAuth({ token: deps.adminToken });
   registerMigrationsRoutes(app, { auth, schema, probes, logger, signal });
   app.register((data: HttpApp, _options, done) => {
@@ -131,6 +161,10 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes });
     registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes });
     registerFuturesRoutes(data, { futures: repositories.futures });
+    registerCoverageRoutes(data, { coverage: repositories.coverage });
+    registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
+    registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
+    if (deps.plan) registerPlanRoutes(data, { auth, plan: deps.plan, signal });
     done();
   });
   return app;

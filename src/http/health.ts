@@ -1,4 +1,10 @@
 import { summariseSchema, type SchemaStatus, type SchemaSummary } from '../db/migrator/schema-status.ts';
+import {
+  describeCompleteness,
+  listCompletenessShortcomings,
+  type CompletenessHealth,
+  type CompletenessProbes,
+} from './completeness-health.ts';
 
 /** How far the process has come. */
 export type Phase = 'connecting' | 'migrating' | 'verifying' | 'running' | 'stopping';
@@ -58,10 +64,12 @@ export interface HealthProbes {
   /** One entry for each series that is collected or was refused. */
   ingestSeries(): readonly SeriesState[];
   recentOhlcv(): RecentOhlcvHealth;
+  /** How complete the data is; left out where nothing keeps a ledger. */
+  readonly completeness?: CompletenessProbes;
 }
 
 /** The answer of GET /health. */
-export interface HealthDocument {
+export interface HealthDocument extends Partial<CompletenessHealth> {
   readonly status: HealthState;
   readonly phase: Phase;
   readonly phase_detail: string | null;
@@ -103,7 +111,10 @@ export function describeHealth(probes: HealthProbes, { version, uptimeSeconds, n
     ...(failure === null ? [] : [failure]),
     ...(database === 'down' && phase === 'running' ? ['the database does not answer'] : []),
   ];
-  const shortcomings = phase === 'running' ? listShortcomings({ schema, scheduler, ingestState, ingest, recent }) : [];
+  const { completeness } = probes;
+  const isRunning = phase === 'running';
+  const shortcomings = isRunning ? listShortcomings({ schema, scheduler, ingestState, ingest, recent }) : [];
+  if (completeness && isRunning && database === 'up') shortcomings.push(...listCompletenessShortcomings(completeness));
   return {
     status: judge(phase, failure !== null, faults, shortcomings),
     phase,
@@ -116,6 +127,7 @@ export function describeHealth(probes: HealthProbes, { version, uptimeSeconds, n
     components: { database, scheduler, ingest: ingestState },
     ingest,
     recent_ohlcv: recent,
+    ...(completeness ? describeCompleteness(completeness) : {}),
   };
 }
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { COVERAGE_STATES } from '../market/coverage.ts';
+import { FUTURES_FEEDS } from '../market/futures-snapshot.ts';
 import { parseTimeframe } from '../market/timeframe.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import { RequestError } from './errors.ts';
@@ -59,6 +61,95 @@ export const candlesQuery = z.strictObject({ ...rowsParameters, timeframe: parse
 
 /** The query of requests for futures data. */
 export const futuresQuery = z.strictObject(rowsParameters);
+
+const METRICS = ['ohlcv', ...FUTURES_FEEDS] as const;
+
+/** Which series and metrics: all where nothing is named. */
+const keyParameters = {
+  exchange: parsed(parseExchange).optional(),
+  symbol: parsed(parseSymbol).optional(),
+  timeframe: parsed(parseTimeframe).optional(),
+  metric: z.enum(METRICS, { error: `must be one of ${METRICS.join(', ')}` }).optional(),
+};
+const rangeParameters = { since: parsed(parseMoment).optional(), until: parsed(parseMoment).optional() };
+const limit = parsed(parseLimit).default(DEFAULT_LIMIT);
+/** The id of the last row of the page before. */
+const before = text.regex(/^\d{1,18}$/, 'must be the id of a row').optional();
+
+/** The query of requests for sums over the ledger. */
+export const coverageSummaryQuery = z.strictObject(keyParameters);
+
+/** The query of requests for the ledger's missing ranges. `after` is the place that `next` names. */
+export const gapsQuery = z.strictObject({ ...keyParameters, ...rangeParameters, limit, after: text.optional() });
+
+/** The query of requests for the ledger's ranges. */
+export const coverageQuery = gapsQuery.extend({
+  state: z.enum(COVERAGE_STATES, { error: `must be one of ${COVERAGE_STATES.join(', ')}` }).optional(),
+});
+
+/** The query of requests for quarantined rows. */
+export const quarantineQuery = z.strictObject({
+  ...keyParameters,
+  source: z.enum(['rest', 'stream'], { error: 'must be rest or stream' }).optional(),
+  limit,
+  before,
+});
+
+const { exchange, symbol, timeframe } = keyParameters;
+
+/** The query of requests for rewritten candles; since and until are of their opening times. */
+export const revisionsQuery = z.strictObject({
+  exchange,
+  symbol,
+  timeframe,
+  ...rangeParameters,
+  limit,
+  before,
+  numbers: rowsParameters.numbers,
+});
+
+/** The same without the parameters that were not given. */
+export function pickGiven<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** The last moment that has a plain ISO text. */
+const END_OF_TIME = Date.UTC(9999, 11, 31);
+
+/**
+ * The half-open range of a query in which both ends may be open; null where both are.
+ *
+ * @throws RequestError where it would be empty.
+ */
+export function toRange({
+  since,
+  until,
+}: {
+  since?: number | undefined;
+  until?: number | undefined;
+}): TimeRange | null {
+  if (since === undefined && until === undefined) return null;
+  const range = { since: since ?? 0, until: until ?? END_OF_TIME };
+  if (range.since < range.until) return range;
+  throw new RequestError('REQUEST_INVALID', 'The range [since, until) is empty.', {
+    errors: [{ field: 'since', message: 'must lie before until' }],
+  });
+}
+
+/** Path and query of the next page: the same parameters (moments as ISO 8601) with the place where it begins. */
+export function createCursorLink(
+  path: string,
+  query: Readonly<Record<string, string | number | undefined>>,
+  cursor: Readonly<Record<string, string>>,
+): string {
+  const given = Object.entries({ ...query, ...cursor }).flatMap(([name, value]): [string, string][] =>
+    value === undefined
+      ? []
+      : [[name, name === 'since' || name === 'until' ? new Date(value).toISOString() : String(value)]],
+  );
+  return `${path}?${new URLSearchParams(given).toString()}`;
+}
 
 /** What rows are wanted: a range, or (without `since`) the newest ones before `until`. */
 export type Window = { readonly since: null; readonly until: number } | TimeRange;

@@ -6,8 +6,11 @@ import { FUTURES_METRICS, type FuturesMetric, type FuturesSnapshot } from '../ma
 export type Numbers = 'string' | 'float';
 
 /** A candle as it is answered. */
-export interface CandleObject {
+export interface CandleObject extends CandleValues {
   readonly timestamp: string;
+}
+
+interface CandleValues {
   readonly open: string | number;
   readonly high: string | number;
   readonly low: string | number;
@@ -25,8 +28,12 @@ function render(value: Decimal, numbers: Numbers): string | number {
 }
 
 export function toCandleObject(candle: Candle, numbers: Numbers): CandleObject {
+  return { timestamp: new Date(candle.timestamp).toISOString(), ...toCandleValues(candle, numbers) };
+}
+
+/** A candle as it is answered, without its time. */
+export function toCandleValues(candle: Candle, numbers: Numbers): CandleValues {
   return {
-    timestamp: new Date(candle.timestamp).toISOString(),
     open: render(candle.open, numbers),
     high: render(candle.high, numbers),
     low: render(candle.low, numbers),

@@ -58,6 +58,9 @@ function createHeldRows() {
   const repositories: HttpServerDeps['repositories'] = {
     futures: rows.futures,
     recentOhlcv: rows.recentOhlcv,
+    coverage: rows.coverage,
+    quarantine: rows.quarantine,
+    candleRevisions: rows.candleRevisions,
     ohlcv: {
       ...rows.ohlcv,
       listNewest: async (...asking) => {

@@ -2,10 +2,15 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { MigrationError } from '../../../src/errors.ts';
+import type { CandleRevision } from '../../../src/db/repositories/candle-revisions-repository.ts';
+import type { StoredCoverage } from '../../../src/db/repositories/coverage-repository.ts';
+import type { QuarantinedRow } from '../../../src/db/repositories/quarantine-repository.ts';
+import { AppError, MigrationError } from '../../../src/errors.ts';
 import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../../src/http/create-http-app.ts';
+import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
 import type { HealthProbes } from '../../../src/http/health.ts';
 import type { HttpApp } from '../../../src/http/http-app.ts';
+import type { LedgerSnapshot } from '../../../src/http/ledger-totals.ts';
 import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
 import type { SeriesCoverage } from '../../../src/http/routes/series.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../../src/db/migrator/schema-status.ts';
@@ -37,6 +42,10 @@ export function hourlyCandles(count: number): Candle[] {
 export class InMemoryRows implements HttpRepositories {
   readonly candles = new Map<string, { series: Series; rows: readonly Candle[] }>();
   readonly snapshots = new Map<string, readonly FuturesSnapshot[]>();
+  /** Ordered by key and time; newest first; newest first. */
+  ranges: readonly StoredCoverage[] = [];
+  quarantined: readonly QuarantinedRow[] = [];
+  revisions: readonly CandleRevision[] = [];
   isViewPopulated = true;
   /** Thrown by every reader while it is set. */
   fault: Error | null = null;
@@ -83,6 +92,27 @@ export class InMemoryRows implements HttpRepositories {
   readonly recentOhlcv: HttpRepositories['recentOhlcv'] = {
     list: async (series, range, limit) => await this.ohlcv.list(series, range, limit),
     isPopulated: async () => this.isViewPopulated,
+  };
+
+  readonly coverage: HttpRepositories['coverage'] = {
+    listRanges: async ({ states }, { limit, after = '0' }) => {
+      if (!/^\d+$/.test(after)) throw new AppError('CURSOR_INVALID', `${after} is no place`);
+      const start = Number(after);
+      const wanted = this.ranges.filter(({ state }) => states === undefined || states.includes(state));
+      const next = start + limit < wanted.length ? String(start + limit) : null;
+      return { ranges: wanted.slice(start, start + limit), next };
+    },
+    summarize: async () => [],
+  };
+
+  readonly quarantine: HttpRepositories['quarantine'] = {
+    list: async ({ limit, before = '999' }) =>
+      this.quarantined.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
+  };
+
+  readonly candleRevisions: HttpRepositories['candleRevisions'] = {
+    list: async ({ limit, before = '999' }) =>
+      this.revisions.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
   };
 
   readonly futures: HttpRepositories['futures'] = {
@@ -178,6 +208,55 @@ export function createProbes(changes: Partial<HealthProbes> = {}): HealthProbes 
     ingest: () => ({ state: 'running', series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null }),
     ingestSeries: () => [],
     recentOhlcv: () => ({ refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 }),
+    ...changes,
+  };
+}
+
+export const LEDGER: LedgerSnapshot = {
+  as_of: '2026-01-01T00:00:00.000Z',
+  slots: { have: 90, missing: 4, confirmed_empty: 3, refused: 2, out_of_window: 1 },
+  groups: [
+    {
+      exchange: 'binance',
+      timeframe: '1h',
+      metric: 'ohlcv',
+      slots: { have: 90, missing: 4, confirmed_empty: 3, refused: 2, out_of_window: 1 },
+    },
+  ],
+  quarantine: 5,
+  revisions: 6,
+  last_error: null,
+};
+
+/** Probes of a service whose data is complete, with what a test wants otherwise. */
+export function createCompleteness(changes: Partial<CompletenessProbes> = {}): CompletenessProbes {
+  return {
+    ledger: () => LEDGER,
+    exchanges: () => [
+      {
+        exchange: 'binance',
+        block: null,
+        budgets: [{ name: 'spot', limit: 6000, window_seconds: 60, used: 123 }],
+        stream: {
+          state: 'live',
+          subscribed: 3,
+          connections: 1,
+          reconnects: 2,
+          received: 77,
+          last_message_at: '2026-01-01T00:00:00.000Z',
+          last_error: null,
+        },
+      },
+    ],
+    replica: () => ({ id: 'one', host: 'here', alive: 2, markets: 3 }),
+    audit: () => ({
+      at: '2026-01-01T03:17:00.000Z',
+      duration_ms: 1200,
+      differences: 0,
+      repaired: 0,
+      deviations: 0,
+      last_error: null,
+    }),
     ...changes,
   };
 }

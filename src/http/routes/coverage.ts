@@ -1,0 +1,148 @@
+import type {
+  CoverageFilter,
+  CoveragePage,
+  CoverageSummary,
+  StoredCoverage,
+} from '../../db/repositories/coverage-repository.ts';
+import { AppError } from '../../errors.ts';
+import type { CoverageKey } from '../../market/coverage.ts';
+import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
+import { RequestError } from '../errors.ts';
+import type { HttpApp } from '../http-app.ts';
+import { addSlots, type SlotCounts } from '../ledger-totals.ts';
+import { coverageQuery, coverageSummaryQuery, createCursorLink, gapsQuery, pickGiven, toRange } from '../parameters.ts';
+
+/** What the routes need of the ledger. */
+export interface LedgerReader {
+  /** A page of ranges, ordered by key and time; throws AppError CURSOR_INVALID where `after` is none. */
+  listRanges(
+    filter: CoverageFilter,
+    page: { readonly limit: number; readonly after?: string | undefined },
+  ): Promise<CoveragePage>;
+  summarize(filter: Partial<CoverageKey>): Promise<readonly CoverageSummary[]>;
+}
+
+export interface CoverageRoutesDeps {
+  readonly coverage: LedgerReader;
+}
+
+/** A range of the ledger as it is answered. */
+export interface CoverageObject {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  readonly metric: string;
+  readonly since: string;
+  readonly until: string;
+  readonly state: string;
+  /** How many opening times lie in it. */
+  readonly slots: number;
+  /** The evidence: how many answers had nothing, and when the first and the last of them came. */
+  readonly asks: number;
+  readonly first_asked_at: string | null;
+  readonly last_asked_at: string | null;
+  readonly reason: string | null;
+}
+
+/** The ledger's ranges in pages of `limit` that `next` links. */
+interface CoverageAnswer {
+  readonly next: string | null;
+  readonly data: readonly CoverageObject[];
+}
+
+/** What the ledger says of one key in all, as it is answered. */
+interface CoverageSummaryObject extends CoverageKey {
+  readonly since: string;
+  readonly until: string;
+  readonly ranges: number;
+  readonly slots: SlotCounts;
+}
+
+/**
+ * `GET /v1/coverage`: what is known of each stretch of each series and metric. `GET /v1/coverage/summary`: slots by
+ * state, for each key and in total. `GET /v1/gaps`: the stretches that are still missing.
+ */
+export function registerCoverageRoutes(app: HttpApp, { coverage }: CoverageRoutesDeps): void {
+  app.get('/v1/coverage', { schema: { querystring: coverageQuery } }, async ({ query }) => {
+    const { state, ...asked } = query;
+    return await answerRanges(coverage, '/v1/coverage', asked, state === undefined ? {} : { states: [state] }, query);
+  });
+
+  app.get('/v1/gaps', { schema: { querystring: gapsQuery } }, async ({ query }) => {
+    return await answerRanges(coverage, '/v1/gaps', query, { states: ['missing'] }, query);
+  });
+
+  app.get('/v1/coverage/summary', { schema: { querystring: coverageSummaryQuery } }, async ({ query }) => {
+    const summaries = await coverage.summarize(pickGiven(query));
+    return {
+      total: addSlots(summaries.map(({ slots }) => slots)),
+      data: summaries.map(({ key, since, until, ranges, slots }): CoverageSummaryObject => ({
+        ...key,
+        since: new Date(since).toISOString(),
+        until: new Date(until).toISOString(),
+        ranges,
+        slots,
+      })),
+    };
+  });
+}
+
+type GapsQuery = ReturnType<(typeof gapsQuery)['parse']>;
+
+async function answerRanges(
+  coverage: LedgerReader,
+  path: string,
+  { since, until, limit, after, ...key }: GapsQuery,
+  filter: Pick<CoverageFilter, 'states'>,
+  query: GapsQuery,
+): Promise<CoverageAnswer> {
+  const range = toRange({ since, until });
+  try {
+    const page = await coverage.listRanges(
+      { ...pickGiven(key), ...filter, ...(range ? { range } : {}) },
+      { limit, after },
+    );
+    return {
+      next: page.next === null ? null : createCursorLink(path, query, { after: page.next }),
+      data: page.ranges.map(toCoverageObject),
+    };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'CURSOR_INVALID') throw error;
+    const message = 'must be the place that the "next" of a page names';
+    throw new RequestError('REQUEST_INVALID', `after ${message}.`, {
+      errors: [{ field: 'after', message }],
+      cause: error,
+    });
+  }
+}
+
+function toCoverageObject(stored: StoredCoverage): CoverageObject {
+  const { exchange, symbol, timeframe, metric, since, until, state, asks, firstAskedAt, lastAskedAt, reason } = stored;
+  return {
+    exchange,
+    symbol,
+    timeframe,
+    metric,
+    since: new Date(since).toISOString(),
+    until: new Date(until).toISOString(),
+    state,
+    slots: countSlots(stored),
+    asks,
+    first_asked_at: toIso(firstAskedAt),
+    last_asked_at: toIso(lastAskedAt),
+    reason,
+  };
+}
+
+/** 0 where hands have put a timeframe there that is none. */
+function countSlots({ since, until, timeframe }: StoredCoverage): number {
+  try {
+    return Math.ceil((until - since) / timeframeMs(parseTimeframe(timeframe)));
+  } catch {
+    return 0;
+  }
+}
+
+function toIso(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString();
+}

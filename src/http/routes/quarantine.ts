@@ -1,0 +1,49 @@
+import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
+import type { HttpApp } from '../http-app.ts';
+import { createCursorLink, pickGiven, quarantineQuery } from '../parameters.ts';
+
+/** What the route needs of the quarantine. */
+export interface QuarantineReader {
+  /** Newest first; those with an id before `before`. */
+  list(options: {
+    readonly filter: QuarantineFilter;
+    readonly limit: number;
+    readonly before?: string | undefined;
+  }): Promise<readonly QuarantinedRow[]>;
+}
+
+export interface QuarantineRoutesDeps {
+  readonly quarantine: QuarantineReader;
+}
+
+/** `GET /v1/quarantine`: the rows that could not be stored, newest first, in pages of `limit` that `next` links. */
+export function registerQuarantineRoutes(app: HttpApp, { quarantine }: QuarantineRoutesDeps): void {
+  app.get('/v1/quarantine', { schema: { querystring: quarantineQuery } }, async ({ query }) => {
+    const { limit, before, ...filter } = query;
+    const rows = await quarantine.list({ filter: pickGiven(filter), limit: limit + 1, before });
+    const page = rows.slice(0, limit);
+    const last = rows.length > limit ? page.at(-1) : undefined;
+    return {
+      next: last === undefined ? null : createCursorLink('/v1/quarantine', query, { before: last.id }),
+      data: page.map(toQuarantineObject),
+    };
+  });
+}
+
+function toQuarantineObject(row: QuarantinedRow) {
+  const { id, exchange, symbol, timeframe, metric, claimedAt, reason, raw, source, seen } = row;
+  return {
+    id,
+    exchange,
+    symbol,
+    timeframe,
+    metric,
+    claimed_at: claimedAt === null ? null : new Date(claimedAt).toISOString(),
+    reason,
+    raw,
+    source,
+    seen,
+    first_seen_at: new Date(row.firstSeenAt).toISOString(),
+    last_seen_at: new Date(row.lastSeenAt).toISOString(),
+  };
+}

@@ -1,0 +1,50 @@
+import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
+import type { HttpApp } from '../http-app.ts';
+import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../parameters.ts';
+import { toCandleValues, type Numbers } from '../rows.ts';
+
+/** What the route needs of the log of revisions. */
+export interface RevisionReader {
+  /** Newest first; those with an id before `before`. */
+  list(
+    options: RevisionFilter & { readonly limit: number; readonly before?: string | undefined },
+  ): Promise<readonly CandleRevision[]>;
+}
+
+export interface RevisionsRoutesDeps {
+  readonly candleRevisions: RevisionReader;
+}
+
+/**
+ * `GET /v1/revisions`: the stored candles that the exchange told otherwise later, with both values, newest first, in
+ * pages of `limit` that `next` links.
+ */
+export function registerRevisionsRoutes(app: HttpApp, { candleRevisions }: RevisionsRoutesDeps): void {
+  app.get('/v1/revisions', { schema: { querystring: revisionsQuery } }, async ({ query }) => {
+    const { since, until, limit, before, numbers, ...series } = query;
+    const range = toRange({ since, until });
+    const rows = await candleRevisions.list({
+      series: pickGiven(series),
+      ...(range ? { range } : {}),
+      limit: limit + 1,
+      before,
+    });
+    const page = rows.slice(0, limit);
+    const last = rows.length > limit ? page.at(-1) : undefined;
+    return {
+      next: last === undefined ? null : createCursorLink('/v1/revisions', query, { before: last.id }),
+      data: page.map((revision) => toRevisionObject(revision, numbers)),
+    };
+  });
+}
+
+function toRevisionObject({ id, series, changedAt, before, after }: CandleRevision, numbers: Numbers) {
+  return {
+    id,
+    ...series,
+    timestamp: new Date(before.timestamp).toISOString(),
+    changed_at: new Date(changedAt).toISOString(),
+    old: toCandleValues(before, numbers),
+    new: toCandleValues(after, numbers),
+  };
+}

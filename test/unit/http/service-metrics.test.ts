@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
+import { ServiceMetrics } from '../../../src/http/service-metrics.ts';
+import { createCompleteness, createProbes, createTestApp, LEDGER } from './in-memory.ts';
+
+const TOTALS = { requests: 1, failures: 2, read: 3, stored: 4, revised: 5, quarantined: 6, streamed: 7 };
+
+function createMetrics(changes: Partial<CompletenessProbes> = {}, totals = () => TOTALS): ServiceMetrics {
+  const probes = { ...createProbes(), completeness: createCompleteness(changes), ingestTotals: totals };
+  return new ServiceMetrics({ version: '1.2.3', probes });
+}
+
+/** The samples of one metric, `labels value`, sorted. */
+async function samples(metrics: ServiceMetrics, name: string): Promise<string[]> {
+  return (await metrics.render())
+    .split('\n')
+    .filter((line) => line.startsWith(`candlekeep_${name} `) || line.startsWith(`candlekeep_${name}{`))
+    .map((line) => line.slice('candlekeep_'.length + name.length).trim())
+    .toSorted();
+}
+
+describe('ServiceMetrics', () => {
+  it('tells what was stored, revised, quarantined and asked for, and goes on counting', async () => {
+    let { stored } = TOTALS;
+    const metrics = createMetrics({}, () => ({ ...TOTALS, stored }));
+    for (const [name, value] of [
+      ['requests_total', '1'],
+      ['request_failures_total', '2'],
+      ['rows_read_total', '3'],
+      ['rows_stored_total', '4'],
+      ['rows_revised_total', '5'],
+      ['rows_quarantined_total', '6'],
+      ['candles_streamed_total', '7'],
+    ] as const)
+      assert.deepEqual(await samples(metrics, name), [value], name);
+    stored = 10;
+    assert.deepEqual(await samples(metrics, 'rows_stored_total'), ['10']);
+    assert.deepEqual(await samples(metrics, 'build_info'), ['{version="1.2.3"} 1']);
+  });
+
+  it('tells slots by state, allowances, blocks, the stream, leases and the audit', async () => {
+    const metrics = createMetrics();
+    const group = 'exchange="binance",timeframe="1h",metric="ohlcv"';
+    assert.deepEqual(await samples(metrics, 'slots'), [
+      `{${group},state="confirmed_empty"} 3`,
+      `{${group},state="have"} 90`,
+      `{${group},state="missing"} 4`,
+      `{${group},state="out_of_window"} 1`,
+      `{${group},state="refused"} 2`,
+    ]);
+    for (const [name, lines] of [
+      ['budget_used', ['{exchange="binance",allowance="spot"} 123']],
+      ['budget_limit', ['{exchange="binance",allowance="spot"} 6000']],
+      ['budget_window_seconds', ['{exchange="binance",allowance="spot"} 60']],
+      ['stream_live', ['{exchange="binance"} 1']],
+      ['stream_series', ['{exchange="binance"} 3']],
+      ['stream_reconnects_total', ['{exchange="binance"} 2']],
+      ['stream_candles_total', ['{exchange="binance"} 77']],
+      ['leases_held', ['3']],
+      ['replicas_alive', ['2']],
+      ['quarantine_rows', ['5']],
+      ['revisions', ['6']],
+      ['audit_differences', ['0']],
+      ['running', ['1']],
+      ['database_up', ['1']],
+      ['ingest_lag_seconds', ['42']],
+    ] as const)
+      assert.deepEqual(await samples(metrics, name), lines, name);
+  });
+
+  it('forgets what is over, and leaves out what is not known', async () => {
+    let reason = 'banned';
+    const block = () => ({ reason, until: null, message: 'no' });
+    const metrics = createMetrics({
+      exchanges: () => [{ exchange: 'okx', block: block(), budgets: [], stream: null }],
+      ledger: () => ({ ...LEDGER, groups: [], quarantine: null }),
+      replica: () => null,
+    });
+    assert.deepEqual(await samples(metrics, 'exchange_blocked'), [
+      '{exchange="okx",reason="banned"} 1',
+      '{exchange="okx",reason="refused"} 0',
+      '{exchange="okx",reason="throttled"} 0',
+    ]);
+    reason = 'refused';
+    assert.match((await samples(metrics, 'exchange_blocked')).join('\n'), /"banned"} 0\n.*"refused"} 1/);
+    for (const name of ['slots', 'quarantine_rows', 'leases_held', 'budget_used', 'stream_live'])
+      assert.deepEqual(await samples(metrics, name), [], name);
+  });
+
+  it('tells how long jobs ran, and keeps the process metrics beside its own', async () => {
+    const metrics = createMetrics();
+    metrics.observeJob({ job: 'refresh', durationMs: 2000, hasFailed: false });
+    metrics.observeJob({ job: 'refresh', durationMs: 10, hasFailed: true });
+    assert.deepEqual(await samples(metrics, 'job_duration_seconds_count'), [
+      '{job="refresh",outcome="done"} 1',
+      '{job="refresh",outcome="failed"} 1',
+    ]);
+    assert.deepEqual(await samples(metrics, 'job_duration_seconds_sum'), [
+      '{job="refresh",outcome="done"} 2',
+      '{job="refresh",outcome="failed"} 0.01',
+    ]);
+    assert.match(await metrics.render(), /^process_resident_memory_bytes \d/m);
+  });
+
+  it('shares nothing between two services of one process', async () => {
+    const [one, other] = [createMetrics(), createMetrics()];
+    one.observeJob({ job: 'refresh', durationMs: 1, hasFailed: false });
+    assert.deepEqual(await samples(other, 'job_duration_seconds_count'), []);
+  });
+
+  it('is answered at /metrics in every phase, and counts requests by route', async () => {
+    const metrics = createMetrics();
+    const { app } = createTestApp({
+      metrics,
+      probes: createProbes({ phase: () => 'migrating', database: () => 'down' }),
+    });
+    const answer = await app.inject('/metrics');
+    assert.equal(answer.statusCode, 200);
+    assert.match(String(answer.headers['content-type']), /^text\/plain; version=0\.0\.4/);
+    await app.inject('/v1/ohlcv?symbol=BTC/USDT&timeframe=1h');
+    await app.inject('/nowhere/at/all?x=1');
+    assert.deepEqual(await samples(metrics, 'http_request_duration_seconds_count'), [
+      '{method="GET",route="/metrics",status="200"} 1',
+      '{method="GET",route="/v1/ohlcv",status="503"} 1',
+      '{method="GET",route="none",status="404"} 1',
+    ]);
+    const { app: without } = createTestApp();
+    assert.equal((await without.inject('/metrics')).statusCode, 404);
+  });
+});
