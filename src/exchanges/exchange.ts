@@ -49,6 +49,19 @@ export interface FuturesPage {
   readonly answered: TimeRange;
 }
 
+/** What an exchange has of one futures feed. */
+export interface FuturesOffer {
+  /** The most rows of one answer. */
+  readonly limit: number;
+  /** How far back it reaches; null: all of history. */
+  readonly depthMs: number | null;
+  /**
+   * How long the period lasts that a row sums up, from its time on: it is given when that has ended. 0 for a value of a
+   * moment. Where it is not told, as the feed is by its nature.
+   */
+  readonly periodMs?: number;
+}
+
 /** Which of an exchange's allowances a request falls on. */
 export type RequestKind = 'candles' | 'listing' | FuturesFeed;
 
@@ -122,8 +135,8 @@ export interface Exchange {
   readonly id: string;
   /** The most candles that one answer holds. */
   readonly candleLimit: number;
-  /** The futures feeds that it has, with how far back each reaches (null: all of history). Empty: no futures data. */
-  readonly futuresFeeds: ReadonlyMap<FuturesFeed, { readonly limit: number; readonly depthMs: number | null }>;
+  /** The futures feeds that it has. Empty: no futures data. */
+  readonly futuresFeeds: ReadonlyMap<FuturesFeed, FuturesOffer>;
   /** Its live stream of candles, or null where we speak none. */
   readonly candleStream: CandleStream | null;
   /** Every allowance that is counted, for people to see. */

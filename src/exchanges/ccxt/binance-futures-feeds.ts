@@ -1,6 +1,7 @@
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { BinanceInstance } from './ccxt-library.ts';
 import type { FuturesRow } from './futures-page.ts';
+import { readFields } from './futures-row.ts';
 
 /** 30 days less ten minutes, so that the start has not fallen out by the time that the request arrives. */
 const STATISTICS_DEPTH_MS = 30 * 86_400_000 - 10 * 60_000;
@@ -16,7 +17,7 @@ interface FeedQuery {
 export interface BinanceFeed {
   readonly limit: number;
   readonly depthMs: number | null;
-  /** Which allowance its calls are counted against; null: by weight, which ccxt does. */
+  /** Which allowance its calls are counted against; null: by weight. */
   readonly budget: 'statistics' | 'funding' | null;
   /** Rows may be further apart than an hour, so that one answer reaches further than `limit` hours. */
   readonly isSparse: boolean;
@@ -91,10 +92,3 @@ export const BINANCE_FEEDS: Readonly<Record<FuturesFeed, BinanceFeed>> = {
       Array.isArray(raw) && raw.length >= 12 ? { time: raw[0], values: { mark_price: raw[1] } } : undefined,
   },
 };
-
-function readFields(
-  raw: unknown,
-  read: (row: Readonly<Record<string, unknown>>) => FuturesRow,
-): FuturesRow | undefined {
-  return typeof raw === 'object' && raw !== null ? read(raw as Record<string, unknown>) : undefined;
-}

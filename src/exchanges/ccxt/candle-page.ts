@@ -4,6 +4,7 @@ import { compareDecimals, parseDecimal } from '../../market/decimal.ts';
 import { ceilToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { RejectedRow } from '../exchange.ts';
+import { judgeConfirmation } from './candle-confirmation.ts';
 import { IMPLAUSIBLE_TIME, RowTimes } from './row-times.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface CandleAnswer {
   readonly limit: number;
   /** How many fields a row has at least; the first six are opening time, open, high, low, close, volume. */
   readonly fieldCount: number;
+  /** The column in which the exchange says whether the candle is complete, `1` or `0`; none where it does not say. */
+  readonly confirmColumn?: number | null;
   /** The exchange's clock. */
   readonly nowMs: number;
   /** As it came, before any check. */
@@ -32,8 +35,13 @@ export interface CandleAnswer {
 }
 
 export interface ParsedCandles {
-  /** Oldest first, each opening time once. */
+  /** Oldest first, each opening time once, all before `unconfirmedSince`. */
   readonly candles: Candle[];
+  /**
+   * The opening time of the first candle of which the exchange itself says that it is not complete: the answer says
+   * nothing yet from there on. Null where there is none.
+   */
+  readonly unconfirmedSince: number | null;
   readonly rejected: RejectedRow[];
   /** The opening times of all rows that have a plausible one, also outside the range, oldest first. */
   readonly openings: number[];
@@ -58,6 +66,7 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
   const openings: number[] = [];
   const times = new RowTimes({ ...answer, toleranceMs: 0 });
   const accepted = new Map<number, { candle: Candle; raws: unknown[]; isDisputed: boolean }>();
+  let unconfirmedSince: number | null = null;
   for (const raw of rows) {
     const timestamp = readOpening(raw);
     if (timestamp !== null) {
@@ -68,8 +77,12 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
       if (place !== 'inside') continue;
     }
     const read = readCandle(raw, answer);
-    if (typeof read === 'string') {
-      rejected.push({ raw, reason: read, ...(timestamp === null ? {} : { timestamp }) });
+    if (read === 'unconfirmed') {
+      unconfirmedSince = Math.min(unconfirmedSince ?? Infinity, timestamp ?? Infinity);
+      continue;
+    }
+    if ('reason' in read) {
+      rejected.push({ raw, ...read, ...(timestamp === null ? {} : { timestamp }) });
       continue;
     }
     const before = accepted.get(read.timestamp);
@@ -89,8 +102,10 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
     candles: [...accepted.values()]
       .filter(({ isDisputed }) => !isDisputed)
       .map(({ candle }) => candle)
+      .filter(({ timestamp }) => unconfirmedSince === null || timestamp < unconfirmedSince)
       .toSorted((a, b) => a.timestamp - b.timestamp),
     rejected,
+    unconfirmedSince,
     openings: openings.toSorted((a, b) => a - b),
   };
 }
@@ -120,12 +135,13 @@ function readOpening(raw: unknown): number | null {
   return Array.isArray(raw) ? readMilliseconds(raw[0]) : null;
 }
 
-/** The candle, or the reason why the row is none. */
-function readCandle(raw: unknown, { fieldCount, timeframe, nowMs }: CandleAnswer): Candle | string {
-  if (!Array.isArray(raw)) return 'the row is not a list';
-  if (raw.length < fieldCount) return `the row has ${raw.length} fields instead of ${fieldCount}`;
+/** The candle, `unconfirmed` where the exchange says that it is not complete, or the reason why the row is none. */
+function readCandle(raw: unknown, answer: CandleAnswer): Candle | 'unconfirmed' | { readonly reason: string } {
+  const { fieldCount, timeframe, nowMs, confirmColumn = null } = answer;
+  if (!Array.isArray(raw)) return { reason: 'the row is not a list' };
+  if (raw.length < fieldCount) return { reason: `the row has ${raw.length} fields instead of ${fieldCount}` };
   const timestamp = readOpening(raw);
-  if (timestamp === null) return 'the opening time is not a whole number of milliseconds';
+  if (timestamp === null) return { reason: 'the opening time is not a whole number of milliseconds' };
   try {
     const candle = {
       timestamp,
@@ -135,9 +151,13 @@ function readCandle(raw: unknown, { fieldCount, timeframe, nowMs }: CandleAnswer
       close: parseDecimal(raw[4]),
       volume: parseDecimal(raw[5]),
     };
-    return findCandleFault(candle, timeframe, nowMs + CLOCK_TOLERANCE_MS) ?? candle;
+    const reason = findCandleFault(candle, timeframe, nowMs + CLOCK_TOLERANCE_MS);
+    if (reason !== null) return { reason };
+    if (confirmColumn === null) return candle;
+    const word = judgeConfirmation(raw[confirmColumn], timestamp + timeframeMs(timeframe), nowMs);
+    return word === 'complete' ? candle : word;
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    if (error instanceof RangeError) return { reason: error.message };
     throw error;
   }
 }

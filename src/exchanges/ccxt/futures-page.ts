@@ -37,6 +37,11 @@ export interface FuturesAnswer {
   readonly readRow: (raw: unknown) => FuturesRow | undefined;
   /** How long the period lasts that a row sums up, from its time on: a row whose period runs is not final. 0: a moment. */
   readonly periodMs: number;
+  /**
+   * Whether a full page may have been cut at either end, as of an exchange that sends the newest rows first: only what
+   * lies between its rows is believed. Otherwise it is taken to be cut at its end.
+   */
+  readonly mayBeCutAtStart?: boolean;
 }
 
 /**
@@ -79,7 +84,7 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
 }
 
 function findAnswered(answer: FuturesAnswer, rowCount: number, slots: readonly number[]): TimeRange {
-  const { exchange, subject, asked, nowMs, periodMs, limit } = answer;
+  const { exchange, subject, asked, nowMs, periodMs, limit, mayBeCutAtStart = false } = answer;
   const last = slots.reduce((latest, slot) => Math.max(latest, slot), Number.NEGATIVE_INFINITY);
   const isCut = rowCount >= limit;
   if (isCut && slots.length === 0) {
@@ -90,7 +95,9 @@ function findAnswered(answer: FuturesAnswer, rowCount: number, slots: readonly n
   }
   const published = isCut ? Number.NEGATIVE_INFINITY : toSlotAfter(nowMs - PUBLISHING_MS - periodMs);
   const until = Math.min(asked.until, Math.max(published, last + FUTURES_SLOT_MS));
-  if (until > asked.since) return { since: asked.since, until };
+  const first = slots.reduce((earliest, slot) => Math.min(earliest, slot), Number.POSITIVE_INFINITY);
+  const since = isCut && mayBeCutAtStart ? Math.max(asked.since, first) : asked.since;
+  if (until > since) return { since, until };
   throw new ExchangeDataError(exchange, `${exchange} has not published ${subject} yet`);
 }
 

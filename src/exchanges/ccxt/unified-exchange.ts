@@ -1,9 +1,15 @@
-import { ExchangeRejectedError } from '../../errors.ts';
+import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 import type { CandlePage, CandleRequest, Exchange, FuturesPage, FuturesRequest } from '../exchange.ts';
 import { findAnsweredRangeOfUnknown } from './answered-range.ts';
+import { keepConfirmFlag } from './candle-confirmation.ts';
 import { clampCandleRange, parseCandles } from './candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
+import { parseFuturesPage } from './futures-page.ts';
+import { clampFuturesRange } from './futures-range.ts';
 import { keepUndatedRows } from './keep-undated-rows.ts';
+import type { UnifiedFeeds } from './unified-feed.ts';
+import { findUnifiedFeeds } from './unified-futures-feeds.ts';
 
 /** The most that is asked for at once, whatever ccxt says that the exchange allows: a page should not take seconds. */
 const LARGEST_PAGE = 1000;
@@ -11,14 +17,17 @@ const LARGEST_PAGE = 1000;
 const UNKNOWN_LIMIT = 100;
 
 /**
- * Any other exchange that has candles, by ccxt's unified call: no futures data.
+ * Any other exchange that has candles, by ccxt's unified call. Futures data by raw calls, where they were looked into.
  *
  * Prices keep their digits: as strings, and JSON numbers are turned into strings before ccxt reads them. Where ccxt
- * itself computes a column (a few exchanges send no base volume), its arithmetic is what counts.
+ * itself computes a column (a few exchanges send no base volume), its arithmetic is what counts. Where the exchange marks
+ * complete candles, one that is not marked is never given.
  */
 export class UnifiedExchange extends CcxtExchange implements Exchange {
   readonly candleLimit: number;
-  readonly futuresFeeds: Exchange['futuresFeeds'] = new Map();
+  readonly futuresFeeds: Exchange['futuresFeeds'];
+  readonly #feeds: UnifiedFeeds;
+  readonly #confirmColumn: number | null;
 
   constructor(deps: CcxtExchangeDeps) {
     const { client } = deps;
@@ -26,6 +35,11 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       await client.call(async (instance) => (await instance.fetchTime()) as unknown, { subject: 'its time', signal });
     super(deps, client.instance.has['fetchTime'] === true ? askTime : null);
     this.candleLimit = readCandleLimit(client.instance.features);
+    this.#feeds = findUnifiedFeeds(client.id);
+    this.futuresFeeds = new Map(
+      [...this.#feeds].map(([feed, { limit, depthMs, periodMs }]) => [feed, { limit, depthMs, periodMs }]),
+    );
+    this.#confirmColumn = keepConfirmFlag(client.instance);
     keepUndatedRows(client.instance);
   }
 
@@ -43,19 +57,44 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     );
     const nowMs = await this.clock.current(signal);
     const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
-    const { candles, rejected, openings } = parseCandles({
+    const { candles, rejected, openings, unconfirmedSince } = parseCandles({
       ...facts,
       keepsToRange: false,
       limit: this.candleLimit,
       fieldCount: 6,
+      confirmColumn: this.#confirmColumn,
       rows,
     });
-    return { candles, rejected, answered: findAnsweredRangeOfUnknown({ ...facts, openings }, this.candleLimit) };
+    const answered = findAnsweredRangeOfUnknown({ ...facts, openings }, this.candleLimit);
+    return { candles, rejected, answered: this.#endBefore(unconfirmedSince, answered, subject) };
   }
 
-  fetchFutures({ feed }: FuturesRequest): Promise<FuturesPage> {
-    const message = `futures data (${feed}) is not collected from ${this.id}, only from binance`;
-    return Promise.reject(new ExchangeRejectedError(this.id, message, { reason: 'request' }));
+  async fetchFutures({ feed, symbol, range }: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
+    const offer = this.#feeds.get(feed);
+    if (offer === undefined) {
+      const message = `futures data (${feed}) is not collected from ${this.id}`;
+      throw new ExchangeRejectedError(this.id, message, { reason: 'request' });
+    }
+    const { limit, depthMs, reachMs, periodMs, ask, readRow } = offer;
+    const id = await this.markets.findPerpetualId(symbol, signal);
+    const subject = `the ${feed} of ${symbol}`;
+    const askedAt = await this.clock.current(signal);
+    const asked = clampFuturesRange({ exchange: this.id, subject, range, nowMs: askedAt, depthMs, reachMs });
+    if (asked === null) return { snapshots: [], rejected: [], answered: range };
+    const rows = await this.client.call(async (instance) => await ask(instance, { id, asked, limit, nowMs: askedAt }), {
+      subject,
+      signal,
+    });
+    const nowMs = await this.clock.current(signal);
+    const facts = { exchange: this.id, subject, asked, limit, nowMs, rows };
+    return parseFuturesPage({ ...facts, readRow, periodMs, mayBeCutAtStart: true });
+  }
+
+  /** @throws ExchangeDataError where the exchange calls the very first candle incomplete. */
+  #endBefore(unconfirmedSince: number | null, answered: TimeRange, subject: string): TimeRange {
+    const until = Math.min(answered.until, unconfirmedSince ?? answered.until);
+    if (until > answered.since) return { since: answered.since, until };
+    throw new ExchangeDataError(this.id, `${this.id} has not completed ${subject} yet`);
   }
 }
 

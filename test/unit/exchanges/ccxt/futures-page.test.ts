@@ -65,7 +65,7 @@ describe('parseFuturesPage', () => {
     );
     assert.deepEqual(
       rejected.map(({ reason }) => reason.split(' ').slice(-3).join(' ')),
-      ['a full hour', 'a decimal number', 'has another shape', 'number of milliseconds'].map((text) =>
+      ['a full hour', 'a decimal number', 'has another shape', 'has another shape'].map((text) =>
         text.split(' ').slice(-3).join(' '),
       ),
     );
@@ -137,5 +137,24 @@ describe('parseFuturesPage', () => {
     assert.throws(() => parse('open_interest', [], { nowMs: T0 + 60_000 }), /has not published/);
     assert.throws(() => parse('funding_rate', [funding(T0, 'x')], { limit: 1 }), ExchangeDataError);
     assert.throws(() => parse('funding_rate', { code: 0 }), ExchangeDataError);
+  });
+
+  it('believes of a full page only what lies between its rows, where it may be cut at its start too', () => {
+    const { readRow, periodMs } = BINANCE_FEEDS.funding_rate;
+    const read = (limit: number, mayBeCutAtStart: boolean) =>
+      parseFuturesPage({
+        exchange: 'test',
+        subject: 'funding',
+        asked: { since: T0, until: T0 + 20 * HOUR },
+        limit,
+        nowMs: T0 + 100 * HOUR,
+        rows: [funding(T0 + 16 * HOUR), funding(T0 + 8 * HOUR)],
+        readRow,
+        periodMs,
+        mayBeCutAtStart,
+      }).answered;
+    assert.deepEqual(read(2, true), { since: T0 + 8 * HOUR, until: T0 + 17 * HOUR });
+    assert.deepEqual(read(2, false), { since: T0, until: T0 + 17 * HOUR });
+    assert.deepEqual(read(3, true), { since: T0, until: T0 + 20 * HOUR });
   });
 });
