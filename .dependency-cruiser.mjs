@@ -53,6 +53,12 @@ export default {
       to: { path: 'node_modules/ccxt/' },
     },
     {
+      name: 'ws-only-in-streams',
+      severity: 'error',
+      from: { path: '^(src|scripts)/', pathNot: '^src/exchanges/(binance-stream|simulated)/' },
+      to: { path: 'node_modules/(@types/)?ws/' },
+    },
+    {
       name: 'node-cron-only-in-the-scheduler',
       severity: 'error',
       from: { path: '^(src|scripts)/', pathNot: '^src/jobs/scheduler\\.ts$' },

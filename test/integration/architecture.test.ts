@@ -42,6 +42,16 @@ describe('the rules of the house', () => {
     ['src/http/planted.ts', `import '../exchanges/exchange.ts';`, 'http-imports'],
     ['src/http/planted.ts', `import pg from 'pg';\nexport const p = pg;`, 'kysely-and-pg-only-in-db'],
     ['src/ingest/planted.ts', `import ccxt from 'ccxt';\nexport const c = ccxt;`, 'ccxt-only-in-its-adapter'],
+    [
+      'src/exchanges/ccxt/planted.ts',
+      `import { WebSocket } from 'ws';\nexport const w = WebSocket;`,
+      'ws-only-in-streams',
+    ],
+    [
+      'src/exchanges/binance-stream/planted.ts',
+      `import ccxt from 'ccxt';\nexport const c = ccxt;`,
+      'ccxt-only-in-its-adapter',
+    ],
     ['src/jobs/planted.ts', `import cron from 'node-cron';\nexport const c = cron;`, 'node-cron-only-in-the-scheduler'],
   ];
   for (const [path, text, rule] of planted) {

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import { toStreamUrl } from '../../src/exchanges/binance-stream/stream-names.ts';
+import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
 import { findInterval } from '../../src/exchanges/simulated/binance-interval.ts';
 import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
 import { SimulatedExchange } from '../../src/exchanges/simulated/simulated-exchange.ts';
 import { NO_STREAM_FAULTS, type StreamFaults } from '../../src/exchanges/simulated/stream-faults.ts';
 import { DEFAULT_MARKETS, toMarketId } from '../../src/exchanges/simulated/symbol-catalogue.ts';
-import { timeframeMs } from '../../src/market/timeframe.ts';
+import { parseTimeframe, timeframeMs } from '../../src/market/timeframe.ts';
+import { createKeptLog } from '../support/kept-log.ts';
 import { KeptStream, until } from '../support/stream-stage.ts';
 
 const MINUTE = 60_000;
@@ -106,5 +108,37 @@ describe('the live stream of Binance against the simulated exchange', () => {
       const told = kept.gaps.flat().map((series) => toMarketId(series.split(' ')[0]!));
       assert.deepEqual(told.toSorted(), skipped.toSorted());
     });
+  });
+});
+
+describe('the live stream of an exchange as it is created', () => {
+  it('goes to the same origin, with the markets that REST lists', async () => {
+    const simulated = new SimulatedExchange({
+      seed: 'stream',
+      symbols: DEFAULT_MARKETS.slice(0, 2),
+      stream: { intervalMs: 50 },
+    });
+    const { origin } = await simulated.listen();
+    const exchange = await createExchange({ id: 'binance', origin, logger: createKeptLog().logger });
+    const controller = new AbortController();
+    try {
+      const { candleStream } = exchange;
+      assert.ok(candleStream !== null);
+      const timeframe = parseTimeframe('1m');
+      candleStream.subscribe([...SYMBOLS.slice(0, 2), 'NOT/LISTED'].map((symbol) => ({ symbol, timeframe })));
+      const ignore = (): void => undefined;
+      const running = candleStream.run({ onCandle: ignore, onRejected: ignore, onGap: ignore }, controller.signal);
+      await until(() => SYMBOLS.slice(0, 2).every((symbol) => candleStream.isLive(symbol, timeframe)), 'life');
+      await until(() => simulated.streams.pushCount > 4 && candleStream.state().last_message_at !== null, 'pushes');
+      assert.equal(candleStream.isLive('NOT/LISTED', timeframe), false);
+      assert.deepEqual([candleStream.state().state, candleStream.state().subscribed], ['live', 2]);
+      controller.abort(new Error('the test is over'));
+      await running;
+      assert.equal(candleStream.state().connections, 0);
+    } finally {
+      controller.abort();
+      await exchange.close();
+      await simulated.close();
+    }
   });
 });

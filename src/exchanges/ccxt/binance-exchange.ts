@@ -57,6 +57,16 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
     return this.#candleStream;
   }
 
+  /** Its own id of a spot market, such as `BTCUSDT`; null where it lists none. Throws what loading the markets throws. */
+  async findMarketId(symbol: string, signal: AbortSignal): Promise<string | null> {
+    try {
+      return await this.markets.findSpotId(symbol, signal);
+    } catch (error) {
+      if (error instanceof ExchangeRejectedError && error.reason === 'symbol') return null;
+      throw error;
+    }
+  }
+
   async fetchCandles({ symbol, timeframe, range }: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
     this.requireTimeframe(timeframe);
     const asked = clampCandleRange(range, timeframe, this.candleLimit);

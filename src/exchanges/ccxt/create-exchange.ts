@@ -1,8 +1,10 @@
 import { SYSTEM_CLOCK, type Clock } from '../../clock.ts';
 import { ConfigError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { BinanceCandleStream } from '../binance-stream/binance-candle-stream.ts';
+import { toStreamUrl } from '../binance-stream/stream-names.ts';
 import type { Exchange } from '../exchange.ts';
-import { BinanceExchange } from './binance-exchange.ts';
+import { BinanceExchange, type BinanceExchangeDeps } from './binance-exchange.ts';
 import { CcxtClient } from './ccxt-client.ts';
 import { findExchangeFault } from './ccxt-library.ts';
 import { UnifiedExchange } from './unified-exchange.ts';
@@ -46,7 +48,20 @@ export async function createExchange(options: ExchangeOptions): Promise<Exchange
     throw new ConfigError([`the exchange "${id}" has no spot candles, so there is nothing to keep from it`]);
   }
   const deps = { client, logger, clock };
-  return id === 'binance' ? new BinanceExchange({ ...deps, candleStream: null }) : new UnifiedExchange(deps);
+  return id === 'binance' ? createBinance(deps, origin) : new UnifiedExchange(deps);
+}
+
+/** Binance with its live stream, which goes to the same origin and knows the markets and the time by REST. */
+function createBinance(deps: Omit<BinanceExchangeDeps, 'candleStream'>, origin: string | null): BinanceExchange {
+  const candleStream = new BinanceCandleStream({
+    url: toStreamUrl(origin),
+    clock: deps.clock,
+    logger: deps.logger,
+    findMarketId: async (symbol, signal) => await exchange.findMarketId(symbol, signal),
+    exchangeNow: () => exchange.now(),
+  });
+  const exchange: BinanceExchange = new BinanceExchange({ ...deps, candleStream });
+  return exchange;
 }
 
 function readOrigin(id: string, text: string): string {
