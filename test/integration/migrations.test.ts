@@ -102,6 +102,26 @@ for (const lane of lanes) {
       assert.deepEqual(await dumpSchema(database.url), before);
     });
 
+    it('refuses to take a table of somebody else for one of its own, and goes on once it has another name', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      const migrator = migratorFor(database.url);
+      await migrator.upgrade({ to: '0007', actor: 'test' });
+      await execute(
+        database.url,
+        'create table leases (id int, symbol text, exchange text); insert into leases values (7)',
+      );
+      const before = await dumpSchema(database.url);
+      await assert.rejects(migrator.upgrade({ actor: 'test' }), {
+        revision: HEAD,
+        message:
+          /a table "leases" that is not candlekeep's stands in this schema \(it has no replica_id, acquired_at\)/,
+      });
+      assert.deepEqual(await dumpSchema(database.url), before);
+      await execute(database.url, 'alter table leases rename to my_leases');
+      assert.equal((await migrator.upgrade({ actor: 'test' })).version, HEAD);
+      assert.deepEqual(await execute(database.url, 'select id from my_leases'), [{ id: 7 }]);
+    });
+
     it('runs up to a revision, and refuses an unknown one and a way back', async () => {
       await using database = await createTestDatabase({ server: await lane.server() });
       const migrator = migratorFor(database.url);
@@ -125,7 +145,8 @@ for (const lane of lanes) {
       assert.ok(results.every((result) => result.version === HEAD));
       const locks = await execute(
         database.url,
-        `select from pg_locks where locktype = 'advisory' and classid = ${ADVISORY_LOCKS.migration.classId}`,
+        `select from pg_locks where locktype = 'advisory' and classid = ${ADVISORY_LOCKS.migration.classId}
+           and database = (select oid from pg_database where datname = current_database())`,
       );
       assert.equal(locks.length, 0);
     });

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { SchemaMigrator } from '../../src/db/migrator/schema-migrator.ts';
 import { verifyPrivileges, verifySchema } from '../../src/db/migrator/verify-schema.ts';
+import { createRepositories } from '../../src/db/repositories/index.ts';
 import { createLogger } from '../../src/logger.ts';
+import { candleOf, seriesOf } from '../support/candles.ts';
 import { createTestDatabase, execute, testServerUrl, timescaleUrl, withRole } from '../support/postgres.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
 import { START_STATES, type StartState } from '../support/start-states.ts';
@@ -20,6 +22,36 @@ function findState(name: string): StartState {
   const state = START_STATES.find((candidate) => candidate.name === name);
   assert.ok(state, name);
   return state;
+}
+
+/** Does what a service does with the tables of 0008. */
+async function useLedger(url: string): Promise<void> {
+  const kysely = connect(url);
+  try {
+    const { ohlcv, coverage, quarantine, replicas, jobRuns, candleRevisions } = createRepositories(kysely);
+    const series = seriesOf('binance', 'BTC/USDT', '1h');
+    const [first, second] = [0, 3_600_000];
+    await ohlcv.upsertLive([{ series, candles: [candleOf(first)] }]);
+    await ohlcv.upsertLive([{ series, candles: [candleOf(first, ['1', '1', '1', '1', '1'])] }]);
+    assert.equal(await candleRevisions.count(), 1);
+    const key = { ...series, metric: 'ohlcv' } as const;
+    await coverage.survey(key, { since: first, until: 3 * second });
+    await coverage.extend([{ key, range: { since: second, until: 2 * second } }]);
+    await coverage.extend([{ key, range: { since: 2 * second, until: 3 * second } }]);
+    assert.deepEqual(
+      (await coverage.summarize({ symbol: 'BTC/USDT' })).map(({ slots }) => slots.have),
+      [3],
+    );
+    const row = { ...key, claimedAt: null, reason: 'no', raw: '[]', source: 'rest' } as const;
+    await quarantine.add([row]);
+    await quarantine.add([row]);
+    await replicas.beat({ id: 'r', host: 'h', startedAt: 0, lastWriteAt: null, ttlMs: 60_000 });
+    assert.deepEqual(await replicas.claim('r', 'binance', ['BTC/USDT'], 1), ['BTC/USDT']);
+    await replicas.leave('r');
+    assert.equal(await jobRuns.claim('report', new Date(), 'r'), true);
+  } finally {
+    await kysely.destroy();
+  }
 }
 
 const lanes = [
@@ -86,12 +118,16 @@ for (const lane of lanes) {
         await execute(url, `insert into futures_data (symbol, timestamp, mark_price) values ('A/B', now(), 1)`);
         await execute(url, `select refresh_recent_ohlcv()`);
         assert.equal((await execute(url, 'select * from recent_ohlcv')).length, 1);
+        await useLedger(url);
         for (const forbidden of [
           'delete from ohlcv_data',
           'drop table ohlcv_data',
           'select * from predictions',
           'create table x (id int)',
           'truncate futures_data',
+          'delete from candle_revisions',
+          'update candle_revisions set new_close = 1',
+          'truncate coverage',
           'alter table ohlcv_data add x int',
         ])
           await assert.rejects(execute(url, forbidden), { code: '42501' }, forbidden);

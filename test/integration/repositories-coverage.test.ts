@@ -236,6 +236,12 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
       ranges: [missing(11, 12), missing(20, 21)].map((range) => ({ ...KEY, ...range })),
       next: null,
     });
+    // Of one whole key, with a range that begins inside another: found by another way.
+    assert.deepEqual(
+      (await ledger().listRanges({ ...KEY, range: minutes(11, 21) }, { limit: 9 })).ranges,
+      [missing(11, 12), empty(12, 15), missing(20, 21)].map((range) => ({ ...KEY, ...range })),
+    );
+    assert.deepEqual((await ledger().listRanges({ ...KEY, range: minutes(15, 20) }, { limit: 9 })).ranges, []);
     for (const cursor of [
       '',
       'nonsense',

@@ -129,6 +129,11 @@ describeOnEachServer('JobRunsRepository', ({ repositories, query, clear }) => {
     assert.equal(await jobRuns().claim('report', new Date(STARTED + 60_000), 'r'), true);
     assert.equal(await jobRuns().claim('refresh', turn, 'r'), true);
     assert.equal(await jobRuns().claim('report', new Date(STARTED), 'r'), false);
+    // Whoever has it and lost the answer may ask again, until it is over.
+    const again = new Date(STARTED + 60_000);
+    assert.equal(await jobRuns().claim('report', again, 'r'), true);
+    await jobRuns().finish('report', again, null);
+    assert.equal(await jobRuns().claim('report', again, 'r'), false);
   });
 
   it('notes how it ended, and forgets turns of the same job after 30 days', async () => {

@@ -64,19 +64,22 @@ export async function readTouching(
   key: CoverageKey,
   window: TimeRange,
 ): Promise<CoverageRange[]> {
-  const since = new Date(window.since);
   const rows = await kysely
     .selectFrom('coverage')
     .select(RANGE_COLUMNS)
     .where(ofKey(key))
     .where('since', '<=', new Date(window.until))
-    .where(
-      sql<boolean>`since >= coalesce((
-        select since from coverage where ${ofKey(key)} and since < ${since} order by since desc limit 1), ${since})`,
-    )
+    .where(sinceTheOneBefore(key, window.since))
     .orderBy('since')
     .execute();
   return rows.map(fromCoverageRow).filter((range) => range.until >= window.since);
+}
+
+/** That a range of the key begins no earlier than the last one before `since`, which is the first that may reach it. */
+export function sinceTheOneBefore(key: CoverageKey, since: number) {
+  const moment = new Date(since);
+  return sql<boolean>`since >= coalesce((
+    select since from coverage where ${ofKey(key)} and since < ${moment} order by since desc limit 1), ${moment})`;
 }
 
 /** All stored ranges of the key, oldest first. */

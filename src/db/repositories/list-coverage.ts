@@ -4,7 +4,7 @@ import { COVERAGE_STATES, type CoverageKey, type CoverageRange, type CoverageSta
 import type { TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { fromCoverageRow, type CoverageRow } from './coverage-rows.ts';
+import { fromCoverageRow, sinceTheOneBefore, type CoverageRow } from './coverage-rows.ts';
 import { clipCoverage } from './overlay-coverage.ts';
 
 /** What the ledger says of one key in all. */
@@ -83,6 +83,8 @@ export async function listCoverageRanges(
   // A list that holds one state lets the planner use the index of what is missing.
   if (states) conditions.push(sql`state = any (${[...states]}::text[])`);
   if (range) conditions.push(sql`until > ${new Date(range.since)} and since < ${new Date(range.until)}`);
+  // Otherwise all ranges of the key up to there would be read.
+  if (range && isWhole(key)) conditions.push(sinceTheOneBefore(key, range.since));
   if (after !== undefined) {
     const [exchange, symbol, timeframe, metric, since] = readCursor(after);
     conditions.push(
@@ -103,6 +105,10 @@ export async function listCoverageRanges(
     }),
     next: last && rows.length > limit ? writeCursor(last) : null,
   };
+}
+
+function isWhole(key: Partial<CoverageKey>): key is CoverageKey {
+  return KEY_COLUMNS.every((column) => key[column] !== undefined);
 }
 
 function matching(key: Partial<CoverageKey>) {
