@@ -33,10 +33,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const { url, applicationName, maxConnections, statementTimeoutMs, schema, logger } = options;
-  // A database may have settings of its own: with a DateStyle but ISO the driver could not read a timestamp.
+  // A database may have settings of its own: with a DateStyle but ISO the driver could not read a timestamp, and in a
+  // stricter isolation who waited for a lock would not see what the one before it wrote.
   const prepare = (client: pg.ClientBase) =>
     client.query(
-      `select set_config('datestyle', 'ISO', false), set_config('search_path',
+      `select set_config('datestyle', 'ISO', false),
+         set_config('default_transaction_isolation', 'read committed', false), set_config('search_path',
          coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false)`,
       [schema?.() ?? null],
     );

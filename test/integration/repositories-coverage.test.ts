@@ -157,6 +157,53 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     assert.deepEqual(await ledger().list(KEY, minutes(200, 300)), [have(200, 300)]);
   });
 
+  it('lets pages of single series and live batches over all of them commit side by side, rows and ledger as one', async () => {
+    const series = Array.from({ length: 12 }, (_, index) => seriesOf('binance', `S${index}/USDT`, '1m'));
+    const keyOf = (index: number): CoverageKey => ({ ...series[index % 12]!, metric: 'ohlcv' });
+    const bundle = repositories();
+    const page = (index: number, at: number) =>
+      bundle.withTransaction(async (inner) => {
+        await inner.ohlcv.upsert(series[index % 12]!, candlesFrom(T0 + at * MINUTE, MINUTE, 30));
+        await inner.coverage.record(keyOf(index), [have(at, at + 30), missing(at + 30, at + 31)]);
+        const { exchange, symbol, timeframe, metric } = keyOf(index);
+        const row = {
+          exchange,
+          symbol,
+          timeframe,
+          metric,
+          claimedAt: null,
+          reason: 'no',
+          raw: `${at}`,
+          source: 'rest',
+        } as const;
+        await inner.quarantine.add([row, { ...row, symbol: 'shared' }]);
+      });
+    const live = (at: number, isReversed: boolean) =>
+      bundle.withTransaction(async (inner) => {
+        const order = isReversed ? series.toReversed() : series;
+        await inner.ohlcv.upsertLive(
+          order.map((each) => ({ series: each, candles: candlesFrom(T0 + at * MINUTE, MINUTE, 2) })),
+        );
+        await inner.coverage.extend(
+          order.map((each) => ({ key: { ...each, metric: 'ohlcv' }, range: minutes(at, at + 2) })),
+        );
+      });
+    await Promise.all([
+      ...Array.from({ length: 60 }, (_, index) => page(index, (index * 13) % 200)),
+      ...Array.from({ length: 60 }, (_, index) => live((index * 7) % 230, index % 2 === 0)),
+    ]);
+    const range = minutes(0, 300);
+    for (const [index, each] of series.entries()) {
+      const stored = await ledger().list(keyOf(index));
+      const gaps = await bundle.ohlcv.listGaps(each, range);
+      const silentOrMissing = await ledger().survey(keyOf(index), range);
+      // Values differ between writers, so a minute is either stored and known, or neither.
+      assert.deepEqual(stored, overlayCoverage(stored, []));
+      for (const stretch of silentOrMissing.filter(({ state }) => state === 'have'))
+        assert.ok(!gaps.some((gap) => gap.since < stretch.until && stretch.since < gap.until), 'have without rows');
+    }
+  });
+
   it('equals a naive model after random changes', async () => {
     const seed = Number(process.env['COVERAGE_SEED'] ?? Date.now() % 1_000_000);
     const random = randomFrom(seed);

@@ -18,8 +18,8 @@ export interface RepositoryLane {
 
 /**
  * Declares the same tests on plain PostgreSQL and on TimescaleDB, each over a fresh database at head. Without
- * TEST_TIMESCALE_URL the second lane is skipped, and says so. The session's time zone is one with summer time, which
- * must not matter.
+ * TEST_TIMESCALE_URL the second lane is skipped, and says so. The database's time zone is one with summer time, and its
+ * transactions are stricter than ours, which must not matter.
  */
 export function describeOnEachServer(name: string, declare: (lane: RepositoryLane) => void): void {
   for (const kind of ['plain', 'timescale'] as const) {
@@ -31,7 +31,11 @@ export function describeOnEachServer(name: string, declare: (lane: RepositoryLan
       const url = () => database!.url;
       before(async () => {
         database = await createMigratedDatabase(server ? { server } : {});
-        await execute(url(), `alter database "${database.name}" set timezone = 'America/New_York'`);
+        await execute(
+          url(),
+          `alter database "${database.name}" set timezone = 'America/New_York';
+           alter database "${database.name}" set default_transaction_isolation = 'repeatable read'`,
+        );
         const logger = createLogger({ level: 'silent', pretty: false });
         kysely = createKysely(() => createPool({ url: url(), applicationName: 'test', maxConnections: 5, logger }));
       });
