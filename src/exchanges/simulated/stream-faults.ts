@@ -1,13 +1,13 @@
 import type { KlinePush } from './kline-push.ts';
 
-/** What becomes of a connection; times count from its opening, by the exchange's clock. */
+/** What becomes of a connection; times count from its opening, by the exchange's clock. Looked at again and again. */
 export interface ConnectionFate {
   /** The handshake is answered with 503. */
   readonly isRefused?: boolean;
   /** The socket is destroyed without a closing frame. */
-  readonly dropAfterMs?: number;
+  readonly dropAfterMs?: number | undefined;
   /** Nothing is sent any more, no ping and no answer, and the socket stays open. */
-  readonly silentAfterMs?: number;
+  readonly silentAfterMs?: number | undefined;
 }
 
 /** Decides how the WebSocket side misbehaves; for tests. */
