@@ -11,7 +11,7 @@ IN_APP = $(if $(APP_CONTAINER),docker compose exec -T app node,$(NPM_RUN))
 INSTALLED_OR_APP = $(if $(APP_CONTAINER),,$(INSTALLED))
 script = $(if $(APP_CONTAINER),scripts/$(1).ts,$(1) --)
 
-.PHONY: help run demo test status health db-upgrade db-status db-revision fix-prediction-outcomes import export bench
+.PHONY: help run demo test status health db-upgrade db-status db-revision fix-prediction-outcomes import export audit plan bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= w
 
 export: $(INSTALLED) ## write candles as CSV to standard output, or to FILE= (EXCHANGE= SYMBOL= TIMEFRAME=)
 	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"$(if $(FILE), --output "$(FILE)")
+
+audit: $$(INSTALLED_OR_APP) ## hold the completeness ledger against the rows; REPAIR=1 makes it true
+	@$(IN_APP) $(call script,audit) $(if $(REPAIR),--repair) || test $$? -eq 3
+
+plan: $$(INSTALLED_OR_APP) ## what collecting MARKETS, TIMEFRAMES and BACKFILL_DAYS will cost, before it starts
+	@$(IN_APP) $(call script,plan) || test $$? -eq 3
 
 bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import, live, refresh or migrations
 	@$(NPM_RUN) bench -- $(WHAT)

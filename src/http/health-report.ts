@@ -33,8 +33,42 @@ export function reportHealth(health: HealthDocument, url: string): string {
     `  ingest        ${components.ingest}: ${ingest.complete} of ${ingest.series} series complete, ${ingest.behind} behind${lag}`,
     ...(ingest.last_error === null ? [] : [`                last error: ${ingest.last_error}`]),
     `  recent_ohlcv  ${refresh}`,
+    ...reportCompleteness(health),
     ...health.reasons.map((reason) => `  ! ${reason}`),
   ].join('\n');
+}
+
+function reportCompleteness({
+  coverage,
+  quarantine,
+  revisions,
+  exchanges = [],
+  replica,
+  audit,
+}: HealthDocument): string[] {
+  const lines: string[] = [];
+  if (coverage) {
+    const { have, missing, confirmed_empty, refused, out_of_window } = coverage;
+    lines.push(
+      `  coverage      ${have} slots stored, ${missing} missing, ${confirmed_empty} confirmed empty, ${refused} refused, ${out_of_window} out of window`,
+      `                ${quarantine ?? 0} rows in quarantine, ${revisions ?? 0} candles rewritten`,
+    );
+  }
+  for (const { exchange, block, budgets, stream } of exchanges) {
+    const parts = budgets.map(
+      ({ name, used, limit, window_seconds }) => `${name} ${used} of ${limit} per ${window_seconds} s`,
+    );
+    if (stream) parts.push(`stream ${stream.state} with ${stream.subscribed} series`);
+    if (block) parts.push(`${block.reason} until ${block.until ?? 'somebody acts'}`);
+    if (parts.length > 0) lines.push(`  exchange      ${exchange}: ${parts.join(', ')}`);
+  }
+  if (replica && replica.alive !== null)
+    lines.push(`  replica       one of ${replica.alive}, collects ${replica.markets ?? 0} markets`);
+  if (audit && audit.at !== null)
+    lines.push(
+      `  audit         at ${audit.at}: ${audit.differences ?? 0} differences, ${audit.repaired ?? 0} put right, ${audit.deviations ?? 0} values that contradict each other`,
+    );
+  return lines;
 }
 
 function reportSchema(schema: HealthDocument['schema']): string[] {

@@ -19,7 +19,7 @@ export function describePlan(plan: PlanAnswer): string {
     if (exchange.minutes === null) lines.push('  how long its allowance lasts is not known: the requests are paced');
   }
   const { requests, minutes, rows, bytes } = plan.total;
-  const time = minutes === null ? '' : `, about ${formatMinutes(minutes)}`;
+  const time = minutes === null ? '' : `, ${formatMinutes(minutes)}`;
   lines.push('', `At most ${count(requests)} requests${time}, ${count(rows)} rows, ${formatBytes(bytes)}.`);
   if (requests > 0) lines.push('Markets listed later than the first day cost less.');
   return [...lines, ...plan.left_out.map((reason) => `! ${reason}`)].join('\n');
@@ -36,8 +36,8 @@ function formatDay(iso: string): string {
 function formatMinutes(minutes: number): string {
   if (minutes === 0) return 'no time';
   if (minutes < 1) return 'less than a minute';
-  if (minutes < 120) return `${Math.round(minutes)} min`;
-  return minutes < 2880 ? `${(minutes / 60).toFixed(1)} h` : `${(minutes / 1440).toFixed(1)} days`;
+  if (minutes < 120) return `about ${Math.round(minutes)} min`;
+  return minutes < 2880 ? `about ${(minutes / 60).toFixed(1)} h` : `about ${(minutes / 1440).toFixed(1)} days`;
 }
 
 function formatBytes(bytes: number): string {

@@ -72,7 +72,7 @@ export interface BackfillPlan {
 }
 
 /** History may use this part of an allowance; the rest is kept for the live tail and for others at our address. */
-export const HISTORY_SHARE = 0.75;
+export const HISTORY_SHARE = 0.7;
 
 /** Most contracts settle their funding every eight hours. */
 const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { describeHealth } from '../../../src/http/health.ts';
 import { formatDuration, isHealthDocument, reportHealth, reportSeries } from '../../../src/http/health-report.ts';
 import { serviceUrl } from '../../../src/http/service-client.ts';
-import { AT_HEAD, createProbes } from './in-memory.ts';
+import { AT_HEAD, createCompleteness, createProbes } from './in-memory.ts';
 
 const FACTS = { version: '1.2.3', uptimeSeconds: 7500, now: new Date('2026-11-22T07:00:00Z') };
 const URL = 'http://127.0.0.1:8000';
@@ -22,6 +22,26 @@ describe('reportHealth', () => {
         '  recent_ohlcv  504 rows, refreshed at 2026-01-01T00:00:00.000Z in 8 ms',
       ].join('\n'),
     );
+  });
+
+  it('tells how complete the data is, and what each exchange allows', () => {
+    const lines = (changes: Parameters<typeof createCompleteness>[0]) =>
+      reportHealth(describeHealth(createProbes({ completeness: createCompleteness(changes) }), FACTS), URL)
+        .split('\n')
+        .slice(7);
+    assert.deepEqual(lines({}), [
+      '  coverage      90 slots stored, 4 missing, 3 confirmed empty, 2 refused, 1 out of window',
+      '                5 rows in quarantine, 6 candles rewritten',
+      '  exchange      binance: spot 123 of 6000 per 60 s, stream live with 3 series',
+      '  replica       one of 2, collects 3 markets',
+      '  audit         at 2026-01-01T03:17:00.000Z: 0 differences, 0 put right, 0 values that contradict each other',
+    ]);
+    const block = { reason: 'banned', until: '2026-11-22T07:10:00.000Z', message: 'too many requests' };
+    const banned = lines({
+      exchanges: () => [{ exchange: 'okx', block, budgets: [], stream: null }],
+      replica: () => null,
+    });
+    assert.ok(banned.includes('  exchange      okx: banned until 2026-11-22T07:10:00.000Z'), banned.join('\n'));
   });
 
   it('tells what is deferred with its remedy, what failed, and why it is not healthy', () => {

@@ -46,17 +46,17 @@ describe('planBackfill', () => {
     const minutes = { timeframe: '1m', missing: [{ since: SINCE, until: SINCE + 500 * DAY }] };
     const keys = ['BTC/USDT', 'ETH/USDT'].map((symbol) => key('ohlcv', [], { symbol, ...minutes }));
     const { total, exchanges } = plan(keys);
-    // 720,000 minutes are 720 pages of weight 2, twice: 2880 of 4500 a minute.
+    // 720,000 minutes are 720 pages of weight 2, twice: 2880 of 4200 a minute.
     assert.deepEqual(total, {
       series: 2,
       slots: 1_440_000,
       requests: 1440,
-      minutes: 0.6,
+      minutes: 0.7,
       rows: 1_440_000,
       bytes: 288_000_000,
     });
     assert.deepEqual(exchanges[0]?.allowances, [
-      { name: 'spot', limit: 6000, window_seconds: 60, weight: 2880, minutes: 0.6 },
+      { name: 'spot', limit: 6000, window_seconds: 60, weight: 2880, minutes: 0.7 },
     ]);
     assert.deepEqual(exchanges[0].lines, [
       { metric: 'ohlcv', timeframe: '1m', series: 2, slots: 1_440_000, requests: 1440 },
@@ -84,14 +84,14 @@ describe('planBackfill', () => {
       binance?.allowances.map(({ name, weight, minutes }) => [name, weight, minutes]),
       [
         ['futures', 1200, 0.7],
-        ['statistics', 600, 4],
-        ['funding', 300, 4],
+        ['statistics', 600, 4.3],
+        ['funding', 300, 4.3],
       ],
     );
-    assert.equal(binance.minutes, 4);
-    const slow: PlannedExchange = { ...BINANCE, id: 'slow', budgets: [{ name: 'all', limit: 60, windowMs: 60_000 }] };
+    assert.equal(binance.minutes, 4.3);
+    const slow: PlannedExchange = { ...BINANCE, id: 'slow', budgets: [{ name: 'all', limit: 100, windowMs: 60_000 }] };
     const both = plan(
-      [...keys, key('ohlcv', [{ since: SINCE, until: SINCE + 450_000 * HOUR }], { exchange: 'slow' })],
+      [...keys, key('ohlcv', [{ since: SINCE, until: SINCE + 700_000 * HOUR }], { exchange: 'slow' })],
       {
         exchanges: [BINANCE, slow],
       },
