@@ -7,7 +7,10 @@ export interface BelievedStretchesDeps {
   readonly logger: Logger;
 }
 
-/** The long stretches of one source that a second answer confirmed as empty, since the start: counted and logged. */
+/** Real gaps are minutes long: an hour of them is worth a line. */
+const LONG_SLOTS = 60;
+
+/** The stretches of one source that a second answer confirmed as empty, since the start: long ones are logged. */
 export class BelievedStretches {
   readonly #deps: BelievedStretchesDeps;
   #slots = 0;
@@ -20,6 +23,7 @@ export class BelievedStretches {
     const { fields, stepMs, logger } = this.#deps;
     for (const { since, until } of stretches) {
       const slots = (until - since) / stepMs;
+      if (slots < LONG_SLOTS) continue;
       this.#slots += slots;
       const told = { since: new Date(since).toISOString(), until: new Date(until).toISOString(), slots };
       logger.warn(

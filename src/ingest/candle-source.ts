@@ -1,44 +1,50 @@
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
+import type { CoverageKey } from '../market/coverage.ts';
 import type { Series } from '../market/instrument.ts';
 import { intersectRanges, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../market/timeframe.ts';
-import type { IngestStores } from './ports.ts';
+import { candleKey, type CandleChange } from './ports.ts';
 import { findUncovered, intersectLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
 
 export interface CandleSourceDeps {
   readonly series: Series;
   readonly exchange: Exchange;
-  readonly store: IngestStores['ohlcv'];
   readonly logger: Logger;
   /** 0 to 1; spreads the live requests of many series over a second. */
   readonly jitter: number;
 }
 
 const LOGGED_CHANGES = 5;
+/** What the live stream did not bring by then is late. */
+const STREAM_PATIENCE_MS = 3_000;
 /** Finest first. A thousand weeks are nineteen years: one request tells when a market was listed. */
 const COARSE_TIMEFRAMES = ['1h', '1d', '1w'].map(parseTimeframe);
 
 /** The closed candles of one series. */
 export class CandleSource implements Source {
+  readonly key: CoverageKey;
   readonly fields: Readonly<Record<string, string>>;
+  readonly kind = 'candles';
   readonly stepMs: number;
   readonly pageSlots: number;
   readonly rereadSlots = 3;
+  readonly settleMs = 600_000;
   readonly patienceMs = 120_000;
-  readonly delayMs: number;
   readonly leadMs = 0;
-  readonly urgency = { tail: 0, history: 2 };
   readonly aheadSlots = 1;
+  readonly depthMs = null;
   readonly isProbed: boolean;
   readonly #deps: CandleSourceDeps;
+  readonly #spreadMs: number;
   readonly #coarse: readonly Timeframe[];
 
   constructor(deps: CandleSourceDeps) {
     const { exchange, symbol, timeframe } = deps.series;
     this.#deps = deps;
+    this.key = candleKey(deps.series);
     this.fields = { exchange, symbol, timeframe };
     this.stepMs = timeframeMs(timeframe);
     this.pageSlots = deps.exchange.candleLimit;
@@ -46,7 +52,13 @@ export class CandleSource implements Source {
       (coarse) => timeframeMs(coarse) > this.stepMs && deps.exchange.hasTimeframe(coarse),
     );
     this.isProbed = this.#coarse.length > 0;
-    this.delayMs = 1_000 + 1_000 * deps.jitter;
+    this.#spreadMs = 1_000 * deps.jitter;
+  }
+
+  delayMs(): number {
+    const { exchange, series } = this.#deps;
+    const isStreamed = exchange.candleStream?.isLive(series.symbol, series.timeframe) ?? false;
+    return (isStreamed ? STREAM_PATIENCE_MS : 1_000) + this.#spreadMs;
   }
 
   sinceAt(windowSince: number): number {
@@ -57,13 +69,8 @@ export class CandleSource implements Source {
     return floorToTimeframe(nowMs, this.#deps.series.timeframe);
   }
 
-  async findLatest(): Promise<number | null> {
-    const latest = await this.#deps.store.findLatest(this.#deps.series);
-    return latest?.timestamp ?? null;
-  }
-
-  listGaps(range: TimeRange): Promise<TimeRange[]> {
-    return this.#deps.store.listGaps(this.#deps.series, range);
+  keptSince(): number {
+    return -Infinity;
   }
 
   /**
@@ -72,7 +79,7 @@ export class CandleSource implements Source {
    * trades are not believed (who made the candles may have left out a partial one), nor is an answer without any
    * candle, or with refused rows.
    */
-  async fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence> {
+  async fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence[]> {
     const { exchange, series } = this.#deps;
     for (const timeframe of this.#coarse) {
       const whole = widen(range, timeframe, exchange.candleLimit) ?? (timeframe === this.#coarse.at(-1) ? range : null);
@@ -82,31 +89,57 @@ export class CandleSource implements Source {
       const first = page.candles[0];
       if (!answered || !first || page.rejected.length > 0) continue;
       const lengthMs = timeframeMs(timeframe);
-      const firstTradedAt = page.answered.since <= range.since ? first.timestamp : null;
+      const firstTradedAt = page.answered.since <= range.since ? first.timestamp : -Infinity;
       const believed = page.candles.map(({ timestamp }) => timestamp - lengthMs);
-      return { ranges: intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered]), firstTradedAt };
+      return intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered])
+        .map((silent) => this.#toSlots(silent))
+        .filter(({ since, until }) => since < until)
+        .map((silent) => ({
+          range: silent,
+          reason:
+            silent.until <= firstTradedAt
+              ? `nothing was traded before ${new Date(firstTradedAt).toISOString()}`
+              : `no candle of ${timeframe} covers it`,
+        }));
     }
-    return { ranges: [], firstTradedAt: null };
+    return [];
   }
 
   async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {
-    const { exchange, series, store, logger } = this.#deps;
+    const { exchange, series } = this.#deps;
     const { symbol, timeframe } = series;
     const page = await exchange.fetchCandles({ symbol, timeframe, range }, signal);
+    const slots = page.candles.map(({ timestamp }) => timestamp);
     return {
-      slots: page.candles.map(({ timestamp }) => timestamp),
+      slots,
       rejected: page.rejected,
       answered: page.answered,
-      store: async (until) => {
+      findHoles: (within) => findUncovered(within, slots, this.stepMs),
+      store: async ({ ohlcv }, until) => {
         const closed = page.candles.filter(({ timestamp }) => timestamp < until);
-        if (closed.length === 0) return 0;
-        const { inserted, updated, changes } = await store.upsert(series, closed);
-        for (const { before, after } of changes.slice(0, LOGGED_CHANGES))
-          logger.warn({ ...this.fields, before, after, updated }, 'the exchange rewrote a closed candle');
-        return inserted + updated;
+        if (closed.length === 0) return { inserted: 0, updated: 0 };
+        const { inserted, updated, changes } = await ohlcv.upsert(series, closed);
+        logChanges(this.#deps.logger, this.fields, changes);
+        return { inserted, updated };
       },
     };
   }
+
+  /** The whole slots in a range. */
+  #toSlots({ since, until }: TimeRange): TimeRange {
+    const { timeframe } = this.#deps.series;
+    return { since: ceilToTimeframe(since, timeframe), until: floorToTimeframe(until, timeframe) };
+  }
+}
+
+/** Tells of candles that the exchange tells otherwise now. */
+export function logChanges(
+  logger: Logger,
+  fields: Readonly<Record<string, string>>,
+  changes: readonly CandleChange[],
+): void {
+  for (const { before, after } of changes.slice(0, LOGGED_CHANGES))
+    logger.warn({ ...fields, before, after, updated: changes.length }, 'the exchange rewrote a closed candle');
 }
 
 /**

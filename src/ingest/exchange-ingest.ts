@@ -1,18 +1,21 @@
+import type { Clock } from '../clock.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
 import type { FuturesFeed } from '../market/futures-snapshot.ts';
-import { isWildcard, type Instrument, type MarketPattern } from '../market/instrument.ts';
+import type { Instrument, MarketPattern } from '../market/instrument.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import { CandleSource } from './candle-source.ts';
-import type { Clock } from '../clock.ts';
+import type { Chore } from './chores.ts';
 import { Collector } from './collector.ts';
 import type { DatabaseGate } from './database-gate.ts';
 import { ExchangeGate } from './exchange-gate.ts';
-import { ExchangeWorker, type Chore } from './exchange-worker.ts';
+import { ExchangeWorker } from './exchange-worker.ts';
 import { FuturesSource } from './futures-source.ts';
-import type { SeriesState } from './ingest-state.ts';
-import type { IngestStores } from './ports.ts';
-import { resolveMarkets } from './resolve-markets.ts';
+import type { ExchangeState, SeriesState } from './ingest-state.ts';
+import { LiveIngest } from './live-ingest.ts';
+import { describeAbsent, MarketWatch } from './market-watch.ts';
+import type { IngestStores, MarketShares } from './ports.ts';
+import type { AnswerTally } from './source-ledger.ts';
 import type { Source } from './source.ts';
 
 export interface ExchangeIngestDeps {
@@ -20,38 +23,39 @@ export interface ExchangeIngestDeps {
   readonly patterns: readonly MarketPattern[];
   readonly timeframes: readonly Timeframe[];
   readonly collectsFutures: boolean;
+  readonly confirmEmptyAfterMs: number;
   /** The oldest moment to keep, by the exchange's clock. */
   readonly windowSince: (exchangeNowMs: number) => number;
   readonly stores: IngestStores;
+  readonly shares: MarketShares;
   readonly database: DatabaseGate;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
-  readonly onAnswer: (answer: { readonly rows: number; readonly written: number }) => void;
+  readonly onAnswer: (tally: AnswerTally) => void;
+  readonly onStreamed: (tally: AnswerTally) => void;
+  readonly onStep: (isAnswered: boolean) => void;
 }
 
 const CLOCK_EVERY_MS = 5 * 60_000;
-const MARKETS_EVERY_MS = 3_600_000;
 
 /** Everything that is collected from one exchange: its clock, its markets, and a collector for each series and feed. */
 export class ExchangeIngest {
   readonly gate: ExchangeGate;
   readonly worker: ExchangeWorker;
   readonly #deps: ExchangeIngestDeps;
+  readonly #live: LiveIngest | null;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
+  #collectors: readonly Collector[] = [];
+  readonly #markets: MarketWatch;
   #uncollected: readonly SeriesState[];
-  #unmatched: readonly string[] = [];
 
   constructor(deps: ExchangeIngestDeps) {
-    const { exchange, logger, clock, database } = deps;
+    const { exchange, logger, clock, database, onStep } = deps;
     this.#deps = deps;
-    // Until the exchange has said what it lists, the series that were named count as being on their way.
-    this.#uncollected = deps.patterns
-      .filter((pattern) => pattern.exchange === exchange.id && !isWildcard(pattern))
-      .flatMap(({ symbol }) =>
-        deps.timeframes.map((timeframe) => describeAbsent(exchange.id, symbol, timeframe, null)),
-      );
+    this.#markets = new MarketWatch(deps);
+    this.#uncollected = this.#markets.expected;
     this.gate = new ExchangeGate({ exchange: exchange.id, logger, clock });
     this.worker = new ExchangeWorker({
       exchange,
@@ -60,8 +64,10 @@ export class ExchangeIngest {
       clock,
       logger,
       chores: this.#createChores(),
-      collectors: () => [...this.#series.values(), ...this.#feeds.values()],
+      collectors: () => this.#collectors,
+      onStep,
     });
+    this.#live = this.#createLive();
   }
 
   /** The collectors of candles. */
@@ -81,7 +87,62 @@ export class ExchangeIngest {
 
   /** Why nothing is collected for a wildcard of MARKETS, or null. */
   get lastError(): string | null {
-    return this.#unmatched[0] ?? null;
+    return this.#markets.unmatched[0] ?? null;
+  }
+
+  describe(): ExchangeState {
+    const { exchange } = this.#deps;
+    const block = exchange.block();
+    return {
+      exchange: exchange.id,
+      state: this.gate.state,
+      block: block && { ...block, until: block.until === null ? null : new Date(block.until).toISOString() },
+      budgets: exchange
+        .budgets()
+        .map(({ name, limit, windowMs, used }) => ({ name, limit, window_seconds: windowMs / 1000, used })),
+      stream: exchange.candleStream?.state() ?? null,
+      series: this.#series.size,
+      last_error: this.gate.lastError ?? this.worker.lastError ?? this.lastError,
+    };
+  }
+
+  /**
+   * Collects until the signal aborts.
+   *
+   * @throws what no exchange and no database can cause: a programming error.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const failing = new AbortController();
+    const inner = AbortSignal.any([signal, failing.signal]);
+    const unsubscribe = this.#deps.shares.onChange(() => this.#align());
+    const loops = [this.worker.run(inner), ...(this.#live ? [this.#live.run(inner)] : [])];
+    try {
+      await Promise.all(loops);
+    } finally {
+      unsubscribe();
+      failing.abort();
+      await Promise.allSettled(loops);
+    }
+  }
+
+  #createLive(): LiveIngest | null {
+    const { exchange, stores, database, clock, logger, onStreamed } = this.#deps;
+    if (!exchange.candleStream) return null;
+    return new LiveIngest({
+      exchangeId: exchange.id,
+      stream: exchange.candleStream,
+      stores,
+      database,
+      clock,
+      now: () => this.#now(),
+      logger,
+      findCollector: (symbol, timeframe) => this.#series.get(`${symbol} ${timeframe}`) ?? null,
+      onBatch: (tally) => {
+        onStreamed(tally);
+        this.worker.wake();
+      },
+      onGap: () => this.worker.wake(),
+    });
   }
 
   #createChores(): Chore[] {
@@ -89,92 +150,104 @@ export class ExchangeIngest {
     return [
       {
         name: 'clock',
-        everyMs: CLOCK_EVERY_MS,
+        everyMs: () => CLOCK_EVERY_MS,
         run: async (signal) => {
           await exchange.fetchTime(signal);
         },
       },
       {
         name: 'markets',
-        everyMs: MARKETS_EVERY_MS,
+        everyMs: () => this.#markets.nextLookMs(),
         run: async (signal) => this.#take(await exchange.fetchInstruments(signal)),
       },
     ];
   }
 
-  /** Brings the collectors in line with what the exchange lists now: new markets join, others end. */
+  /** Takes over what the exchange lists now: new markets join, others end. */
   #take(instruments: readonly Instrument[]): void {
-    const { exchange, patterns, timeframes, collectsFutures, logger } = this.#deps;
-    const { instruments: wanted, unknown, unmatched } = resolveMarkets(exchange.id, patterns, instruments);
-    const refusals = unknown.flatMap(({ symbol, reason }) =>
-      timeframes.map((timeframe) => describeAbsent(exchange.id, symbol, timeframe, reason)),
+    const { exchange, shares } = this.#deps;
+    this.#markets.take(instruments);
+    shares.want(
+      exchange.id,
+      this.#markets.listed.map(({ symbol }) => symbol),
     );
+    this.#align();
+  }
+
+  /** Brings the collectors in line with what is listed and ours. */
+  #align(): void {
+    const { exchange, collectsFutures, shares } = this.#deps;
+    const held = shares.held(exchange.id);
+    const { offered } = this.#markets;
     const [series, feeds] = [new Set<string>(), new Set<string>()];
-    for (const { symbol, hasPerpetual } of wanted) {
-      for (const timeframe of timeframes) {
-        if (exchange.hasTimeframe(timeframe)) this.#ensureSeries(symbol, timeframe, series);
-        else
-          refusals.push(describeAbsent(exchange.id, symbol, timeframe, `${exchange.id} has no timeframe ${timeframe}`));
+    const streamed: { symbol: string; timeframe: Timeframe }[] = [];
+    for (const { symbol, hasPerpetual } of this.#markets.listed) {
+      if (!held?.has(symbol)) continue;
+      for (const timeframe of offered) {
+        this.#ensureSeries(symbol, timeframe, series);
+        streamed.push({ symbol, timeframe });
       }
       if (collectsFutures && hasPerpetual)
         for (const feed of exchange.futuresFeeds.keys()) this.#ensureFeed(symbol, feed, feeds);
     }
-    for (const [collectors, kept] of [
-      [this.#series, series],
-      [this.#feeds, feeds],
-    ] as const) {
-      for (const [key, collector] of collectors) {
-        if (kept.has(key)) continue;
-        collectors.delete(key);
-        logger.debug(collector.source.fields, 'a market is no longer listed; its collection ends');
-      }
+    this.#end(this.#series, series);
+    this.#end(this.#feeds, feeds);
+    this.#collectors = [...this.#series.values(), ...this.#feeds.values()];
+    const waiting = held
+      ? []
+      : this.#markets.listed.flatMap(({ symbol }) =>
+          offered.map((timeframe) => describeAbsent(exchange.id, symbol, timeframe, null)),
+        );
+    this.#uncollected = [...this.#markets.refusals, ...waiting];
+    exchange.candleStream?.subscribe(streamed);
+    this.worker.wake();
+  }
+
+  #end(collectors: Map<string, Collector>, kept: ReadonlySet<string>): void {
+    for (const [key, collector] of collectors) {
+      if (kept.has(key)) continue;
+      collectors.delete(key);
+      collector.ledger.end();
+      this.#deps.logger.debug(
+        collector.source.fields,
+        'a market is not listed or not ours any more; its collection ends',
+      );
     }
-    const known = new Set(this.#uncollected.map(({ last_error }) => last_error));
-    for (const reason of new Set(refusals.map(({ last_error }) => last_error)))
-      if (!known.has(reason))
-        logger.warn({ exchange: exchange.id, reason }, 'a market or timeframe cannot be collected');
-    this.#uncollected = refusals;
-    for (const reason of unmatched)
-      if (!this.#unmatched.includes(reason))
-        logger.warn({ exchange: exchange.id, reason }, 'a wildcard takes no market');
-    this.#unmatched = unmatched;
   }
 
   #ensureSeries(symbol: string, timeframe: Timeframe, kept: Set<string>): void {
-    const { exchange, stores, logger, random } = this.#deps;
+    const { exchange, logger, random } = this.#deps;
     const key = `${symbol} ${timeframe}`;
     kept.add(key);
     if (this.#series.has(key)) return;
     const series = { exchange: exchange.id, symbol, timeframe };
-    const source = new CandleSource({ series, exchange, store: stores.ohlcv, logger, jitter: random() });
-    this.#series.set(key, this.#createCollector(source));
+    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, logger, jitter: random() })));
   }
 
   #ensureFeed(symbol: string, feed: FuturesFeed, kept: Set<string>): void {
-    const { exchange, stores, random } = this.#deps;
+    const { exchange, random } = this.#deps;
     const key = `${symbol} ${feed}`;
     kept.add(key);
     if (this.#feeds.has(key)) return;
-    const source = new FuturesSource({ symbol, feed, exchange, store: stores.futures, jitter: random() });
-    this.#feeds.set(key, this.#createCollector(source));
+    this.#feeds.set(key, this.#createCollector(new FuturesSource({ symbol, feed, exchange, jitter: random() })));
   }
 
   #createCollector(source: Source): Collector {
-    const { exchange, database, logger, clock, windowSince, onAnswer } = this.#deps;
-    const now = (): number => exchange.now() ?? clock.now();
-    return new Collector({ source, database, logger, now, windowSince: windowSince(now()), onAnswer });
+    const { database, stores, logger, windowSince, confirmEmptyAfterMs, onAnswer } = this.#deps;
+    const now = () => this.#now();
+    return new Collector({
+      source,
+      stores,
+      database,
+      logger,
+      now,
+      windowSince: windowSince(now()),
+      confirmEmptyAfterMs,
+      onAnswer,
+    });
   }
-}
 
-function describeAbsent(exchange: string, symbol: string, timeframe: Timeframe, refusal: string | null): SeriesState {
-  return {
-    exchange,
-    symbol,
-    timeframe,
-    state: refusal === null ? 'backfilling' : 'refused',
-    missing: null,
-    rejected: 0,
-    last_error: refusal,
-    last_candle_at: null,
-  };
+  #now(): number {
+    return this.#deps.exchange.now() ?? this.#deps.clock.now();
+  }
 }

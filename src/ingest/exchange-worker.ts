@@ -1,19 +1,14 @@
 import type { Clock } from '../clock.ts';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../errors.ts';
-import type { Exchange } from '../exchanges/exchange.ts';
+import type { Exchange, RequestKind } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, type Backoff } from '../retry.ts';
-import { Wakeup } from './wakeup.ts';
+import { Chores, type Chore, type ChoreEntry } from './chores.ts';
 import type { Collector } from './collector.ts';
 import { RowsRefusedError, type DatabaseGate } from './database-gate.ts';
 import type { ExchangeGate } from './exchange-gate.ts';
-
-/** Something that the worker does for the whole exchange now and then, before any collector is asked. */
-export interface Chore {
-  readonly name: string;
-  readonly everyMs: number;
-  run(signal: AbortSignal): Promise<void>;
-}
+import { compareWishes, type Wish } from './urgency.ts';
+import { Wakeup } from './wakeup.ts';
 
 export interface ExchangeWorkerDeps {
   readonly exchange: Exchange;
@@ -25,29 +20,20 @@ export interface ExchangeWorkerDeps {
   readonly chores: readonly Chore[];
   /** The collectors of the moment; may change while the worker runs. */
   readonly collectors: () => Iterable<Collector>;
-  /** Requests in flight at most. Default 4. */
-  readonly concurrency?: number;
+  /** Called for each step that asked the exchange, or failed. */
+  readonly onStep: (isAnswered: boolean) => void;
+  /** Steps in flight at most: of any kind, and with live tails besides. Default 4 and 8. */
+  readonly concurrency?: { readonly all: number; readonly tails: number };
 }
 
 interface Turn {
   /** Resolves with whether the exchange was asked. */
   readonly work: (signal: AbortSignal) => Promise<boolean>;
-  readonly onSuccess: () => void;
   /** Notes a failure, and how long to leave this alone. */
   readonly onFailure: (waitMs: number, message: string) => void;
   readonly onRefused: (error: ExchangeRejectedError, attempt: number) => void;
   readonly failures: number;
   readonly fields: Readonly<Record<string, string>>;
-}
-
-interface ChoreEntry {
-  readonly chore: Chore;
-  at: number;
-  failures: number;
-  lastError: string | null;
-  /** Whether it succeeded once. */
-  isDone: boolean;
-  isBusy: boolean;
 }
 
 const HOUR_MS = 3_600_000;
@@ -57,36 +43,32 @@ const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };
 const REJECTED_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 300_000 };
 const ROWS_BACKOFF: Backoff = { firstMs: 60_000, maxMs: HOUR_MS };
 const LONG_AGO = -1;
+/** A block without an end is looked at again after this long. */
+const BLOCK_LOOK_MS = 60_000;
 
 /**
  * The one loop that asks an exchange: the most urgent wish first, among equals whoever waited longest, with a bound on
- * the requests in flight. Hundreds of series need no timer each, and a page is gone from memory when it is written.
+ * the steps in flight. Nothing is begun that would wait for an allowance, so that a class of requests that is used up
+ * holds up no other. Hundreds of series need no timer each, and a page is gone from memory when it is written.
  */
 export class ExchangeWorker {
   readonly #deps: ExchangeWorkerDeps;
   readonly #wakeup: Wakeup;
+  readonly #chores: Chores;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #served = new WeakMap<Collector, number>();
-  readonly #chores: ChoreEntry[];
   #turns = 0;
   #crash: { readonly error: unknown } | null = null;
 
   constructor(deps: ExchangeWorkerDeps) {
     this.#deps = deps;
     this.#wakeup = new Wakeup({ clock: deps.clock });
-    this.#chores = deps.chores.map((chore) => ({
-      chore,
-      at: 0,
-      failures: 0,
-      lastError: null,
-      isDone: false,
-      isBusy: false,
-    }));
+    this.#chores = new Chores(deps);
   }
 
   /** Why the exchange's clock or markets cannot be read, or null. */
   get lastError(): string | null {
-    return this.#chores.find(({ lastError }) => lastError !== null)?.lastError ?? null;
+    return this.#chores.lastError;
   }
 
   /** Looks again at once: something changed that it waits for. */
@@ -95,7 +77,7 @@ export class ExchangeWorker {
   }
 
   /**
-   * Works until the signal aborts, and resolves when the requests in flight have settled.
+   * Works until the signal aborts, and resolves when the steps in flight have settled.
    *
    * @throws what no exchange and no database can cause: a programming error.
    */
@@ -107,89 +89,95 @@ export class ExchangeWorker {
 
   /** Starts what may be started now; answers how long there is nothing more to start. */
   #launch(signal: AbortSignal): number {
-    const { gate, database, clock, concurrency = 4 } = this.#deps;
+    const { exchange, gate, database, clock, concurrency = { all: 4, tails: 8 } } = this.#deps;
     for (;;) {
       const now = clock.now();
       if (database.isDown) return Infinity;
-      if (gate.blockedUntil > now) return gate.blockedUntil - now;
+      const block = exchange.block();
+      const blockedUntil = Math.max(gate.blockedUntil, block ? (block.until ?? now + BLOCK_LOOK_MS) : 0);
+      if (blockedUntil > now) return blockedUntil - now;
+      const running = this.#inFlight.size;
       // After a failure one request goes ahead and tells whether the exchange is back.
-      if (this.#inFlight.size >= (gate.state === 'up' ? concurrency : 1)) return Infinity;
-      const next = this.#findChore(now) ?? this.#findCollector();
+      if (running >= (gate.state === 'up' ? concurrency.tails : 1)) return Infinity;
+      const next = this.#findChore() ?? this.#findCollector(running >= concurrency.all);
       if (typeof next === 'number') return next;
       this.#start(next, signal);
     }
   }
 
-  #findChore(now: number): Turn | number | null {
-    const { clock, logger } = this.#deps;
-    for (const entry of this.#chores) {
-      const { chore } = entry;
-      if (!entry.isBusy && entry.at <= now) {
-        return {
-          work: async (signal) => {
-            entry.isBusy = true;
-            await chore.run(signal).finally(() => (entry.isBusy = false));
-            return true;
-          },
-          onSuccess: () => {
-            Object.assign(entry, { at: clock.now() + chore.everyMs, failures: 0, lastError: null, isDone: true });
-          },
-          onFailure: (waitMs, message) => {
-            Object.assign(entry, { at: clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
-          },
-          onRefused: (error) => {
-            const reason = messageOf(error);
-            logger.error({ chore: chore.name, reason }, 'the exchange refused a request that it must answer');
-            Object.assign(entry, { at: clock.now() + HOUR_MS, lastError: reason });
-          },
-          failures: entry.failures,
-          fields: { exchange: this.#deps.exchange.id, chore: chore.name },
-        };
-      }
-      // Nothing after it makes sense before it succeeded.
-      if (!entry.isDone) return entry.isBusy ? Infinity : entry.at - now;
-    }
-    return null;
+  #findChore(): Turn | number | null {
+    const { exchange, clock, logger } = this.#deps;
+    const due = this.#chores.findDue();
+    if (due === null || typeof due === 'number') return due;
+    const waitMs = exchange.readyAt('listing', true) - clock.now();
+    if (waitMs > 0) return due.doneAt === null ? waitMs : null;
+    return this.#toTurn(due, logger);
   }
 
-  #findCollector(): Turn | number {
-    const exchangeNow = this.#deps.exchange.now();
+  #toTurn(entry: ChoreEntry, logger: Logger): Turn {
+    const { name } = entry.chore;
+    return {
+      work: async (signal) => {
+        await this.#chores.run(entry, signal);
+        return true;
+      },
+      onFailure: (waitMs, message) => this.#chores.fail(entry, waitMs, message),
+      onRefused: (error) => {
+        const reason = messageOf(error);
+        logger.error({ chore: name, reason }, 'the exchange refused a request that it must answer');
+        this.#chores.fail(entry, HOUR_MS, reason);
+      },
+      failures: entry.failures,
+      fields: { exchange: this.#deps.exchange.id, chore: name },
+    };
+  }
+
+  #findCollector(isTailOnly: boolean): Turn | number {
+    const { exchange, clock, collectors } = this.#deps;
+    const exchangeNow = exchange.now();
     if (exchangeNow === null) return 1_000;
-    let best: { collector: Collector; urgency: number; served: number; isTail: boolean } | null = null;
-    let soonest = Infinity;
-    for (const collector of this.#deps.collectors()) {
-      const { urgency, at, isTail } = collector.peek();
-      if (at > exchangeNow) {
-        soonest = Math.min(soonest, at - exchangeNow);
+    const now = clock.now();
+    const readiness = new Readiness(exchange, now);
+    let best: { collector: Collector; wish: Wish; servedAt: number } | null = null;
+    let soonest = Math.max(this.#chores.waitMs(), exchange.readyAt('listing', true) - now);
+    for (const collector of collectors()) {
+      const wish = collector.peek();
+      if (isTailOnly && !wish.isTail) continue;
+      const waitMs = Math.max(wish.at - exchangeNow, readiness.waitMs(wish));
+      if (waitMs > 0) {
+        soonest = Math.min(soonest, waitMs);
         continue;
       }
-      const served = this.#served.get(collector) ?? LONG_AGO;
-      if (!best || urgency < best.urgency || (urgency === best.urgency && served < best.served))
-        best = { collector, urgency, served, isTail };
+      const candidate = { collector, wish, servedAt: this.#served.get(collector) ?? LONG_AGO };
+      if (!best || compareWishes(candidate, best) < 0) best = candidate;
     }
-    if (!best) return Math.min(soonest, ...this.#chores.map(({ at }) => Math.max(0, at - this.#deps.clock.now())));
-    const { collector, isTail } = best;
-    this.#served.set(collector, this.#turns++);
+    if (!best) return soonest;
+    this.#served.set(best.collector, this.#turns++);
+    return this.#toStep(best.collector, best.wish.isTail);
+  }
+
+  #toStep(collector: Collector, isTail: boolean): Turn {
+    const { fields } = collector.source;
     return {
       work: (signal) => collector.step(signal),
-      onSuccess: () => undefined,
       onFailure: (waitMs, message) => collector.hold(waitMs, message),
       onRefused: (error, attempt) => {
         const reason = messageOf(error);
-        // One refusal of what was served before says nothing of the market: the list of markets tells that it is gone.
+        // The list of markets tells whether it is gone.
+        if (error.reason === 'symbol') this.#chores.hasten('markets');
         if (collector.isServed && error.reason !== 'timeframe') {
-          this.#deps.logger.warn({ ...collector.source.fields, reason, attempt }, 'the exchange refused one request');
+          this.#deps.logger.warn({ ...fields, reason, attempt }, 'the exchange refused one request');
           const waitMs = backoffMs(attempt, REJECTED_BACKOFF);
           if (isTail) collector.hold(waitMs, reason);
           else collector.holdHistory(waitMs, reason);
           return;
         }
         if (collector.state() !== 'refused')
-          this.#deps.logger.warn({ ...collector.source.fields, reason }, 'the exchange refused what was asked for');
+          this.#deps.logger.warn({ ...fields, reason }, 'the exchange refused what was asked for');
         collector.refuse(HOUR_MS, reason);
       },
       failures: collector.failures,
-      fields: collector.source.fields,
+      fields,
     };
   }
 
@@ -198,8 +186,9 @@ export class ExchangeWorker {
     const running = turn
       .work(signal)
       .then((wasAsked) => {
-        if (wasAsked) this.#deps.gate.noteAnswer(sentAt);
-        turn.onSuccess();
+        if (!wasAsked) return;
+        this.#deps.gate.noteAnswer(sentAt);
+        this.#deps.onStep(true);
       })
       .catch((error: unknown) => {
         if (!signal.aborted) this.#noteFailure(error, turn, sentAt);
@@ -212,8 +201,9 @@ export class ExchangeWorker {
   }
 
   #noteFailure(error: unknown, turn: Turn, sentAt: number): void {
-    const { gate, logger } = this.#deps;
+    const { gate, logger, onStep } = this.#deps;
     const attempt = turn.failures + 1;
+    onStep(false);
     if (error instanceof ExchangeUnavailableError) {
       gate.noteUnavailable(error, sentAt);
       turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
@@ -232,5 +222,30 @@ export class ExchangeWorker {
     } else {
       this.#crash ??= { error };
     }
+  }
+}
+
+/** How long each kind of request has to wait for its allowance at one moment; each is asked for once. */
+class Readiness {
+  readonly #exchange: Exchange;
+  readonly #now: number;
+  readonly #known = new Map<string, number>();
+
+  constructor(exchange: Exchange, now: number) {
+    this.#exchange = exchange;
+    this.#now = now;
+  }
+
+  waitMs({ kind, isTail }: Wish): number {
+    return kind === null ? 0 : this.#find(kind, isTail);
+  }
+
+  #find(kind: RequestKind, isUrgent: boolean): number {
+    const name = isUrgent ? `${kind} urgent` : kind;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const waitMs = this.#exchange.readyAt(kind, isUrgent) - this.#now;
+    this.#known.set(name, waitMs);
+    return waitMs;
   }
 }

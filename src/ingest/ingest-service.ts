@@ -8,9 +8,10 @@ import type { Timeframe } from '../market/timeframe.ts';
 import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
 import { ExchangeIngest } from './exchange-ingest.ts';
-import type { IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
-import type { IngestStores } from './ports.ts';
+import type { ExchangeState, IngestCounters, IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
+import { AllShares, type IngestStores, type MarketShares } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import type { AnswerTally } from './source-ledger.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface CollectConfig {
@@ -18,12 +19,16 @@ export interface CollectConfig {
   readonly timeframes: readonly Timeframe[];
   readonly backfill: { readonly days: number } | { readonly fromMs: number };
   readonly futures: boolean;
+  /** How far apart two empty answers must lie before a hole counts as one without trades. */
+  readonly confirmEmptyAfterMs: number;
 }
 
 export interface IngestServiceDeps {
   /** Opens an exchange by its ccxt id, without a request. Called once for each; the service closes what it opened. */
   readonly openExchange: (id: string) => Promise<Exchange>;
   readonly stores: IngestStores;
+  /** Which markets are ours where several processes share them. Default: all. */
+  readonly shares?: MarketShares;
   readonly collect: CollectConfig;
   readonly logger: Logger;
   /** Told each second while something is missing, and once when nothing is any more. */
@@ -48,6 +53,8 @@ export class IngestService implements Service {
   readonly #ticker: Wakeup;
   readonly #ingests = new Map<string, ExchangeIngest>();
   readonly #opened: Exchange[] = [];
+  readonly #shares: MarketShares;
+  readonly #counters = { requests: 0, failures: 0, read: 0, stored: 0, revised: 0, quarantined: 0, streamed: 0 };
   #stopping = new AbortController();
   #running: Promise<void> | null = null;
   #lastWriteAt: number | null = null;
@@ -56,6 +63,7 @@ export class IngestService implements Service {
   constructor(deps: IngestServiceDeps) {
     this.#deps = deps;
     this.#clock = deps.clock ?? SYSTEM_CLOCK;
+    this.#shares = deps.shares ?? new AllShares();
     this.#meter = new ProgressMeter({ logger: deps.logger, clock: this.#clock });
     this.#ticker = new Wakeup({ clock: this.#clock });
     this.#database = new DatabaseGate({
@@ -94,6 +102,16 @@ export class IngestService implements Service {
   /** Epoch milliseconds (our clock) of the last write that changed a row, or null: whether a view is out of date. */
   lastWriteAt(): number | null {
     return this.#lastWriteAt;
+  }
+
+  /** What was done since this process began, for metrics. */
+  counters(): IngestCounters {
+    return { ...this.#counters };
+  }
+
+  /** Each exchange that was opened: whether it answers, its allowances, its live stream. */
+  exchanges(): ExchangeState[] {
+    return [...this.#ingests.values()].map((ingest) => ingest.describe());
   }
 
   /** Each series that is, or should be, collected; empty before an exchange listed its markets. */
@@ -160,25 +178,42 @@ export class IngestService implements Service {
     const { collect, openExchange, stores, logger, random = Math.random } = this.#deps;
     const exchange = await openExchange(id);
     this.#opened.push(exchange);
-    const { backfill } = collect;
+    const { backfill, confirmEmptyAfterMs } = collect;
     const ingest = new ExchangeIngest({
       exchange,
       patterns: collect.markets,
       timeframes: collect.timeframes,
       collectsFutures: collect.futures,
+      confirmEmptyAfterMs,
       windowSince: (nowMs) => ('days' in backfill ? nowMs - backfill.days * DAY_MS : backfill.fromMs),
       stores,
+      shares: this.#shares,
       database: this.#database,
       clock: this.#clock,
       logger,
       random,
-      onAnswer: ({ rows, written }) => {
-        this.#meter.note(rows, written);
-        if (written > 0) this.#lastWriteAt = this.#clock.now();
+      onAnswer: (tally) => {
+        this.#meter.note(tally.read, tally.stored + tally.revised);
+        this.#note(tally);
+      },
+      onStreamed: (tally) => {
+        this.#counters.streamed += tally.read;
+        this.#note(tally);
+      },
+      onStep: (isAnswered) => {
+        this.#counters[isAnswered ? 'requests' : 'failures']++;
       },
     });
     this.#ingests.set(id, ingest);
-    await ingest.worker.run(signal);
+    await ingest.run(signal);
+  }
+
+  #note({ read, stored, revised, quarantined }: AnswerTally): void {
+    this.#counters.read += read;
+    this.#counters.stored += stored;
+    this.#counters.revised += revised;
+    this.#counters.quarantined += quarantined;
+    if (stored + revised > 0) this.#lastWriteAt = this.#clock.now();
   }
 
   async #runMeter(signal: AbortSignal): Promise<void> {
@@ -192,7 +227,7 @@ export class IngestService implements Service {
 
 function describeSeries(collector: Collector): SeriesState {
   const { exchange = '', symbol = '', timeframe = '' } = collector.source.fields;
-  const { latestSlot } = collector;
+  const { latestSlot } = collector.ledger;
   return {
     exchange,
     symbol,

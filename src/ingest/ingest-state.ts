@@ -1,3 +1,5 @@
+import type { RequestBlock, StreamState } from '../exchanges/exchange.ts';
+
 /** See `SeriesState.state`. */
 export type CollectorState = 'complete' | 'backfilling' | 'behind' | 'refused';
 
@@ -12,13 +14,38 @@ export interface SeriesState {
    * exchange does not serve it.
    */
   readonly state: CollectorState;
-  /** Candles still missing; null before the database was asked. */
+  /** Candles still missing, unconfirmed ones included; null before the database was asked. */
   readonly missing: number | null;
   /** Rows that could not be candles, since the start. */
   readonly rejected: number;
   readonly last_error: string | null;
   /** Opening time of the newest stored candle, ISO 8601. */
   readonly last_candle_at: string | null;
+}
+
+/** One exchange as the ingest sees it; ready for JSON. */
+export interface ExchangeState {
+  readonly exchange: string;
+  /** `down`: it does not answer, or asked us to wait; `refused`: it refuses us as a whole. */
+  readonly state: 'up' | 'down' | 'refused';
+  /** Why nothing may be sent to it, and until when (ISO 8601; null: until somebody acts); null where all may. */
+  readonly block: {
+    readonly reason: RequestBlock['reason'];
+    readonly until: string | null;
+    readonly message: string;
+  } | null;
+  /** Its allowances for our address, as they stand now. */
+  readonly budgets: readonly {
+    readonly name: string;
+    readonly limit: number;
+    readonly window_seconds: number;
+    readonly used: number;
+  }[];
+  /** Its live stream of candles; null where there is none. */
+  readonly stream: StreamState | null;
+  /** Series that are collected from it here. */
+  readonly series: number;
+  readonly last_error: string | null;
 }
 
 /** The ingest as a whole; ready for JSON. `complete` and `behind` exclude each other; the rest is on its way, or refused. */

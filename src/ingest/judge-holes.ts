@@ -1,49 +1,97 @@
 import { createRange, mergeRanges, type TimeRange } from '../market/time-range.ts';
-import type { Hole } from './missing-ranges.ts';
 import { intersectLists, subtractLists } from './slot-ranges.ts';
 import type { SourcePage } from './source.ts';
 
+/**
+ * A stretch without rows in one answer, by what it means.
+ *
+ * - `late`: the newest slots, which the exchange may not have published yet
+ * - `doubtful`: a row was refused there, so something exists
+ * - `empty`: the exchange says that there is nothing
+ */
+export interface Hole {
+  readonly range: TimeRange;
+  readonly verdict: 'late' | 'doubtful' | 'empty';
+  /** For a person. */
+  readonly reason: string;
+}
+
 export interface Answer {
-  readonly page: SourcePage;
-  /** Missing slots inside the answered range that the answer has no row for. */
+  readonly page: Pick<SourcePage, 'slots' | 'rejected'>;
+  /** Wanted slots inside the answered range that the answer has no row for. */
   readonly holes: readonly TimeRange[];
-  /** Missing slots behind the end of the answered range, which the answer leaves open. */
+  /** Wanted slots behind the end of the answered range, which the answer leaves open. */
   readonly silent: readonly TimeRange[];
   readonly stepMs: number;
   /** From this opening time on the exchange may only be late. */
   readonly lateSince: number;
-  /** Before this moment nothing was traded yet: an empty page is what one must expect. */
-  readonly firstKnown: number;
 }
 
-/** Real gaps are minutes long; an hour of them, or a page without anything, may also be a fault of the answer. */
-const SUSPECT_SLOTS = 60;
-const SUSPECT_SLOTS_OF_EMPTY_PAGE = 10;
+const LATE_REASON = 'the exchange has not published it yet';
 
 /**
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-export function judgeHoles({ page, holes, silent, stepMs, lateSince, firstKnown }: Answer): Hole[] {
-  const late = clip(silent, lateSince, Infinity).map((range): Hole => ({ range, verdict: 'late' }));
-  const claimed = page.rejected.map(({ timestamp }) => timestamp).filter((slot) => slot !== undefined);
-  if (claimed.length < page.rejected.length)
-    return [...holes.map((range): Hole => ({ range, verdict: 'doubtful' })), ...late];
-  const claims = mergeRanges(claimed.map((slot) => ({ since: slot, until: slot + stepMs })));
-  const unclaimed = subtractLists(holes, claims);
+export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): Hole[] {
+  const late = clip(silent, lateSince, Infinity).map(toLate);
+  const vague = page.rejected.find(({ timestamp }) => timestamp === undefined);
+  if (vague)
+    return [...holes.map((range): Hole => ({ range, verdict: 'doubtful', reason: describeRefused(vague) })), ...late];
+  const doubtful = page.rejected.flatMap((row) =>
+    findClaimed(holes, row.timestamp ?? 0, stepMs).map((range): Hole => ({
+      range,
+      verdict: 'doubtful',
+      reason: describeRefused(row),
+    })),
+  );
+  const unclaimed = subtractLists(holes, mergeRanges(doubtful.map(({ range }) => range)));
   // A row after the hole proves that the exchange has published further than the hole.
   const openSince = Math.max(page.slots.at(-1) ?? 0, lateSince);
-  const suspectSlots = page.slots.length === 0 ? SUSPECT_SLOTS_OF_EMPTY_PAGE : SUSPECT_SLOTS;
+  const count = page.slots.length;
+  const reason =
+    count === 0
+      ? 'an answer without any row'
+      : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
   return [
-    ...intersectLists(holes, claims).map((range): Hole => ({ range, verdict: 'doubtful' })),
-    ...clip(unclaimed, 0, Math.min(firstKnown, openSince)).map((range): Hole => ({ range, verdict: 'empty' })),
-    ...clip(unclaimed, firstKnown, openSince).map((range): Hole => {
-      const slots = (range.until - range.since) / stepMs;
-      return { range, verdict: slots >= suspectSlots ? 'suspect' : 'empty' };
-    }),
-    ...clip(unclaimed, openSince, Infinity).map((range): Hole => ({ range, verdict: 'late' })),
+    ...joinEqual(doubtful),
+    ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason })),
+    ...clip(unclaimed, openSince, Infinity).map(toLate),
     ...late,
   ];
+}
+
+function toLate(range: TimeRange): Hole {
+  return { range, verdict: 'late', reason: LATE_REASON };
+}
+
+function describeRefused({ reason }: { readonly reason: string }): string {
+  return `a row was refused: ${reason}`;
+}
+
+/** The slots of the holes that a row with this opening time claims: two where it lies between them. */
+function findClaimed(holes: readonly TimeRange[], timestamp: number, stepMs: number): TimeRange[] {
+  const hole = holes.find(({ since, until }) => timestamp + stepMs > since && timestamp < until);
+  if (!hole) return [];
+  // Holes begin on the grid, which need not begin at the epoch.
+  const offset = timestamp - hole.since;
+  const claim = {
+    since: hole.since + Math.floor(offset / stepMs) * stepMs,
+    until: hole.since + Math.ceil((offset + stepMs) / stepMs) * stepMs,
+  };
+  return intersectLists(holes, [claim]);
+}
+
+/** Claims of several rows on one slot count once. */
+function joinEqual(claims: readonly Hole[]): Hole[] {
+  const kept: Hole[] = [];
+  for (const claim of claims.toSorted((a, b) => a.range.since - b.range.since))
+    for (const range of subtractLists(
+      [claim.range],
+      kept.map((other) => other.range),
+    ))
+      kept.push({ ...claim, range });
+  return kept;
 }
 
 /** The parts of the ranges in [since, until). */

@@ -1,283 +1,292 @@
+import type { CoverageRange } from '../market/coverage.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
+import type { Hole } from './judge-holes.ts';
 import { intersectLists, subtractLists } from './slot-ranges.ts';
+import {
+  afterHole,
+  afterRefusal,
+  createNew,
+  fromLedger,
+  isDue,
+  isSameEvidence,
+  toLedger,
+  toRecheck,
+  type Stretch,
+  type StretchRules,
+} from './stretch.ts';
 
-/** A hole inside an answered range, by what it means. */
-type HoleVerdict =
-  /** The newest slots: the exchange may only be late. Asked again soon, with growing waits. */
-  | 'late'
-  /** The answer held rows that were refused: the slot may exist. Asked again with long waits; still missing. */
-  | 'doubtful'
-  /** The exchange has none, but so much of it that only a second answer, some seconds later, is believed. */
-  | 'suspect'
-  /** The exchange has none. No longer missing; looked at again a few times while it is recent. */
-  | 'empty';
-
-export interface Hole {
-  readonly range: TimeRange;
-  readonly verdict: HoleVerdict;
+/** What an answer means: what to write into the ledger, and how to go on once that is committed. */
+export interface Verdicts {
+  /** Oldest first, without overlaps. */
+  readonly changes: readonly CoverageRange[];
+  /** What is empty for certain by this answer, and was not before. */
+  readonly confirmed: readonly TimeRange[];
+  readonly next: readonly Stretch[];
+  readonly replaced: readonly TimeRange[];
 }
 
-interface Recheck {
-  readonly range: TimeRange;
-  readonly attempts: number;
-  readonly notBefore: number;
-}
-
-interface Deferral extends Recheck {
-  /** `rejected`: not a hole; the exchange refused the request for it. Asked again with growing waits. */
-  readonly verdict: 'late' | 'doubtful' | 'suspect' | 'rejected';
-}
-
-const HOUR_MS = 3_600_000;
-const LATE_FIRST_MS = 3_000;
-const LATE_MAX_MS = 300_000;
-const REJECTED_FIRST_MS = 5_000;
-const REJECTED_MAX_MS = 300_000;
-const SUSPECT_WAIT_MS = 5_000;
-/** Second answers fall due at multiples of it: what was met together is asked for together. */
-const SUSPECT_GRID_MS = 1_000;
-const DOUBTFUL_FIRST_MS = 600_000;
-const DOUBTFUL_MAX_MS = 6 * HOUR_MS;
-/** An exchange repairs its own outages within a day; older holes are asked for once in a run. */
-const RECHECK_AGE_MS = 24 * HOUR_MS;
-const MAX_RECHECKS = 3;
+const HAVE = { state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
+/** From this length on silence is worth a look in a longer timeframe. */
+const LONG_SLOTS = 60;
 
 /**
- * What one series still lacks, in memory: the only place that decides what is asked next and what an unanswered slot
- * means. It is filled from the database at each start; a confirmed empty range is remembered for this run only, so
- * this class is where a durable ledger of confirmed ranges attaches.
+ * What one source still lacks: the ledger's view of it, in memory, with when each part is asked for next. The only
+ * place that decides what is asked next. An answer is applied in two steps, so that memory never says more than what
+ * was committed: `judge` tells what to write, `apply` takes it over.
  *
- * All times are epoch milliseconds on the series' grid of `stepMs`; `nowMs` is the exchange's clock.
+ * All times are epoch milliseconds on the source's grid of `stepMs`; `nowMs` is the exchange's clock.
  */
 export class MissingRanges {
-  readonly #stepMs: number;
-  #missing: TimeRange[] = [];
+  readonly #rules: StretchRules;
+  /** Sorted, without overlaps. */
+  #stretches: Stretch[] = [];
   #taken: TimeRange[] = [];
-  #deferrals: Deferral[] = [];
-  #rechecks: Recheck[] = [];
   #available: { readonly ranges: readonly TimeRange[]; readonly validUntil: number } | null = null;
 
-  constructor(deps: { stepMs: number }) {
-    this.#stepMs = deps.stepMs;
+  constructor(rules: StretchRules) {
+    this.#rules = rules;
   }
 
-  /** Notes ranges as missing; what was known already stays as it is. */
-  add(ranges: readonly TimeRange[]): void {
-    this.#missing = mergeRanges([...this.#missing, ...ranges]);
-    this.#available = null;
+  /** Takes over what the ledger says, oldest first. */
+  load(ranges: readonly CoverageRange[], nowMs: number): void {
+    const stretches = ranges.flatMap((range) => fromLedger(range, nowMs, this.#rules));
+    this.#replace(ranges, stretches);
+  }
+
+  /** Notes a range that nobody asked for yet. */
+  add({ since, until }: TimeRange): void {
+    this.#replace([{ since, until }], [createNew(since, until)]);
+  }
+
+  /** Notes a range as stored, or as no longer wanted. */
+  settle(range: TimeRange): void {
+    this.#replace([range], []);
   }
 
   /** How many slots before `until` are missing: those in flight and deferred count, confirmed empty ones do not. */
   count(until = Infinity): number {
-    return this.#countSlots(this.#missing, until);
+    return this.#countSlots(this.#wanted, until);
   }
 
   /** How many missing slots are missing because an answer for them held refused rows. */
   countDoubtful(): number {
-    return this.#countSlots(this.#listDeferred('doubtful'), Infinity);
+    return this.#countSlots(
+      this.#stretches.filter(({ verdict }) => verdict === 'doubtful'),
+      Infinity,
+    );
+  }
+
+  /** How many slots the exchange said once to be empty, and not yet a second time. */
+  countUnconfirmed(): number {
+    return this.#countSlots(
+      this.#stretches.filter(({ state, asks }) => state === 'missing' && asks > 0),
+      Infinity,
+    );
   }
 
   /** Whether something is missing because the exchange refused the request for it. */
-  get hasRejected(): boolean {
-    return this.#deferrals.some(({ verdict }) => verdict === 'rejected');
+  get hasRefused(): boolean {
+    return this.#stretches.some(({ state }) => state === 'refused');
   }
 
-  /** The ranges whose second answer is due, as one that spans them, where it is longer than `maxSlots`. */
-  findDueSuspects(nowMs: number, maxSlots: number): TimeRange | null {
-    const taken = mergeRanges(this.#taken);
-    const due = subtractLists(this.#listDeferred('suspect', nowMs), taken);
-    const [first, last] = [due[0], due.at(-1)];
-    if (!first || !last || this.#countSlots(due, Infinity) <= maxSlots) return null;
-    const span = { since: first.since, until: last.until };
-    return taken.some((other) => intersectRanges(other, span)) ? null : span;
+  /** Wanted ranges before a moment, oldest first. */
+  listWanted(until = Infinity): TimeRange[] {
+    return intersectLists(mergeRanges(this.#wanted), [{ since: -Infinity, until }]);
   }
 
-  /** Notes that nothing can be expected before a moment: what is suspect there is believed without a second answer. */
-  believeBefore(until: number, nowMs: number): void {
-    const early = intersectLists(this.#listDeferred('suspect'), [{ since: -Infinity, until }]);
-    for (const range of early) this.record(range, [], nowMs);
-  }
-
-  /** Takes a range out of what may be asked for, until `release`. */
-  take(range: TimeRange): void {
-    this.#taken.push(range);
-    this.#available = null;
-  }
-
-  /** Notes that the exchange refused the request for a range. */
-  reject(range: TimeRange, nowMs: number): void {
-    const holes = intersectLists(this.#missing, [range]);
-    const previous = this.#deferrals;
-    this.#deferrals = previous.flatMap((entry) => (entry.verdict === 'rejected' ? cut(entry, holes) : [entry]));
-    for (const hole of holes) this.#defer(hole, 'rejected', previous, nowMs);
-    this.#available = null;
-  }
-
-  /** The oldest missing range, or null. */
+  /** The oldest wanted range, or null. */
   findOldest(): TimeRange | null {
-    return this.#missing[0] ?? null;
+    return this.listWanted()[0] ?? null;
   }
 
-  /** The newest missing range that begins before `until`, or null. */
+  /** The newest wanted range that begins before `until`, or null. */
   findNewest(until = Infinity): TimeRange | null {
-    return this.#missing.findLast((range) => range.since < until) ?? null;
+    const newest = this.#stretches.findLast((range) => range.since < until && range.state !== 'confirmed_empty');
+    if (!newest) return null;
+    // Back to where the run of wanted slots begins.
+    let { since } = newest;
+    for (let i = this.#stretches.indexOf(newest) - 1; i >= 0; i--) {
+      const before = this.#stretches[i];
+      if (!before || before.until !== since || before.state === 'confirmed_empty') break;
+      since = before.since;
+    }
+    return { since, until: newest.until };
+  }
+
+  /** What may be asked for now, joined, oldest first. */
+  listAvailable(nowMs: number): readonly TimeRange[] {
+    if (this.#available && nowMs < this.#available.validUntil) return this.#available.ranges;
+    const [due, waiting]: [Stretch[], Stretch[]] = [[], []];
+    for (const stretch of this.#stretches) (isDue(stretch, nowMs) ? due : waiting).push(stretch);
+    const ranges = subtractLists(mergeRanges(due), mergeRanges(this.#taken));
+    const validUntil = waiting.reduce((soonest, { notBefore }) => Math.min(soonest, notBefore), Infinity);
+    this.#available = { ranges, validUntil };
+    return ranges;
   }
 
   /** The end of the newest range that may be asked for now, or null where there is none. */
   findAvailableEnd(nowMs: number): number | null {
-    return this.#listAvailable(nowMs).at(-1)?.until ?? null;
+    return this.listAvailable(nowMs).at(-1)?.until ?? null;
   }
 
-  /** When something may be asked for: now or earlier, later, or Infinity where nothing waits. */
+  /** When more may be asked for than now; Infinity where nothing waits. */
   nextAt(nowMs: number): number {
-    if (this.findAvailableEnd(nowMs) !== null) return nowMs;
-    return Math.min(
-      Infinity,
-      ...[...this.#deferrals, ...this.#rechecks].map(({ notBefore }) => notBefore).filter((at) => at > nowMs),
-    );
+    this.listAvailable(nowMs);
+    return this.#available?.validUntil ?? Infinity;
   }
 
   /**
-   * Takes the newest range of at most `maxSlots` that may be asked for, or null. It spans what is known already
-   * between two holes: one question for a page with 600 holes. Give it back with `release`.
+   * Takes a range of at most `maxSlots` that may be asked for, the newest or the oldest one, or null. It spans what is
+   * known already between two holes: one question for a page with 600 holes. Give it back with `release`.
    */
-  takeNewest(nowMs: number, maxSlots: number): TimeRange | null {
-    const available = this.#listAvailable(nowMs);
-    const newest = available.at(-1);
-    if (!newest) return null;
-    const takenBelow = this.#taken.filter(({ until }) => until <= newest.until).map(({ until }) => until);
-    const floor = Math.max(newest.until - maxSlots * this.#stepMs, ...takenBelow);
-    const oldest = available.find(({ until }) => until > floor) ?? newest;
-    const range = { since: Math.max(oldest.since, floor), until: newest.until };
-    this.take(range);
+  take(nowMs: number, maxSlots: number, from: 'newest' | 'oldest' = 'newest'): TimeRange | null {
+    const available = this.listAvailable(nowMs);
+    const length = maxSlots * this.#rules.stepMs;
+    const first = from === 'newest' ? available.at(-1) : available[0];
+    if (!first) return null;
+    let range: TimeRange;
+    if (from === 'newest') {
+      const floor = Math.max(
+        first.until - length,
+        ...this.#taken.map(({ until }) => until).filter((at) => at <= first.until),
+      );
+      const oldest = available.find(({ until }) => until > floor) ?? first;
+      range = { since: Math.max(oldest.since, floor), until: first.until };
+    } else {
+      const ceiling = Math.min(
+        first.since + length,
+        ...this.#taken.map(({ since }) => since).filter((at) => at >= first.since),
+      );
+      const newest = available.findLast(({ since }) => since < ceiling) ?? first;
+      range = { since: first.since, until: Math.min(newest.until, ceiling) };
+    }
+    this.#take(range);
     return range;
   }
 
-  /** Ends what `takeNewest` began; what was not recorded meanwhile may be taken again. */
+  /**
+   * Takes the stretches of silence whose second answer is due, as one range that spans them, where they are longer
+   * than `maxSlots` together; null otherwise.
+   */
+  takeLongSilence(nowMs: number, maxSlots: number): TimeRange | null {
+    const long = this.#stretches.filter(
+      (stretch) => stretch.state === 'missing' && stretch.asks > 0 && isDue(stretch, nowMs),
+    );
+    const due = subtractLists(mergeRanges(long), mergeRanges(this.#taken)).filter(
+      ({ since, until }) => until - since >= LONG_SLOTS * this.#rules.stepMs,
+    );
+    const [first, last] = [due[0], due.at(-1)];
+    if (!first || !last || this.#countSlots(due, Infinity) <= maxSlots) return null;
+    const span = { since: first.since, until: last.until };
+    if (this.#taken.some((other) => intersectRanges(other, span))) return null;
+    this.#take(span);
+    return span;
+  }
+
+  /** Ends what a `take` began; what was not settled meanwhile may be taken again. */
   release(range: TimeRange): void {
     this.#taken = this.#taken.filter((taken) => taken !== range);
     this.#available = null;
   }
 
-  /** The parts of `uncovered` (sorted) that matter: missing, or confirmed empty and due for another look. */
-  findHoles(uncovered: readonly TimeRange[], nowMs: number): TimeRange[] {
-    const due = this.#rechecks.filter((entry) => isDue(entry, nowMs)).map(({ range }) => range);
-    return intersectLists(mergeRanges([...this.#missing, ...due]), uncovered);
+  /** The parts of `uncovered` (sorted) that matter: wanted, or confirmed as empty lately. */
+  findHoles(uncovered: readonly TimeRange[]): TimeRange[] {
+    return intersectLists(mergeRanges(this.#stretches), uncovered);
   }
 
-  /**
-   * Notes an answer whose candles are committed: nothing in `answered` is missing but the holes, as judged (a hole may
-   * also lie behind its end, where the exchange has not published anything yet). A hole that
-   * was met by the way, before its turn, keeps its turn: reading the newest slots again must not use up its attempts.
-   *
-   * @returns the suspect ranges that are believed now, oldest first.
-   */
-  record(answered: TimeRange, judged: readonly Hole[], nowMs: number): TimeRange[] {
-    const [deferrals, rechecks] = [this.#deferrals, this.#rechecks];
-    const seconds = this.#listDeferred('suspect', nowMs);
-    const holes = judged.flatMap((hole) => this.#splitSuspect(hole, nowMs));
-    const empty = holes.filter(({ verdict }) => verdict === 'empty').map(({ range }) => range);
-    const unsettled = holes.filter(({ verdict }) => verdict !== 'empty').map(({ range }) => range);
-    this.#missing = mergeRanges([...subtractLists(this.#missing, [answered]), ...unsettled]);
-    const asked = mergeRanges([answered, ...unsettled]);
-    this.#deferrals = deferrals.flatMap((entry) => cut(entry, asked));
-    this.#rechecks = rechecks.flatMap((entry) => (isDue(entry, nowMs) ? cut(entry, [answered]) : [entry]));
-    for (const { range, verdict } of holes) {
-      if (verdict === 'empty') {
-        const asks = 1 + (findMost(rechecks, range)?.attempts ?? 0);
-        if (asks <= MAX_RECHECKS && nowMs - range.until < RECHECK_AGE_MS)
-          this.#rechecks.push({ range, attempts: asks, notBefore: nowMs + HOUR_MS });
-        continue;
+  /** What follows from an answer that holds all of `have`, and has these holes. */
+  judge(have: readonly TimeRange[], holes: readonly Hole[], nowMs: number): Verdicts {
+    const next: Stretch[] = [];
+    const changes: CoverageRange[] = have.map((range) => ({ ...range, ...HAVE }));
+    const confirmed: TimeRange[] = [];
+    for (const hole of holes) {
+      for (const before of this.#cut(hole.range)) {
+        const after = afterHole(before, hole, nowMs, this.#rules.confirmAfterMs);
+        if (!isSameEvidence(before, after)) changes.push(toLedger(after));
+        if (after.state !== 'confirmed_empty') next.push(after);
+        else {
+          if (before.state !== 'confirmed_empty') confirmed.push({ since: after.since, until: after.until });
+          next.push(...(after === before ? [before] : toRecheck(after, nowMs, this.#rules.stepMs)));
+        }
       }
-      this.#defer(range, verdict, deferrals, nowMs);
     }
+    changes.sort((a, b) => a.since - b.since);
+    return {
+      changes,
+      confirmed: mergeRanges(confirmed),
+      next,
+      replaced: [...have, ...holes.map(({ range }) => range)],
+    };
+  }
+
+  /** What follows where the exchange refused the request for a range. */
+  judgeRefusal(range: TimeRange, reason: string, nowMs: number): Verdicts {
+    const next = this.#cut(range).map((before) =>
+      before.state === 'confirmed_empty' ? before : afterRefusal(before, 'refused', reason, nowMs),
+    );
+    const changes = next.filter(({ state }) => state === 'refused').map(toLedger);
+    return { changes, confirmed: [], next, replaced: [range] };
+  }
+
+  /** Takes over what is committed. */
+  apply({ next, replaced }: Verdicts): void {
+    this.#replace(replaced, next);
+  }
+
+  get #wanted(): Stretch[] {
+    return this.#stretches.filter(({ state }) => state !== 'confirmed_empty');
+  }
+
+  #take(range: TimeRange): void {
+    this.#taken.push(range);
     this.#available = null;
-    return intersectLists(mergeRanges(empty), seconds);
   }
 
-  #defer(range: TimeRange, verdict: Deferral['verdict'], known: readonly Deferral[], nowMs: number): void {
-    const same = known.filter((entry) => entry.verdict === verdict);
-    const previous = findMost(same, range);
-    if (previous && !isDue(previous, nowMs)) {
-      this.#deferrals.push({ ...previous, range });
-    } else {
-      const attempts = 1 + (previous?.attempts ?? 0);
-      this.#deferrals.push({ range, verdict, attempts, notBefore: dueAt(verdict, attempts, nowMs) });
+  /** The parts of stretches inside a range. */
+  #cut(range: TimeRange): Stretch[] {
+    const inside: Stretch[] = [];
+    for (let i = this.#findIndex(range.since); i < this.#stretches.length; i++) {
+      const stretch = this.#stretches[i];
+      if (!stretch || stretch.since >= range.until) break;
+      const common = intersectRanges(stretch, range);
+      if (common) inside.push({ ...stretch, ...common });
     }
+    return inside;
   }
 
-  /**
-   * What an answer without anything means where others spoke of the same range before: it stays suspect while its
-   * second answer is not due, and a second answer is believed, as is one for what was waited for or believed already.
-   */
-  #splitSuspect({ range, verdict }: Hole, nowMs: number): Hole[] {
-    if (verdict !== 'suspect' && verdict !== 'empty') return [{ range, verdict }];
-    const waiting = this.#deferrals.filter((entry) => entry.verdict === 'suspect' && !isDue(entry, nowMs));
-    const kept = intersectLists([range], mergeRanges(waiting.map((entry) => entry.range)));
-    const rest = subtractLists([range], kept);
-    const answeredBefore = mergeRanges([
-      ...this.#listDeferred('suspect', nowMs),
-      ...this.#listDeferred('late'),
-      ...this.#rechecks.map((entry) => entry.range),
-    ]);
-    const fresh = verdict === 'suspect' ? subtractLists(rest, answeredBefore) : [];
-    return [
-      ...[...kept, ...fresh].map((part): Hole => ({ range: part, verdict: 'suspect' })),
-      ...subtractLists(rest, fresh).map((part): Hole => ({ range: part, verdict: 'empty' })),
-    ];
+  /** Takes the ranges out and puts stretches in, which lie inside them. */
+  #replace(ranges: readonly TimeRange[], stretches: readonly Stretch[]): void {
+    const cleared = mergeRanges(ranges);
+    const [first, last] = [cleared[0], cleared.at(-1)];
+    if (!first || !last) return;
+    const from = this.#findIndex(first.since);
+    let to = from;
+    while (to < this.#stretches.length && (this.#stretches[to]?.since ?? Infinity) < last.until) to++;
+    const kept = this.#stretches
+      .slice(from, to)
+      .flatMap((stretch) => subtractLists([stretch], cleared).map((range) => ({ ...stretch, ...range })));
+    const between = [...kept, ...stretches].sort((a, b) => a.since - b.since);
+    // Not splice: a survey may bring more ranges than a call has room for arguments.
+    this.#stretches = [...this.#stretches.slice(0, from), ...between, ...this.#stretches.slice(to)];
+    this.#available = null;
   }
 
-  /** The ranges that were deferred so, oldest first; with `nowMs` those that are due. */
-  #listDeferred(verdict: Deferral['verdict'], nowMs = Infinity): TimeRange[] {
-    const entries = this.#deferrals.filter((entry) => entry.verdict === verdict && isDue(entry, nowMs));
-    return mergeRanges(entries.map(({ range }) => range));
+  /** The index of the first stretch that ends after a moment. */
+  #findIndex(at: number): number {
+    let [low, high] = [0, this.#stretches.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#stretches[middle]?.until ?? Infinity) > at) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #countSlots(ranges: readonly TimeRange[], until: number): number {
+    const { stepMs } = this.#rules;
     return ranges.reduce(
-      (sum, range) => sum + Math.max(0, Math.ceil((Math.min(range.until, until) - range.since) / this.#stepMs)),
+      (sum, range) => sum + Math.max(0, Math.ceil((Math.min(range.until, until) - range.since) / stepMs)),
       0,
     );
   }
-
-  #listAvailable(nowMs: number): readonly TimeRange[] {
-    if (this.#available && nowMs < this.#available.validUntil) return this.#available.ranges;
-    const waiting = [...this.#deferrals, ...this.#rechecks].filter((entry) => !isDue(entry, nowMs));
-    const due = this.#rechecks.filter((entry) => isDue(entry, nowMs));
-    const deferred = this.#deferrals.filter((entry) => !isDue(entry, nowMs));
-    const wanted = mergeRanges([...this.#missing, ...due.map(({ range }) => range)]);
-    const kept = mergeRanges([...this.#taken, ...deferred.map(({ range }) => range)]);
-    const ranges = subtractLists(wanted, kept);
-    this.#available = { ranges, validUntil: Math.min(Infinity, ...waiting.map(({ notBefore }) => notBefore)) };
-    return ranges;
-  }
-}
-
-function dueAt(verdict: Deferral['verdict'], attempts: number, nowMs: number): number {
-  switch (verdict) {
-    case 'late':
-      return nowMs + Math.min(LATE_MAX_MS, LATE_FIRST_MS * 3 ** (attempts - 1));
-    case 'doubtful':
-      return nowMs + Math.min(DOUBTFUL_MAX_MS, DOUBTFUL_FIRST_MS * 2 ** (attempts - 1));
-    case 'rejected':
-      return nowMs + Math.min(REJECTED_MAX_MS, REJECTED_FIRST_MS * 3 ** (attempts - 1));
-    case 'suspect':
-      return Math.ceil((nowMs + SUSPECT_WAIT_MS) / SUSPECT_GRID_MS) * SUSPECT_GRID_MS;
-  }
-}
-
-function cut<T extends Recheck>(entry: T, asked: readonly TimeRange[]): T[] {
-  return subtractLists([entry.range], asked).map((range) => ({ ...entry, range }));
-}
-
-function isDue({ notBefore }: Recheck, nowMs: number): boolean {
-  return notBefore <= nowMs;
-}
-
-/** The entry with the most attempts of those that overlap `range`. */
-function findMost<T extends Recheck>(entries: readonly T[], range: TimeRange): T | null {
-  let most: T | null = null;
-  for (const entry of entries)
-    if (intersectRanges(entry.range, range) && entry.attempts > (most?.attempts ?? 0)) most = entry;
-  return most;
 }

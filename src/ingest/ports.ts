@@ -1,6 +1,6 @@
 import type { Candle } from '../market/candle.ts';
 import type { CoverageKey, CoverageMetric, CoverageRange } from '../market/coverage.ts';
-import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../market/futures-snapshot.ts';
+import type { FuturesFeed, FuturesSnapshot } from '../market/futures-snapshot.ts';
 import type { Series } from '../market/instrument.ts';
 import type { TimeRange } from '../market/time-range.ts';
 
@@ -72,7 +72,7 @@ export interface TransactionStores {
   readonly quarantine: QuarantineStore;
 }
 
-export interface LedgerStores extends TransactionStores {
+export interface IngestStores extends TransactionStores {
   /** Commits what `fn` does with the stores that it is given when it resolves, and nothing where it throws. */
   withTransaction<T>(fn: (stores: TransactionStores) => Promise<T>): Promise<T>;
 }
@@ -88,23 +88,6 @@ export interface MarketShares {
   held(exchange: string): ReadonlySet<string> | null;
   /** Calls back after each change of what is held; answers how to end that. */
   onChange(listener: () => void): () => void;
-}
-
-/** What the collectors use until they keep the ledger. */
-export interface IngestStores {
-  readonly ohlcv: Pick<CandleStore, 'upsert'> & {
-    listGaps(series: Series, range: TimeRange): Promise<TimeRange[]>;
-    findLatest(series: Series): Promise<Candle | null>;
-  };
-  readonly futures: FuturesStore & {
-    listGaps(
-      exchange: string,
-      symbol: string,
-      metric: FuturesMetric,
-      range: TimeRange,
-      stepMs: number,
-    ): Promise<TimeRange[]>;
-  };
 }
 
 /** One process alone: every market is its own. */

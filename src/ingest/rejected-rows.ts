@@ -1,5 +1,7 @@
 import type { RejectedRow } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
+import type { CoverageKey } from '../market/coverage.ts';
+import type { QuarantineEntry } from './ports.ts';
 
 export interface RejectedRowsDeps {
   readonly fields: Readonly<Record<string, string>>;
@@ -27,10 +29,11 @@ export class RejectedRows {
     const { fields, logger } = this.#deps;
     this.#count += rows.length;
     this.#lastReason = rows.at(-1)?.reason ?? this.#lastReason;
-    for (const { raw, reason } of rows.slice(0, LOGGED_REJECTS)) {
-      const text = JSON.stringify([raw]).slice(0, LOGGED_RAW_LENGTH);
-      logger.warn({ ...fields, reason, raw: text, rejected: rows.length }, 'a row was refused');
-    }
+    for (const { raw, reason } of rows.slice(0, LOGGED_REJECTS))
+      logger.warn(
+        { ...fields, reason, raw: toText(raw).slice(0, LOGGED_RAW_LENGTH), rejected: rows.length },
+        'a row was refused',
+      );
   }
 
   /** For a person: how many, of what, and why the last one; null where there is none. */
@@ -40,4 +43,25 @@ export class RejectedRows {
     const rows = this.#count === 1 ? '1 row of' : `${this.#count} rows of`;
     return `${rows} ${name} ${this.#count === 1 ? 'was' : 'were'} refused, last: ${this.#lastReason}`;
   }
+}
+
+/** The rows as quarantine keeps them. */
+export function toQuarantine(
+  key: CoverageKey,
+  rows: readonly RejectedRow[],
+  source: QuarantineEntry['source'],
+): QuarantineEntry[] {
+  return rows.map(({ raw, reason, timestamp }) => ({
+    ...key,
+    claimedAt: timestamp ?? null,
+    reason,
+    raw: toText(raw),
+    source,
+  }));
+}
+
+function toText(raw: unknown): string {
+  if (typeof raw === 'string') return raw;
+  // A list, since of undefined alone there is no JSON.
+  return JSON.stringify([raw]).slice(1, -1);
 }

@@ -62,6 +62,7 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
           timeframes: [M1],
           backfill: { fromMs: rows[0]![0] - 30 * 86_400_000 },
           futures: false,
+          confirmEmptyAfterMs: 500,
         },
         logger,
       });
@@ -134,7 +135,7 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
     const { start } = await open(AFTERWARDS, 'XRP/ETH', xrp);
     const service = await start();
     let connections = 0;
-    for (let cut = 0; cut < 40 && !isComplete(service); cut++) {
+    for (let cut = 0; cut < 400 && connections < 40 && !isComplete(service); cut++) {
       await delay(10);
       const ended = await execute(
         database.url,

@@ -1,19 +1,33 @@
 import type {
   CandlePage,
   CandleRequest,
+  CandleStream,
+  CandleStreamListener,
   Exchange,
   FuturesPage,
   FuturesRequest,
+  RejectedRow,
+  StreamState,
 } from '../../../src/exchanges/exchange.ts';
 import type { Clock } from '../../../src/clock.ts';
-import type { CandleChange, IngestStores } from '../../../src/ingest/ports.ts';
-import { findUncovered } from '../../../src/ingest/slot-ranges.ts';
+import { clipCoverage, overlayCoverage } from '../../../src/db/repositories/overlay-coverage.ts';
+import { findFundingHoles } from '../../../src/ingest/funding-slots.ts';
+import { Lock } from '../../../src/ingest/lock.ts';
+import {
+  candleKey,
+  type CandleChange,
+  type IngestStores,
+  type QuarantineEntry,
+  type TransactionStores,
+} from '../../../src/ingest/ports.ts';
+import { findUncovered, subtractLists } from '../../../src/ingest/slot-ranges.ts';
+import type { CoverageKey, CoverageRange } from '../../../src/market/coverage.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Instrument, type Series } from '../../../src/market/instrument.ts';
-import type { TimeRange } from '../../../src/market/time-range.ts';
-import { ceilToTimeframe, timeframeMs } from '../../../src/market/timeframe.ts';
+import { mergeRanges, type TimeRange } from '../../../src/market/time-range.ts';
+import { ceilToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../../../src/market/timeframe.ts';
 
 /**
  * Time that passes only when everybody waits: whenever the event loop has nothing left to do, the clock jumps to the
@@ -87,6 +101,45 @@ export function createCandle(timestamp: number, close = '1.50000000'): Candle {
   };
 }
 
+/** A live stream that brings what a test sends. */
+export class MemoryStream implements CandleStream {
+  isUp = true;
+  subscribed: readonly { readonly symbol: string; readonly timeframe: string }[] = [];
+  #listener: CandleStreamListener | null = null;
+
+  subscribe(series: MemoryStream['subscribed']): void {
+    this.subscribed = series;
+  }
+
+  isLive(symbol: string, timeframe: string): boolean {
+    return this.isUp && this.subscribed.some((each) => each.symbol === symbol && each.timeframe === timeframe);
+  }
+
+  state(): StreamState {
+    const subscribed = this.subscribed.length;
+    const state = this.isUp ? 'live' : 'down';
+    return { state, subscribed, connections: 1, reconnects: 0, received: 0, last_message_at: null, last_error: null };
+  }
+
+  async run(listener: CandleStreamListener, signal: AbortSignal): Promise<void> {
+    this.#listener = listener;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
+
+  send(symbol: string, timeframe: Timeframe, candle: Candle): void {
+    this.#listener?.onCandle({ symbol, timeframe, candle });
+  }
+
+  reject(symbol: string, timeframe: Timeframe, row: RejectedRow): void {
+    this.#listener?.onRejected(symbol, timeframe, row);
+  }
+
+  drop(symbol: string, timeframe: Timeframe): void {
+    this.isUp = false;
+    this.#listener?.onGap([{ symbol, timeframe }]);
+  }
+}
+
 type Failure = (request: CandleRequest | FuturesRequest) => Error | null;
 
 /** An exchange in memory whose truth is known, with scripted failures. It answers as the port says. */
@@ -105,7 +158,7 @@ export class MemoryExchange implements Exchange {
   generalFailure: () => Error | null = () => null;
   /** Candles appear this long after they opened their first trade. */
   publishingDelayMs = 0;
-  readonly candleStream = null;
+  candleStream: MemoryStream | null = null;
   maxInFlight = 0;
   isClosed = false;
   readonly #clock: Clock;
@@ -135,13 +188,10 @@ export class MemoryExchange implements Exchange {
     return [];
   }
 
-  block(): null {
-    return null;
-  }
+  block: Exchange['block'] = () => null;
 
-  readyAt(): number {
-    return 0;
-  }
+  /** When a request of a kind may leave. */
+  readyAt: Exchange['readyAt'] = () => 0;
 
   /** Lists a market; `truth` tells the candle of each opening time, in any timeframe but 1w, which is made of it. */
   list(
@@ -249,37 +299,29 @@ export class MemoryExchange implements Exchange {
   }
 }
 
-/** The stores in memory. `failure` is asked before each operation. */
+/** Rows, ledger and quarantine in memory; a transaction that throws leaves nothing. `failure` is asked before each one. */
 export class MemoryStores implements IngestStores {
   failure: () => Error | null = () => null;
+  readonly revisions: (CandleChange & { readonly series: Series })[] = [];
+  readonly quarantined: QuarantineEntry[] = [];
   readonly #candles = new Map<string, Map<number, Candle>>();
   readonly #futures = new Map<string, Map<number, FuturesSnapshot>>();
+  readonly #ledger = new Map<string, { readonly key: CoverageKey; readonly ranges: CoverageRange[] }>();
+  #undo: (() => void)[] | null = null;
 
   readonly ohlcv: IngestStores['ohlcv'] = {
     upsert: async (series, candles) => {
       await this.#answer();
-      const stored = this.#of(series);
-      const changes: CandleChange[] = [];
-      let inserted = 0;
-      for (const candle of candles) {
-        const before = stored.get(candle.timestamp);
-        if (!before) inserted++;
-        else if (JSON.stringify(before) !== JSON.stringify(candle)) changes.push({ before, after: candle });
-        stored.set(candle.timestamp, candle);
-      }
-      return { inserted, updated: changes.length, changes };
+      return this.#upsert(series, candles);
     },
-    listGaps: async (series, range) => {
+    upsertLive: async (entries) => {
       await this.#answer();
-      return findUncovered(
-        range,
-        [...this.#of(series).keys()].toSorted((a, b) => a - b),
-        timeframeMs(series.timeframe),
-      );
-    },
-    findLatest: async (series) => {
-      await this.#answer();
-      return this.list(series).at(-1) ?? null;
+      const counts = entries.map(({ series, candles }) => ({ series, ...this.#upsert(series, candles) }));
+      return {
+        inserted: counts.reduce((sum, { inserted }) => sum + inserted, 0),
+        updated: counts.reduce((sum, { updated }) => sum + updated, 0),
+        changes: counts.flatMap(({ series, changes }) => changes.map((change) => ({ series, ...change }))),
+      };
     },
   };
 
@@ -287,19 +329,62 @@ export class MemoryStores implements IngestStores {
     upsert: async (exchange, symbol, snapshots) => {
       await this.#answer();
       const stored = this.#futuresOf(exchange, symbol);
-      for (const snapshot of snapshots)
-        stored.set(snapshot.timestamp, { ...stored.get(snapshot.timestamp), ...snapshot });
-      return { inserted: snapshots.length, updated: 0 };
-    },
-    listGaps: async (exchange, symbol, metric, range, stepMs) => {
-      await this.#answer();
-      return findUncovered(
-        range,
-        this.listFutures(exchange, symbol, metric).map(({ timestamp }) => timestamp),
-        stepMs,
-      );
+      let [inserted, updated] = [0, 0];
+      for (const snapshot of snapshots) {
+        const before = stored.get(snapshot.timestamp);
+        const after = { ...before, ...snapshot };
+        if (!before) inserted++;
+        else if (JSON.stringify(before) !== JSON.stringify(after)) updated++;
+        this.#set(stored, snapshot.timestamp, after);
+      }
+      return { inserted, updated };
     },
   };
+
+  readonly coverage: IngestStores['coverage'] = {
+    record: async (key, changes) => {
+      await this.#answer();
+      this.#record(key, changes);
+    },
+    survey: async (key, range) => {
+      await this.#answer();
+      const known = this.listCoverage(key, range);
+      const silent = subtractLists([range], mergeRanges(known));
+      this.#record(
+        key,
+        silent.flatMap((part) => this.#judgeRows(key, part)),
+      );
+      return this.listCoverage(key, range);
+    },
+    extend: async (entries) => {
+      await this.#answer();
+      for (const { key, range } of entries) this.#record(key, [toCoverage(range, 'have')]);
+    },
+  };
+
+  readonly quarantine: IngestStores['quarantine'] = {
+    add: async (entries) => {
+      await this.#answer();
+      this.quarantined.push(...entries);
+      this.#undo?.push(() => this.quarantined.splice(-entries.length));
+    },
+  };
+
+  /** One after the other: what several do at once in PostgreSQL is not shown here. */
+  async withTransaction<T>(fn: (stores: TransactionStores) => Promise<T>): Promise<T> {
+    const release = await this.#transactions.acquire();
+    this.#undo = [];
+    try {
+      return await fn(this);
+    } catch (error) {
+      for (const undo of this.#undo.toReversed()) undo();
+      throw error;
+    } finally {
+      this.#undo = null;
+      release();
+    }
+  }
+  readonly #transactions = new Lock();
 
   /** What is stored, oldest first. */
   list(series: Series): Candle[] {
@@ -310,6 +395,67 @@ export class MemoryStores implements IngestStores {
     return [...this.#futuresOf(exchange, symbol).values()]
       .filter((snapshot) => snapshot[metric] !== undefined)
       .toSorted((a, b) => a.timestamp - b.timestamp);
+  }
+
+  /** What the ledger says, oldest first, clipped to `range`. */
+  listCoverage(key: CoverageKey, range: TimeRange = { since: -Infinity, until: Infinity }): CoverageRange[] {
+    return (this.#ledger.get(JSON.stringify(Object.values(sortKey(key))))?.ranges ?? [])
+      .map((stored) => clipCoverage(stored, range))
+      .filter((part) => part !== null);
+  }
+
+  /** Where ledger and rows of a candle series contradict each other: opening times, oldest first. */
+  audit(series: Series): number[] {
+    const stepMs = timeframeMs(series.timeframe);
+    const rows = new Set(this.list(series).map(({ timestamp }) => timestamp));
+    const wrong = new Set(rows);
+    for (const { since, until, state } of this.listCoverage(candleKey(series)))
+      for (let slot = since; slot < until; slot += stepMs)
+        if (rows.has(slot) === (state === 'have')) wrong.delete(slot);
+        else wrong.add(slot);
+    return [...wrong].toSorted((a, b) => a - b);
+  }
+
+  #upsert(series: Series, candles: readonly Candle[]) {
+    const stored = this.#of(series);
+    const changes: CandleChange[] = [];
+    let inserted = 0;
+    for (const candle of candles) {
+      const before = stored.get(candle.timestamp);
+      if (!before) inserted++;
+      else if (JSON.stringify(before) !== JSON.stringify(candle)) changes.push({ before, after: candle });
+      this.#set(stored, candle.timestamp, candle);
+    }
+    this.revisions.push(...changes.map((change) => ({ series, ...change })));
+    return { inserted, updated: changes.length, changes };
+  }
+
+  #set<V>(rows: Map<number, V>, at: number, value: V): void {
+    const before = rows.get(at);
+    this.#undo?.push(() => (before === undefined ? rows.delete(at) : rows.set(at, before)));
+    rows.set(at, value);
+  }
+
+  #record(key: CoverageKey, changes: readonly CoverageRange[]): void {
+    const name = JSON.stringify(Object.values(sortKey(key)));
+    const before = this.#ledger.get(name)?.ranges ?? [];
+    this.#undo?.push(() => this.#ledger.set(name, { key, ranges: before }));
+    this.#ledger.set(name, { key, ranges: overlayCoverage(before, changes) });
+  }
+
+  #judgeRows({ exchange, symbol, timeframe, metric }: CoverageKey, range: TimeRange): CoverageRange[] {
+    const slots =
+      metric === 'ohlcv'
+        ? this.list({ exchange, symbol, timeframe: parseTimeframe(timeframe) }).map(({ timestamp }) => timestamp)
+        : this.listFutures(exchange, symbol, metric).map(({ timestamp }) => timestamp);
+    const holes =
+      metric === 'funding_rate'
+        ? findFundingHoles(slots, range)
+        : findUncovered(range, slots, timeframeMs(parseTimeframe(timeframe)));
+    return [
+      ...subtractLists([range], holes).map((part) => toCoverage(part, 'have')),
+      ...holes.map((part) => toCoverage(part, 'missing')),
+    ];
   }
 
   #of(series: Series): Map<number, Candle> {
@@ -325,6 +471,14 @@ export class MemoryStores implements IngestStores {
     const error = this.failure();
     if (error) throw error;
   }
+}
+
+function toCoverage({ since, until }: TimeRange, state: 'have' | 'missing'): CoverageRange {
+  return { since, until, state, asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
+}
+
+function sortKey({ exchange, symbol, timeframe, metric }: CoverageKey): CoverageKey {
+  return { exchange, symbol, timeframe, metric };
 }
 
 function getOrCreate<V>(maps: Map<string, Map<number, V>>, key: string): Map<number, V> {

@@ -1,0 +1,281 @@
+import { ExchangeDataError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { EARLIEST_MS } from '../market/candle.ts';
+import type { CoverageRange } from '../market/coverage.ts';
+import { createRange, intersectRanges, type TimeRange } from '../market/time-range.ts';
+import { BelievedStretches } from './believed-stretches.ts';
+import type { DatabaseGate } from './database-gate.ts';
+import { judgeHoles } from './judge-holes.ts';
+import { Lock } from './lock.ts';
+import { MissingRanges, type Verdicts } from './missing-ranges.ts';
+import type { IngestStores } from './ports.ts';
+import { toQuarantine } from './rejected-rows.ts';
+import { listRange, subtractLists } from './slot-ranges.ts';
+import type { Silence, Source, SourcePage } from './source.ts';
+import { UnsettledSlots } from './unsettled-slots.ts';
+
+/** What one answer, or one batch of the live stream, did. */
+export interface AnswerTally {
+  /** Rows: read, new, changed, refused. */
+  readonly read: number;
+  readonly stored: number;
+  readonly revised: number;
+  readonly quarantined: number;
+}
+
+export interface SourceLedgerDeps {
+  readonly source: Source;
+  readonly stores: IngestStores;
+  readonly database: DatabaseGate;
+  readonly logger: Logger;
+  /** The exchange's clock. */
+  readonly now: () => number;
+  /** The oldest moment to keep. */
+  readonly windowSince: number;
+  readonly confirmEmptyAfterMs: number;
+  /** Called after each answer that was committed. */
+  readonly onAnswer: (tally: AnswerTally) => void;
+}
+
+/** How far the exchange's clock may drift from ours between two readings of it. */
+const CLOCK_MARGIN_MS = 500;
+const DAY_MS = 86_400_000;
+
+/**
+ * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it
+ * held that cannot be stored are committed together, and memory follows what was committed. One write at a time, since
+ * each is judged by what the one before it left.
+ */
+export class SourceLedger {
+  /** Held during each write; whoever else writes rows of this source (the live stream) holds it too. */
+  readonly lock = new Lock();
+  readonly missing: MissingRanges;
+  readonly unsettled: UnsettledSlots;
+  readonly #deps: SourceLedgerDeps;
+  readonly #believed: BelievedStretches;
+  #since = 0;
+  /** Where the newest page began when this run started: what lies before it is the survey's. */
+  #pageSince = 0;
+  #knownUntil: number | null = null;
+  #latestSlot: number | null = null;
+  #firstHave = Infinity;
+  #hasReread = false;
+  #hasEnded = false;
+
+  constructor(deps: SourceLedgerDeps) {
+    const { source, confirmEmptyAfterMs, logger } = deps;
+    const { stepMs, settleMs, fields } = source;
+    this.#deps = deps;
+    this.missing = new MissingRanges({ stepMs, confirmAfterMs: confirmEmptyAfterMs });
+    this.unsettled = new UnsettledSlots({ stepMs, settleMs });
+    this.#believed = new BelievedStretches({ fields, stepMs, logger });
+  }
+
+  /** The oldest slot to keep. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** The end of the newest slot that was looked at or is wanted; null before the first look. */
+  get knownUntil(): number | null {
+    return this.#knownUntil;
+  }
+
+  /** The newest slot that is known to be stored, or null. */
+  get latestSlot(): number | null {
+    return this.#latestSlot;
+  }
+
+  /** The oldest slot that is known to be stored; Infinity where none is. What is wanted before it is history. */
+  get firstHave(): number {
+    return this.#firstHave;
+  }
+
+  /**
+   * Somebody else may collect it from now on: what is still under way commits the rows that it brings, and says no more
+   * of what it does not bring.
+   */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Reads what the database knows of the newest page: enough to begin with the live tail. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { source, now, windowSince } = this.#deps;
+    await this.lock.run(async () => {
+      const until = source.untilAt(now() - source.delayMs());
+      this.#since = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
+      await this.#load(createRange(this.#pageSince, until), signal);
+      this.#knownUntil = until;
+    });
+  }
+
+  /** Reads what the database knows of the rest of the window. */
+  async survey(signal: AbortSignal): Promise<void> {
+    await this.lock.run(() => this.#load(createRange(this.#since, this.#pageSince), signal));
+  }
+
+  async #load(range: TimeRange | null, signal: AbortSignal): Promise<void> {
+    const { source, stores, database, now } = this.#deps;
+    if (!range) return;
+    const ranges = await database.run(() => stores.coverage.survey(source.key, range), signal);
+    this.missing.load(ranges, now());
+    const have = ranges.filter(({ state }) => state === 'have');
+    const [oldest, newest] = [have[0], have.at(-1)];
+    if (!oldest || !newest) return;
+    this.#noteHave(oldest.since, newest.until - source.stepMs);
+    if (this.#hasReread) return;
+    // What was read just before the last run ended was perhaps not final.
+    this.#hasReread = true;
+    const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
+    this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
+  }
+
+  /** Wants the slots that ended since the last look. */
+  advance(nowMs: number): void {
+    const { source } = this.#deps;
+    const until = source.untilAt(nowMs - source.delayMs());
+    if (this.#knownUntil === null || until <= this.#knownUntil) return;
+    this.missing.add({ since: this.#knownUntil, until });
+    this.#knownUntil = until;
+  }
+
+  /**
+   * Commits an answer to a request for `asked`.
+   *
+   * @throws ExchangeDataError where it says nothing of it.
+   */
+  async accept(page: SourcePage, asked: TimeRange, signal: AbortSignal): Promise<void> {
+    const { source, onAnswer } = this.#deps;
+    await this.lock.run(async () => {
+      const nowMs = this.#deps.now();
+      // A later slot in the answer proves those before it closed, whatever the clock says.
+      const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), page.slots.at(-1) ?? 0);
+      const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
+      const answered = bounds && intersectRanges(page.answered, bounds);
+      if (!answered) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
+      const uncovered = page.findHoles(answered);
+      const have = subtractLists([answered], uncovered);
+      const holes = this.#hasEnded
+        ? []
+        : judgeHoles({
+            page,
+            holes: this.missing.findHoles(uncovered),
+            silent: this.missing.findHoles(listRange(Math.max(asked.since, answered.until), asked.until)),
+            stepMs: source.stepMs,
+            lateSince: source.untilAt(nowMs - source.patienceMs),
+          });
+      const verdicts = this.missing.judge(have, holes, nowMs);
+      const tally = await this.#commit(page, answered.until, verdicts, signal);
+      const stored = page.slots.filter((slot) => slot >= answered.since && slot < answered.until);
+      const [first, last] = [stored[0], stored.at(-1)];
+      if (first !== undefined && last !== undefined) this.#noteHave(first, last);
+      this.unsettled.note(have, nowMs);
+      onAnswer({ ...tally, read: stored.length });
+    });
+  }
+
+  /** Notes that `asked` was read for its unsettled slots, and answered. */
+  noteReread(asked: TimeRange): void {
+    const { source, logger, now } = this.#deps;
+    for (const { since, until } of this.unsettled.noteAnswered(asked, now())) {
+      const range = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+      logger.warn(
+        { ...source.fields, ...range },
+        'the exchange no longer tells of rows that are stored; they are kept',
+      );
+    }
+  }
+
+  /** Commits that the exchange has nothing in some stretches, as far as one answer may tell. */
+  async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<void> {
+    await this.lock.run(async () => {
+      const holes = silences.flatMap(({ range, reason }) =>
+        this.missing.findHoles([range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
+      );
+      await this.#record(this.missing.judge([], holes, this.#deps.now()), signal);
+    });
+  }
+
+  /** Commits that the exchange refused the request for a range. */
+  async acceptRefusal(range: TimeRange, reason: string, signal: AbortSignal): Promise<void> {
+    await this.lock.run(() => this.#record(this.missing.judgeRefusal(range, reason, this.#deps.now()), signal));
+  }
+
+  /** Whether something is wanted that the exchange no longer has. */
+  hasExpired(nowMs: number): boolean {
+    const { source } = this.#deps;
+    if (source.depthMs === null) return false;
+    return (this.missing.findOldest()?.since ?? Infinity) < source.keptSince(nowMs);
+  }
+
+  /** Commits what the exchange deleted before we had it. */
+  async expire(signal: AbortSignal): Promise<void> {
+    const { source, now } = this.#deps;
+    await this.lock.run(async () => {
+      const replaced = this.missing.listWanted(source.keptSince(now()));
+      const reason = `the exchange keeps ${Math.round((source.depthMs ?? 0) / DAY_MS)} days of it`;
+      const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null };
+      const changes = replaced.map((range): CoverageRange => ({
+        ...range,
+        ...evidence,
+        state: 'out_of_window',
+        reason,
+      }));
+      await this.#record({ changes, replaced, next: [], confirmed: [] }, signal);
+    });
+  }
+
+  /** The slots between the newest one known and a slot that came by the stream: these did not come. */
+  findSkipped(slot: number): TimeRange | null {
+    return this.#knownUntil === null ? null : createRange(this.#knownUntil, slot);
+  }
+
+  /** Takes over a slot that the live stream brought, once it is committed. To be called with the lock held. */
+  noteStreamed(slot: number): void {
+    // Before the first look at the database that look finds it.
+    if (this.#knownUntil === null) return;
+    const range = { since: slot, until: slot + this.#deps.source.stepMs };
+    const skipped = this.findSkipped(slot);
+    if (skipped) this.missing.add(skipped);
+    this.#knownUntil = Math.max(this.#knownUntil, range.until);
+    this.missing.settle(range);
+    this.unsettled.note([range], this.#deps.now());
+    this.#noteHave(slot, slot);
+  }
+
+  #noteHave(first: number, last: number): void {
+    this.#firstHave = Math.min(this.#firstHave, first);
+    this.#latestSlot = Math.max(this.#latestSlot ?? last, last);
+  }
+
+  async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
+    const { source, stores, database } = this.#deps;
+    const refused = toQuarantine(source.key, page.rejected, 'rest');
+    const { inserted, updated } = await database.run(
+      () =>
+        stores.withTransaction(async (transaction) => {
+          const counts = await page.store(transaction, until);
+          if (verdicts.changes.length > 0) await transaction.coverage.record(source.key, verdicts.changes);
+          if (refused.length > 0) await transaction.quarantine.add(refused);
+          return counts;
+        }),
+      signal,
+    );
+    this.#apply(verdicts);
+    return { stored: inserted, revised: updated, quarantined: refused.length };
+  }
+
+  async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {
+    const { source, stores, database } = this.#deps;
+    if (verdicts.changes.length > 0 && !this.#hasEnded)
+      await database.run(() => stores.coverage.record(source.key, verdicts.changes), signal);
+    this.#apply(verdicts);
+  }
+
+  #apply(verdicts: Verdicts): void {
+    this.missing.apply(verdicts);
+    this.#believed.note(verdicts.confirmed);
+  }
+}
