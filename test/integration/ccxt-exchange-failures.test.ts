@@ -149,6 +149,45 @@ describe('an exchange that asks us to wait', () => {
     });
   }
 
+  for (const status of [403, 451]) {
+    it(`that refuses us as a whole is left alone for a quarter of an hour, then longer: ${status}`, async () => {
+      let answer: Answer = { json: { code: 0, msg: 'restricted' }, status };
+      await using binance = await startBinance(() => answer);
+      const { exchange, server, now } = binance;
+      const isRefused = (error: unknown) => error instanceof ExchangeRejectedError && error.reason === 'access';
+      for (const minutes of [15, 30]) {
+        assert.equal(exchange.block(), null);
+        await assert.rejects(fetchCandles(exchange), isRefused);
+        const sent = server.requests.length;
+        const block = exchange.block();
+        assert.deepEqual([block?.reason, block?.until], ['refused', now.ms + minutes * 60_000]);
+        assert.match(block?.message ?? '', new RegExp(`answered ${status}.*use another network or EXCHANGE_URLS`));
+        assert.equal(exchange.readyAt('listing', true), block?.until);
+        now.ms += minutes * 60_000 - 1;
+        await assert.rejects(fetchCandles(exchange), isRefused);
+        await assert.rejects(exchange.fetchInstruments(signal), isRefused);
+        assert.equal(server.requests.length, sent);
+        now.ms += 1;
+      }
+      answer = { json: [] };
+      await fetchCandles(exchange);
+      assert.equal(exchange.block(), null);
+    });
+  }
+
+  it('shows a ban, and its end, while it lasts', async () => {
+    let answer: Answer = { json: {}, status: 418, headers: { 'retry-after': '300' } };
+    await using binance = await startBinance(() => answer);
+    const { exchange, now } = binance;
+    await assert.rejects(fetchCandles(exchange), ExchangeUnavailableError);
+    answer = { json: [] };
+    assert.deepEqual([exchange.block()?.reason, exchange.block()?.until], ['banned', now.ms + 300_000]);
+    assert.equal(exchange.readyAt('candles', true), now.ms + 300_000);
+    now.ms += 300_000;
+    assert.equal(exchange.block(), null);
+    await fetchCandles(exchange);
+  });
+
   it('reads the end of a ban from its text', async () => {
     const until = Date.now() + 600_000;
     await using binance = await startBinance(() => ({
@@ -158,7 +197,7 @@ describe('an exchange that asks us to wait', () => {
     const { exchange, now } = binance;
     await assert.rejects(
       fetchCandles(exchange),
-      (error) => error instanceof ExchangeUnavailableError && error.retryAfterMs === until - now.ms,
+      (error) => error instanceof ExchangeUnavailableError && error.retryAfterMs === until + 1_000 - now.ms,
     );
   });
 
@@ -169,10 +208,31 @@ describe('an exchange that asks us to wait', () => {
       headers: { 'retry-after': '60' },
     }));
     const { exchange, server } = binance;
-    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => fetchCandles(exchange)));
+    const outcomes = await Promise.allSettled(Array.from({ length: 500 }, () => fetchCandles(exchange)));
     assert.ok(outcomes.every(({ status }) => status === 'rejected'));
     const sent = server.requests.filter(({ path }) => path === '/api/v3/klines').length;
-    assert.ok(sent < 80, `${sent} requests left`);
+    assert.ok(sent < 260, `${sent} requests left`);
+  });
+});
+
+describe('the allowances of an exchange', () => {
+  it('are shown as it counts them: others spend them too', async () => {
+    const now = { ms: Date.UTC(2026, 10, 22, 12, 0, 30) };
+    let used = 17;
+    const candles = () => ({ json: [], headers: { 'x-mbx-used-weight-1m': String(used) } });
+    await using server = await startAnsweringServer(answerAsBinance(candles, () => now.ms));
+    const clock = { now: () => now.ms, sleep };
+    const exchange = await createExchange({ id: 'binance', origin: server.origin, logger, clock });
+    await fetchCandles(exchange);
+    const spot = () => exchange.budgets().find(({ name }) => name === 'spot');
+    // The markets cost 20, the time twice 1, the candles 2.
+    assert.deepEqual(spot(), { name: 'spot', limit: 6_000, windowMs: 60_000, used: 24 });
+    used = 5_000;
+    await fetchCandles(exchange);
+    assert.equal(spot()?.used, 5_000);
+    assert.equal(exchange.readyAt('candles', false), Date.UTC(2026, 10, 22, 12, 1, 1));
+    assert.equal(exchange.readyAt('candles', true), now.ms);
+    assert.equal(exchange.readyAt('mark_price', false), now.ms, 'futures are counted apart');
   });
 });
 

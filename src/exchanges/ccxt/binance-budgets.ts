@@ -1,8 +1,7 @@
-import type { Clock } from '../../clock.ts';
 import type { BudgetState, RequestKind } from '../exchange.ts';
 import { BINANCE_FEEDS } from './binance-futures-feeds.ts';
 import type { ObservedAnswer } from './ccxt-client.ts';
-import { RequestBudget, type Charge } from './request-budget.ts';
+import { RequestBudget, type Charge, type RequestBudgetDeps } from './request-budget.ts';
 
 const MINUTE_MS = 60_000;
 const FIVE_MINUTES_MS = 5 * MINUTE_MS;
@@ -20,7 +19,7 @@ export class BinanceBudgets {
   readonly #statistics: RequestBudget;
   readonly #funding: RequestBudget;
 
-  constructor(deps: { clock: Clock; exchangeNow: () => number }) {
+  constructor(deps: Pick<RequestBudgetDeps, 'clock' | 'exchangeNow' | 'sharedBy'>) {
     this.#spot = new RequestBudget({ ...deps, name: 'spot', limit: 6_000, windowMs: MINUTE_MS });
     this.#futures = new RequestBudget({ ...deps, name: 'futures', limit: 2_400, windowMs: MINUTE_MS });
     this.#statistics = new RequestBudget({ ...deps, name: 'statistics', limit: 1_000, windowMs: FIVE_MINUTES_MS });

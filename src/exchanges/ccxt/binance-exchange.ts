@@ -23,6 +23,8 @@ const KLINE_FIELDS = 12;
 export interface BinanceExchangeDeps extends CcxtExchangeDeps {
   /** Null: candles come by REST only. */
   readonly candleStream: CandleStream | null;
+  /** How many processes of this service may share the address, this one included. */
+  readonly sharedBy: () => number;
 }
 
 /**
@@ -39,8 +41,8 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
   readonly #candleStream: CandleStream | null;
 
   constructor(deps: BinanceExchangeDeps) {
-    const { client, clock } = deps;
-    const budgets = new BinanceBudgets({ clock, exchangeNow: () => client.exchangeNow() });
+    const { client, clock, sharedBy } = deps;
+    const budgets = new BinanceBudgets({ clock, sharedBy, exchangeNow: () => client.exchangeNow() });
     const askTime = async (signal: AbortSignal, onSent: () => void) => {
       const answer = await client.call(
         async (instance) => (await (instance as BinanceInstance).publicGetTime()) as unknown,

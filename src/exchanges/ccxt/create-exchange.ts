@@ -21,6 +21,11 @@ export interface ExchangeOptions {
   readonly requestTimeoutMs?: number;
   /** Our clock. Default the machine's. */
   readonly clock?: Clock;
+  /**
+   * How many processes of this service may send from our address, this one included: of the limits whose count the
+   * exchange does not tell each takes an equal part. Default one.
+   */
+  readonly sharedBy?: () => number;
 }
 
 /**
@@ -29,7 +34,7 @@ export interface ExchangeOptions {
  * @throws ConfigError where ccxt has no such exchange or the exchange no spot candles, or the origin is none.
  */
 export async function createExchange(options: ExchangeOptions): Promise<Exchange> {
-  const { id, logger, requestTimeoutMs = REQUEST_TIMEOUT_MS, clock = SYSTEM_CLOCK } = options;
+  const { id, logger, requestTimeoutMs = REQUEST_TIMEOUT_MS, clock = SYSTEM_CLOCK, sharedBy = () => 1 } = options;
   const fault = findExchangeFault(id);
   if (fault !== null) throw new ConfigError([fault]);
   const origin = options.origin === null ? null : readOrigin(id, options.origin);
@@ -48,7 +53,7 @@ export async function createExchange(options: ExchangeOptions): Promise<Exchange
     throw new ConfigError([`the exchange "${id}" has no spot candles, so there is nothing to keep from it`]);
   }
   const deps = { client, logger, clock };
-  return id === 'binance' ? createBinance(deps, origin) : new UnifiedExchange(deps);
+  return id === 'binance' ? createBinance({ ...deps, sharedBy }, origin) : new UnifiedExchange(deps);
 }
 
 /** Binance with its live stream, which goes to the same origin and knows the markets and the time by REST. */

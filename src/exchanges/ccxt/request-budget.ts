@@ -9,14 +9,25 @@ const URGENT = { burst: 0.1, perWindow: 0.8, ceiling: 0.9 } as const;
 const PATIENT = { burst: 0.05, perWindow: 0.7, ceiling: 0.75 } as const;
 /** What the patient leave untouched of the urgent lane's burst. */
 const KEPT_BACK = 0.05;
-/** At the start a process knows nothing of what the one before it has spent: no burst yet. */
+/** At the start a process knows nothing of what the one before it has spent: no whole burst yet. */
 const FIRST_TOKENS = 0.02;
 /** How far our picture of the exchange's clock may be off where its windows begin and end. */
 const EDGE_MS = 1_000;
-/** How many windows are looked back on for what others on the address spend. */
-const WINDOWS_KEPT = 3;
-/** What is left of the shares after refusals, at worst; each window without one gives a tenth back. */
-const LEAST_FACTOR = 0.25;
+/** What of the unused part each process takes for the next window: two or three may do so at once. */
+const GROWTH = 0.5;
+/** What is never given up for others. */
+const LEAST_SHARE = { patient: 0.02, urgent: 0.07 } as const;
+/**
+ * What a refusal leaves of our shares. A count that the exchange tells shows us who spends besides; where it tells none,
+ * there may be two more like us, and who overruns a limit again within the hour is banned.
+ */
+const CUT = { told: 1 / 2, untold: 1 / 3 } as const;
+const LEAST_FACTOR = 1 / 9;
+/** A tenth of the shares comes back with each window, where the exchange tells no count only after this long. */
+const UNTOLD_CUT_MS = 2 * 3_600_000;
+
+/** In smaller parts a burst would hold no request any more. */
+const MOST_SHARERS = 8;
 
 export interface RequestBudgetDeps {
   readonly name: string;
@@ -26,6 +37,8 @@ export interface RequestBudgetDeps {
   readonly clock: Clock;
   /** The exchange's clock in epoch milliseconds, on whose multiples of `windowMs` its windows start. */
   readonly exchangeNow: () => number;
+  /** How many processes like this one share the address, this one included. */
+  readonly sharedBy: () => number;
 }
 
 /** What a request costs: an amount of one allowance. */
@@ -42,6 +55,8 @@ interface Window {
   own: number;
   /** Spent by others on our address, as far as the exchange's count has told. */
   others: number;
+  /** Where in the window (from 0 to 1) the exchange told its count last; 0: not yet. */
+  toldAt: number;
 }
 
 /**
@@ -55,11 +70,15 @@ export class RequestBudget {
   readonly windowMs: number;
   readonly #clock: Clock;
   readonly #exchangeNow: () => number;
+  readonly #sharedBy: () => number;
   readonly #tokens: { urgent: number; patient: number };
   #filledAt: number;
   #factor = 1;
+  #isTold = false;
+  #mendsAt = 0;
   #window: Window;
-  #othersBefore: number[] = [];
+  /** The shares of the limit for a window that leave room for what others spend. */
+  #shares = { patient: PATIENT.perWindow as number, urgent: URGENT.perWindow as number };
 
   constructor(deps: RequestBudgetDeps) {
     this.name = deps.name;
@@ -67,9 +86,11 @@ export class RequestBudget {
     this.windowMs = deps.windowMs;
     this.#clock = deps.clock;
     this.#exchangeNow = deps.exchangeNow;
-    this.#tokens = { urgent: FIRST_TOKENS * deps.limit, patient: FIRST_TOKENS * deps.limit };
+    this.#sharedBy = deps.sharedBy;
+    const first = FIRST_TOKENS * deps.limit;
+    this.#tokens = { urgent: KEPT_BACK * deps.limit + first, patient: first };
     this.#filledAt = deps.clock.now();
-    this.#window = { index: this.#windowIndex(), isWhole: false, own: 0, others: 0 };
+    this.#window = { index: this.#windowIndex(), isWhole: false, own: 0, others: 0, toldAt: 0 };
   }
 
   state(): BudgetState {
@@ -83,7 +104,7 @@ export class RequestBudget {
     this.#advance();
     const { urgent, patient } = this.#tokens;
     const rates = this.#ratesPerMs();
-    const kept = isUrgent ? 0 : KEPT_BACK * this.limit;
+    const kept = isUrgent ? 0 : KEPT_BACK * this.#part() * this.limit;
     let waitMs = Math.max(0, (weight + kept - urgent) / rates.urgent);
     if (!isUrgent) waitMs = Math.max(waitMs, (weight - patient) / rates.patient);
     const ceiling = (isUrgent ? URGENT : PATIENT).ceiling * this.limit;
@@ -116,16 +137,20 @@ export class RequestBudget {
    */
   note(used: number, sentAt: number): void {
     this.#advance();
+    this.#isTold = true;
     const sinceSentMs = Math.max(0, this.#clock.now() - sentAt);
     // Near its beginning the count may still be that of the window before.
-    if (this.windowMs - this.#windowLeftMs() < sinceSentMs + EDGE_MS) return;
+    const elapsedMs = this.windowMs - this.#windowLeftMs();
+    if (elapsedMs < sinceSentMs + EDGE_MS) return;
     this.#window.others = Math.max(this.#window.others, used - this.#window.own);
+    this.#window.toldAt = elapsedMs / this.windowMs;
   }
 
   /** Notes a refusal (429) though we kept to our shares: somebody spends besides us whom the exchange's count hides. */
   cut(): void {
     this.#advance();
-    this.#factor = Math.max(LEAST_FACTOR, this.#factor / 2);
+    this.#factor = Math.max(LEAST_FACTOR, this.#factor * (this.#isTold ? CUT.told : CUT.untold));
+    this.#mendsAt = this.#isTold ? 0 : this.#clock.now() + UNTOLD_CUT_MS;
     this.#tokens.urgent = Math.min(0, this.#tokens.urgent);
     this.#tokens.patient = Math.min(0, this.#tokens.patient);
   }
@@ -136,8 +161,9 @@ export class RequestBudget {
     const elapsedMs = Math.max(0, now - this.#filledAt);
     const rates = this.#ratesPerMs();
     const { urgent, patient } = this.#tokens;
-    this.#tokens.urgent = Math.min(URGENT.burst * this.limit, urgent + elapsedMs * rates.urgent);
-    this.#tokens.patient = Math.min(PATIENT.burst * this.limit, patient + elapsedMs * rates.patient);
+    const ours = this.#part() * this.limit;
+    this.#tokens.urgent = Math.min(URGENT.burst * ours, urgent + elapsedMs * rates.urgent);
+    this.#tokens.patient = Math.min(PATIENT.burst * ours, patient + elapsedMs * rates.patient);
     this.#filledAt = now;
     this.#turnWindow();
   }
@@ -147,21 +173,33 @@ export class RequestBudget {
     const before = this.#window;
     // One back: the exchange's clock was measured anew, at a boundary.
     if (index === before.index || index === before.index - 1) return;
-    const isNext = index === before.index + 1;
-    if (!isNext) this.#othersBefore = [];
-    else if (before.isWhole) this.#othersBefore = [before.others, ...this.#othersBefore].slice(0, WINDOWS_KEPT);
-    this.#factor = Math.min(1, this.#factor + 0.1);
-    this.#window = { index, isWhole: isNext, own: 0, others: 0 };
+    if (before.isWhole && before.toldAt > 0) this.#adaptShares(before);
+    if (this.#clock.now() >= this.#mendsAt) this.#factor = Math.min(1, this.#factor + 0.1);
+    this.#window = { index, isWhole: index === before.index + 1, own: 0, others: 0, toldAt: 0 };
   }
 
-  /** How fast the lanes fill, in weight per millisecond, beside what others spend. */
+  /**
+   * Makes room for others, or takes what they left: all by the same factor down and by the same amount up, so that
+   * processes of our kind come to equal parts.
+   */
+  #adaptShares({ own, others, toldAt }: Window): void {
+    // Whoever is at the ceiling early asks no more, and does not hear of the rest of the window: they will go on so.
+    const wholeWindow = this.limit * Math.max(0.25, toldAt);
+    const total = (own + others) / wholeWindow;
+    const { patient } = this.#shares;
+    const wanted =
+      total > PATIENT.perWindow
+        ? (patient * PATIENT.perWindow) / total
+        : Math.min(PATIENT.perWindow, patient + GROWTH * (PATIENT.perWindow - total));
+    const adapted = Math.max(LEAST_SHARE.patient, wanted);
+    const kept = Math.max(LEAST_SHARE.urgent, adapted + LEAST_SHARE.urgent - LEAST_SHARE.patient);
+    this.#shares = { patient: adapted, urgent: Math.max(kept, URGENT.perWindow - others / wholeWindow) };
+  }
+
+  /** How fast the lanes fill, in weight per millisecond. */
   #ratesPerMs(): { urgent: number; patient: number } {
-    const others = Math.max(this.#window.isWhole ? this.#window.others : 0, ...this.#othersBefore) / this.limit;
-    // At least a fifth where that much is free, so that two processes which both see each other share, and never nothing.
-    const patient = Math.max(PATIENT.perWindow - others, Math.min(0.2, 0.85 - others), 0.02);
-    const urgent = Math.max(URGENT.perWindow - others, patient + 0.05);
-    const perMs = (this.#factor * this.limit) / this.windowMs;
-    return { urgent: urgent * perMs, patient: patient * perMs };
+    const perMs = (this.#factor * this.#part() * this.limit) / this.windowMs;
+    return { urgent: this.#shares.urgent * perMs, patient: this.#shares.patient * perMs };
   }
 
   #windowIndex(): number {
@@ -170,5 +208,10 @@ export class RequestBudget {
 
   #windowLeftMs(): number {
     return (this.#window.index + 1) * this.windowMs - this.#exchangeNow();
+  }
+
+  /** Of a limit whose count the exchange does not tell, an equal part for each of us; otherwise we see each other. */
+  #part(): number {
+    return this.#isTold ? 1 : 1 / Math.min(MOST_SHARERS, Math.max(1, this.#sharedBy()));
   }
 }

@@ -47,8 +47,8 @@ describe('mapStatus', () => {
     assert.equal(wait(429, { 'Retry-After': '7' }), 7_000);
     assert.equal(wait(429, {}), null);
     assert.equal(wait(503, { 'Retry-After': '3' }), 3_000);
-    assert.equal(wait(418, {}, 'IP banned until 1519726649240.'), 9_240);
-    assert.equal(wait(418, { 'Retry-After': '5' }, 'IP banned until 1519726649240.'), 9_240, 'the longer one');
+    assert.equal(wait(418, {}, 'IP banned until 1519726649240.'), 10_240);
+    assert.equal(wait(418, { 'Retry-After': '5' }, 'IP banned until 1519726649240.'), 10_240, 'the longer one');
   });
 });
 
