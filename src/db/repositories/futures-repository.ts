@@ -3,6 +3,7 @@ import type { Decimal } from '../../market/decimal.ts';
 import { FUTURES_METRICS, type FuturesMetric, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database, FuturesDataTable } from '../schema.ts';
+import { findFuturesGaps } from './find-futures-gaps.ts';
 import type { Coverage } from './ohlcv-repository.ts';
 import type { WriteCounts } from './upsert-candles.ts';
 import { upsertSnapshots } from './upsert-snapshots.ts';
@@ -46,42 +47,15 @@ export class FuturesRepository {
     return rows.map(fromRow);
   }
 
-  /**
-   * The parts of the range without this metric, oldest first. A value holds for `stepMs`, so a stretch begins `stepMs`
-   * after the value before it (which may lie before the range) and ends at the next value. Before the oldest value
-   * ever stored a stretch counts from `stepMs` on: a shorter one need not contain a time at which there is one (funding
-   * is settled every eight hours, at hours that we do not know).
-   */
-  async listGaps(
+  /** The parts of the range without this metric, oldest first: see `findFuturesGaps`. */
+  listGaps(
     exchange: string,
     symbol: string,
     metric: FuturesMetric,
     range: TimeRange,
     stepMs: number,
   ): Promise<TimeRange[]> {
-    const since = new Date(range.since);
-    const until = new Date(range.until);
-    const step = sql`make_interval(secs => ${stepMs / 1000})`;
-    const values = sql`from futures_data
-      where exchange = ${exchange} and symbol = ${symbol} and ${sql.ref(metric)} is not null`;
-    const result = await sql<{ since: Date; until: Date }>`
-      with points as (
-        (select timestamp ${values} and timestamp <= ${since} order by timestamp desc limit 1)
-        union all
-        (select timestamp ${values} and timestamp > ${since} and timestamp < ${until})
-      ), pairs as (
-        select lag(timestamp) over (order by timestamp) as previous, timestamp as next from points
-        union all
-        select max(timestamp), ${until}::timestamptz from points
-      )
-      select greatest(previous + ${step}, ${since}) as since, next as until from pairs
-      where next > ${since} and case
-        when previous is not null then next > previous + ${step}
-        when next = ${until} then true
-        else next >= ${since}::timestamptz + ${step}
-      end
-      order by since`.execute(this.#kysely);
-    return result.rows.map((row) => ({ since: row.since.getTime(), until: row.until.getTime() }));
+    return findFuturesGaps(this.#kysely, { exchange, symbol }, metric, range, stepMs);
   }
 
   /** What is stored of the perpetual, whichever metrics; null where nothing is. */

@@ -5,7 +5,7 @@ import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { ceilToTimeframe, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { findCandleGaps, findSlotGaps } from './find-candle-gaps.ts';
-import { FuturesRepository } from './futures-repository.ts';
+import { findFuturesGaps } from './find-futures-gaps.ts';
 import { haveRange, missingRange } from './overlay-coverage.ts';
 
 /** Most contracts settle every eight hours; of one that settles more often eight hours with a value count as complete. */
@@ -48,8 +48,7 @@ async function findGaps(
     const rows = sql`futures_data where exchange = ${exchange} and symbol = ${symbol} and ${sql.ref(metric)} is not null`;
     return await findSlotGaps(kysely, rows, timeframe, range);
   }
-  const futures = new FuturesRepository({ kysely });
-  const gaps = await futures.listGaps(exchange, symbol, metric, range, FUNDING_STEP_MS);
+  const gaps = await findFuturesGaps(kysely, { exchange, symbol }, metric, range, FUNDING_STEP_MS);
   return gaps.map((gap) => toGrid(gap, timeframe)).filter((gap) => gap !== null);
 }
 
