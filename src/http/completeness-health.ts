@@ -3,6 +3,8 @@ import type { LedgerSnapshot, SlotCounts } from './ledger-totals.ts';
 /** One exchange as seen from here. Spelled as it is answered in JSON. */
 export interface ExchangeState {
   readonly exchange: string;
+  /** `down`: it does not answer, or asked us to wait; `refused`: it refuses us as a whole. */
+  readonly state: 'up' | 'down' | 'refused';
   /** Why nothing may be sent to it, and until when (ISO 8601; null: until somebody acts); null where all may. */
   readonly block: { readonly reason: string; readonly until: string | null; readonly message: string } | null;
   /** The allowances that it counts for our address, as they stand now. */
@@ -14,6 +16,9 @@ export interface ExchangeState {
   }[];
   /** The live stream of candles; null where there is none. */
   readonly stream: StreamHealth | null;
+  /** Series that are collected from it here. */
+  readonly series: number;
+  readonly last_error: string | null;
 }
 
 interface StreamHealth {
@@ -29,11 +34,16 @@ interface StreamHealth {
 /** This process among those that share the database. Spelled as it is answered in JSON. */
 export interface ReplicaState {
   readonly id: string;
-  readonly host: string;
-  /** How many processes are alive, with this one; null before the database said so. */
+  /** `joining`: before the first answer of the database; `lost`: it cannot be reached and the lease has run out. */
+  readonly state: 'joining' | 'member' | 'lost' | 'stopped';
+  /** How many processes share this work, with this one; null before that is known. */
   readonly alive: number | null;
-  /** How many markets this one collects; null before that is known. */
-  readonly markets: number | null;
+  /** Processes on the same database that collect something else. */
+  readonly strangers: number;
+  /** Markets that the configuration wants, and those that this process collects now. */
+  readonly markets: number;
+  readonly held: number;
+  readonly last_error: string | null;
 }
 
 /** The last audit of the ledger. Spelled as it is answered in JSON. */
@@ -84,6 +94,7 @@ export function describeCompleteness(probes: CompletenessProbes): CompletenessHe
 /** What of it keeps the service from being healthy, one sentence each. A pause that passes by itself does not. */
 export function listCompletenessShortcomings(probes: CompletenessProbes): string[] {
   const { last_error: ledgerError } = probes.ledger();
+  const replica = probes.replica();
   const { differences, repaired, last_error: auditError } = probes.audit();
   const left = (differences ?? 0) - (repaired ?? 0);
   return [
@@ -92,6 +103,9 @@ export function listCompletenessShortcomings(probes: CompletenessProbes): string
       const until = block.until === null ? 'until somebody acts' : `until ${block.until}`;
       return [`${exchange} refuses requests (${block.reason}) ${until}: ${block.message}`];
     }),
+    ...(replica?.state === 'lost'
+      ? [`this process may not collect: its lease has run out (${replica.last_error ?? 'the database was away'})`]
+      : []),
     ...(ledgerError === null ? [] : [`the ledger could not be summed up: ${ledgerError}`]),
     ...(auditError === null ? [] : [`the audit failed: ${auditError}`]),
     ...(left > 0 ? [`the last audit left ${left} differences between ledger and rows: run make audit`] : []),

@@ -54,16 +54,17 @@ function reportCompleteness({
       `                ${quarantine ?? 0} rows in quarantine, ${revisions ?? 0} candles rewritten`,
     );
   }
-  for (const { exchange, block, budgets, stream } of exchanges) {
-    const parts = budgets.map(
+  for (const { exchange, state, block, budgets, stream } of exchanges) {
+    const counters = budgets.map(
       ({ name, used, limit, window_seconds }) => `${name} ${used} of ${limit} per ${window_seconds} s`,
     );
+    const parts = [state, ...counters];
     if (stream) parts.push(`stream ${stream.state} with ${stream.subscribed} series`);
     if (block) parts.push(`${block.reason} until ${block.until ?? 'somebody acts'}`);
-    if (parts.length > 0) lines.push(`  exchange      ${exchange}: ${parts.join(', ')}`);
+    lines.push(`  exchange      ${exchange}: ${parts.join(', ')}`);
   }
   if (replica && replica.alive !== null)
-    lines.push(`  replica       one of ${replica.alive}, collects ${replica.markets ?? 0} markets`);
+    lines.push(`  replica       one of ${replica.alive}, collects ${replica.held} of ${replica.markets} markets`);
   if (audit && audit.at !== null)
     lines.push(
       `  audit         at ${audit.at}: ${audit.differences ?? 0} differences, ${audit.repaired ?? 0} put right, ${audit.deviations ?? 0} values that contradict each other`,

@@ -138,7 +138,7 @@ export class ServiceMetrics {
       setKnown(set, probes.replica()?.alive ?? null),
     );
     this.#gauge('leases_held', 'Markets that this process collects.', [], (set) =>
-      setKnown(set, probes.replica()?.markets ?? null),
+      setKnown(set, probes.replica()?.held ?? null),
     );
   }
 
@@ -157,6 +157,9 @@ export class ServiceMetrics {
       for (const { exchange, block } of probes.exchanges())
         for (const reason of ['throttled', 'banned', 'refused'])
           set({ exchange, reason }, Number(block?.reason === reason));
+    });
+    this.#gauge('exchange_up', 'Whether the exchange answers.', ['exchange'], (set) => {
+      for (const { exchange, state } of probes.exchanges()) set({ exchange }, Number(state === 'up'));
     });
     const streams = () =>
       probes.exchanges().flatMap(({ exchange, stream }) => (stream === null ? [] : [{ exchange, ...stream }]));

@@ -9,7 +9,15 @@ const describeWith = (changes: Partial<CompletenessProbes>, more: Partial<Health
   describeHealth(createProbes({ completeness: createCompleteness(changes), ...more }), FACTS);
 
 const blocked = (reason: string, until: string | null): ExchangeState[] => [
-  { exchange: 'binance', block: { reason, until, message: 'it said so' }, budgets: [], stream: null },
+  {
+    exchange: 'binance',
+    state: 'down',
+    block: { reason, until, message: 'it said so' },
+    budgets: [],
+    stream: null,
+    series: 0,
+    last_error: null,
+  },
 ];
 const audited = (changes: Partial<AuditState>): AuditState => ({ ...createCompleteness().audit(), ...changes });
 
@@ -26,7 +34,7 @@ describe('describeHealth with a ledger', () => {
       as_of: '2026-01-01T00:00:00.000Z',
     });
     assert.deepEqual([health.quarantine, health.revisions], [5, 6]);
-    assert.deepEqual(health.replica, { id: 'one', host: 'here', alive: 2, markets: 3 });
+    assert.deepEqual([health.replica?.alive, health.replica?.held], [2, 3]);
     assert.equal(health.exchanges?.[0]?.budgets[0]?.used, 123);
     assert.equal(health.exchanges[0].stream?.state, 'live');
     assert.equal(health.audit?.differences, 0);
@@ -52,8 +60,10 @@ describe('describeHealth with a ledger', () => {
   });
 
   it('is degraded where the ledger could not be counted or audited, or was left different', () => {
+    const member = createCompleteness().replica()!;
     const cases: [Partial<CompletenessProbes>, RegExp][] = [
       [{ ledger: () => ({ ...LEDGER, last_error: 'no permission' }) }, /summed up: no permission/],
+      [{ replica: () => ({ ...member, state: 'lost', last_error: 'no route' }) }, /lease has run out \(no route\)/],
       [{ audit: () => audited({ last_error: 'no table' }) }, /audit failed: no table/],
       [{ audit: () => audited({ differences: 5, repaired: 3 }) }, /left 2 differences.*make audit/],
     ];

@@ -32,16 +32,18 @@ describe('reportHealth', () => {
     assert.deepEqual(lines({}), [
       '  coverage      90 slots stored, 4 missing, 3 confirmed empty, 2 refused, 1 out of window',
       '                5 rows in quarantine, 6 candles rewritten',
-      '  exchange      binance: spot 123 of 6000 per 60 s, stream live with 3 series',
-      '  replica       one of 2, collects 3 markets',
+      '  exchange      binance: up, spot 123 of 6000 per 60 s, stream live with 3 series',
+      '  replica       one of 2, collects 3 of 7 markets',
       '  audit         at 2026-01-01T03:17:00.000Z: 0 differences, 0 put right, 0 values that contradict each other',
     ]);
     const block = { reason: 'banned', until: '2026-11-22T07:10:00.000Z', message: 'too many requests' };
     const banned = lines({
-      exchanges: () => [{ exchange: 'okx', block, budgets: [], stream: null }],
+      exchanges: () => [
+        { exchange: 'okx', state: 'down', block, budgets: [], stream: null, series: 0, last_error: null },
+      ],
       replica: () => null,
     });
-    assert.ok(banned.includes('  exchange      okx: banned until 2026-11-22T07:10:00.000Z'), banned.join('\n'));
+    assert.ok(banned.includes('  exchange      okx: down, banned until 2026-11-22T07:10:00.000Z'), banned.join('\n'));
   });
 
   it('tells what is deferred with its remedy, what failed, and why it is not healthy', () => {

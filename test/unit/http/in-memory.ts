@@ -235,6 +235,9 @@ export function createCompleteness(changes: Partial<CompletenessProbes> = {}): C
     exchanges: () => [
       {
         exchange: 'binance',
+        state: 'up',
+        series: 3,
+        last_error: null,
         block: null,
         budgets: [{ name: 'spot', limit: 6000, window_seconds: 60, used: 123 }],
         stream: {
@@ -248,7 +251,7 @@ export function createCompleteness(changes: Partial<CompletenessProbes> = {}): C
         },
       },
     ],
-    replica: () => ({ id: 'one', host: 'here', alive: 2, markets: 3 }),
+    replica: () => ({ id: 'one', state: 'member', alive: 2, strangers: 0, markets: 7, held: 3, last_error: null }),
     audit: () => ({
       at: '2026-01-01T03:17:00.000Z',
       duration_ms: 1200,

@@ -53,6 +53,7 @@ describe('ServiceMetrics', () => {
       ['budget_used', ['{exchange="binance",allowance="spot"} 123']],
       ['budget_limit', ['{exchange="binance",allowance="spot"} 6000']],
       ['budget_window_seconds', ['{exchange="binance",allowance="spot"} 60']],
+      ['exchange_up', ['{exchange="binance"} 1']],
       ['stream_live', ['{exchange="binance"} 1']],
       ['stream_series', ['{exchange="binance"} 3']],
       ['stream_reconnects_total', ['{exchange="binance"} 2']],
@@ -73,7 +74,9 @@ describe('ServiceMetrics', () => {
     let reason = 'banned';
     const block = () => ({ reason, until: null, message: 'no' });
     const metrics = createMetrics({
-      exchanges: () => [{ exchange: 'okx', block: block(), budgets: [], stream: null }],
+      exchanges: () => [
+        { exchange: 'okx', state: 'down', block: block(), budgets: [], stream: null, series: 0, last_error: null },
+      ],
       ledger: () => ({ ...LEDGER, groups: [], quarantine: null }),
       replica: () => null,
     });
