@@ -11,6 +11,8 @@ import { createExchange } from './exchanges/ccxt/create-exchange.ts';
 import { HttpServer } from './http/http-server.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { ProgressBar } from './ingest/progress-bar.ts';
+import { createReplicaIdentity } from './ingest/replica-identity.ts';
+import { ReplicaShares } from './ingest/replica-shares.ts';
 import { RefreshRecentOhlcv } from './jobs/refresh-recent-ohlcv.ts';
 import { Scheduler } from './jobs/scheduler.ts';
 import { SendTelegramReport } from './jobs/send-telegram-report.ts';
@@ -18,6 +20,8 @@ import type { Logger } from './logger.ts';
 
 /** Writers (two for each core of a small machine) and readers of the API share the pool. */
 const MAX_CONNECTIONS = 10;
+/** The leases have a pool of their own: they must not run out behind a queue of writers and readers. */
+const LEASE_CONNECTIONS = 2;
 
 export type App = ReturnType<typeof createApp>;
 
@@ -29,15 +33,12 @@ export function createApp(config: Config, logger: Logger) {
   const embedded = database.url === null ? new EmbeddedServer({ dataDir: config.dataDir, logger }) : null;
   const runtimeUrl = () => database.url ?? embedded?.connectionString() ?? '';
   const migrationUrl = () => database.migrationUrl ?? runtimeUrl();
-  const kysely = createKysely(() =>
-    createPool({
-      url: runtimeUrl(),
-      applicationName: 'candlekeep',
-      maxConnections: MAX_CONNECTIONS,
-      schema: () => state.schema,
-      logger,
-    }),
-  );
+  const connect = (applicationName: string, maxConnections: number) =>
+    createKysely(() =>
+      createPool({ url: runtimeUrl(), applicationName, maxConnections, schema: () => state.schema, logger }),
+    );
+  const kysely = connect('candlekeep', MAX_CONNECTIONS);
+  const leaseKysely = connect('candlekeep leases', LEASE_CONNECTIONS);
   const repositories = createRepositories(kysely);
   const databaseMonitor = new DatabaseMonitor({ kysely, logger });
   const migrator = new SchemaMigrator({
@@ -48,11 +49,21 @@ export function createApp(config: Config, logger: Logger) {
   });
   const schema = new SchemaMonitor({ migrator });
 
+  const { markets, timeframes, backfill, futures } = config.collect;
+  const identity = createReplicaIdentity({ markets, timeframes, backfill, futures }, process);
+  const shares = new ReplicaShares({
+    identity,
+    leases: createRepositories(leaseKysely).replicas,
+    lastWriteAt: (): number | null => ingest.lastWriteAt(),
+    logger,
+  });
+
   let isFirstBackfillDone = false;
   const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
   const ingest = new IngestService({
     openExchange: (id) => createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger }),
     stores: repositories,
+    shares,
     collect: config.collect,
     logger,
     onProgress: (progress) => {
@@ -69,11 +80,25 @@ export function createApp(config: Config, logger: Logger) {
   const refresh = new RefreshRecentOhlcv({
     cron: config.refreshCron,
     view: repositories.recentOhlcv,
-    lastWriteAt: () => ingest.lastWriteAt(),
+    lastWriteAt: async () =>
+      Math.max(ingest.lastWriteAt() ?? 0, (await repositories.replicas.findLastWriteAt()) ?? 0) || null,
+    findLastRun: (job) => repositories.jobRuns.findLast(job),
     logger,
   });
-  const report = config.telegram && new SendTelegramReport({ telegram: config.telegram, ingest, repositories, logger });
-  const scheduler = new Scheduler({ jobs: report ? [refresh, report] : [refresh], logger });
+  const report =
+    config.telegram &&
+    new SendTelegramReport({
+      telegram: config.telegram,
+      ingest,
+      repositories,
+      replica: () => shares.state(),
+      logger,
+    });
+  const scheduler = new Scheduler({
+    jobs: report ? [refresh, report] : [refresh],
+    logger,
+    shared: { runs: repositories.jobRuns, replicaId: identity.id },
+  });
 
   const http = new HttpServer({
     http: config.http,
@@ -109,9 +134,11 @@ export function createApp(config: Config, logger: Logger) {
     runtimeUrl,
     migrationUrl,
     kysely,
+    leaseKysely,
     databaseMonitor,
     schema,
     http,
+    shares,
     scheduler,
     ingest,
   };

@@ -24,6 +24,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   if (app.embedded) await start(app.embedded);
   await Promise.all([connect(app, signal), app.schema.preload()]);
   stack.defer(() => app.kysely.destroy());
+  stack.defer(() => app.leaseKysely.destroy());
   await start(app.databaseMonitor);
 
   state.enter('migrating');
@@ -34,7 +35,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   await verifyPrivileges(app.kysely);
 
   stack.defer(() => app.progressBar?.stop());
-  await start(app.scheduler, app.ingest);
+  await start(app.shares, app.scheduler, app.ingest);
   state.enter('running');
   logger.info({ schema: app.schema.current()?.version, url: app.http.url }, 'candlekeep is running');
 }

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DEFAULT_MARKETS, toMarketId } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
+import { createTestDatabase, execute } from '../support/postgres.ts';
+import { startService, type ServiceProcess } from '../support/service-process.ts';
+import { TelegramServer } from '../support/telegram-server.ts';
+
+const MINUTE_MS = 60_000;
+const SYMBOLS = DEFAULT_MARKETS.slice(0, 9).map(({ symbol }) => symbol);
+const TAKEOVER_MS = 15_000;
+const TURN_MS = 5_000;
+
+/** A service with an exchange of its own: all tell the same candles, and each shows what one service asked for. */
+interface Replica {
+  readonly name: string;
+  readonly service: ServiceProcess;
+  readonly stage: ExchangeStage;
+}
+
+/** The markets by the replica (its pid) that holds them. */
+async function listOwners(url: string): Promise<Map<number, string[]>> {
+  const rows = await execute(
+    url,
+    `select l.symbol, split_part(l.replica_id, ':', 2)::int as pid from leases l join replicas r on r.id = l.replica_id
+     where r.expires_at > clock_timestamp() order by l.symbol`,
+  );
+  return new Map(
+    [...Map.groupBy(rows, (row) => Number(row['pid']))].map(([pid, held]) => [
+      pid,
+      held.map((row) => String(row['symbol'])),
+    ]),
+  );
+}
+
+/** The markets whose candles a replica asked for or is sent since `sinceMs`, by market id, with how often it asked. */
+function listCollected({ stage }: Replica, sinceMs: number): Map<string, number> {
+  const collected = new Map<string, number>();
+  for (const stream of stage.exchange.streams.listStreams())
+    collected.set(stream.slice(0, stream.indexOf('@')).toUpperCase(), 0);
+  for (const { path, query, atMs } of stage.exchange.requests) {
+    const id = new URLSearchParams(query).get('symbol');
+    if (atMs >= sinceMs && path.endsWith('/klines') && id !== null) collected.set(id, (collected.get(id) ?? 0) + 1);
+  }
+  return collected;
+}
+
+async function waitUntil(isReached: () => Promise<boolean> | boolean, timeoutMs: number, what: string) {
+  const begunAt = performance.now();
+  while (!(await isReached())) {
+    if (performance.now() - begunAt > timeoutMs) assert.fail(`${what}: not within ${timeoutMs} ms`);
+    await delay(50);
+  }
+  return Math.round(performance.now() - begunAt);
+}
+
+describe('replicas', () => {
+  it('three processes share the markets, take over from one that is killed, and run each turn of a job once', async (t) => {
+    await using stack = new AsyncDisposableStack();
+    const database = stack.use(await createTestDatabase());
+    const telegram = stack.use(new TelegramServer());
+    const telegramUrl = await telegram.listen();
+    const fromMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS;
+    const start = async (name: string): Promise<Replica> => {
+      const stage = stack.use(await ExchangeStage.open({ symbols: SYMBOLS }));
+      const service = stack.use(
+        startService({
+          ...stage.environment({ symbols: SYMBOLS, timeframes: '1m', fromMs }),
+          DATABASE_URL: database.url,
+          LOG_LEVEL: 'debug',
+          TELEGRAM_BOT_TOKEN: '123:token',
+          TELEGRAM_CHAT_ID: '1',
+          TELEGRAM_API_URL: telegramUrl,
+          TELEGRAM_CRON: `*/${TURN_MS / 1000} * * * * *`,
+        }),
+      );
+      return { name, service, stage };
+    };
+    const [a, b, c] = await Promise.all([start('a'), start('b'), start('c')]);
+    const holds = async (replica: Replica): Promise<readonly string[]> =>
+      (await listOwners(database.url)).get(replica.service.pid) ?? [];
+    const isShared = async (replicas: readonly Replica[]): Promise<boolean> => {
+      const counts = await Promise.all(replicas.map(async (replica) => (await holds(replica)).length));
+      const part = SYMBOLS.length / replicas.length;
+      return counts.reduce((sum, n) => sum + n) === SYMBOLS.length && counts.every((n) => Math.abs(n - part) < 1);
+    };
+    const assertComplete = async (): Promise<void> => {
+      const untilMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
+      for (const symbol of SYMBOLS) {
+        const truth = a.stage.listTruth(symbol, '1m', fromMs, untilMs);
+        let stored: typeof truth = [];
+        await waitUntil(
+          async () => {
+            stored = (await listStored(database.url, symbol, '1m')).filter(([at]) => at < untilMs);
+            return stored.length >= truth.length;
+          },
+          20_000,
+          `${symbol} complete`,
+        );
+        assert.deepEqual(stored, truth, symbol);
+      }
+    };
+    /** No market is collected by two; together they collect all. */
+    const assertDisjoint = (replicas: readonly Replica[], sinceMs: number): void => {
+      const all = replicas.flatMap((replica) => [...listCollected(replica, sinceMs).keys()]);
+      assert.deepEqual(all.toSorted(), SYMBOLS.map(toMarketId).toSorted());
+    };
+
+    // Steady state.
+    await Promise.all([a, b, c].map(({ service }) => service.waitFor(({ phase }) => phase === 'running')));
+    const sharedMs = await waitUntil(() => isShared([a, b, c]), 20_000, 'three parts');
+    await assertComplete();
+    await delay(4_000);
+    const steadyAt = Date.now();
+    const minuteAt = Math.ceil(steadyAt / MINUTE_MS) * MINUTE_MS;
+    await delay(Math.max(20_000, minuteAt + 8_000 - steadyAt));
+    assertDisjoint([a, b, c], steadyAt);
+    const requests = [a, b, c].flatMap((replica) => [...listCollected(replica, steadyAt).values()]);
+    const closed = Math.floor(Date.now() / MINUTE_MS) - Math.floor(steadyAt / MINUTE_MS);
+    assert.ok(Math.max(...requests) <= 3 * closed, `${requests.join()} requests for ${closed} candles`);
+    await assertComplete();
+
+    // Turns, while all three are alive.
+    const counts = async (sinceMs: number, untilMs: number) => {
+      const inTime = (ms: number): boolean => ms >= sinceMs && ms < untilMs;
+      const [row] = await execute(
+        database.url,
+        `select count(*)::int as n from job_runs where job = 'send-telegram-report'
+         and turn >= to_timestamp(${sinceMs / 1000}) and turn < to_timestamp(${untilMs / 1000})`,
+      );
+      return { messages: telegram.received.filter(inTime).length, claims: Number(row?.['n']) };
+    };
+    const firstTurn = Math.ceil(steadyAt / TURN_MS) * TURN_MS;
+    const lastTurn = Math.floor(Date.now() / TURN_MS) * TURN_MS;
+    const turns = (lastTurn - firstTurn) / TURN_MS;
+    assert.deepEqual(await counts(firstTurn, lastTurn), { messages: turns, claims: turns });
+
+    // kill -9: a neighbour sees at its next beat that the process is gone.
+    const lostByC = await holds(c);
+    assert.equal(lostByC.length, 3);
+    const killedAt = Date.now();
+    await c.service.end('SIGKILL');
+    const killedMs = await waitUntil(
+      () => {
+        const taken = new Set([a, b].flatMap((replica) => [...listCollected(replica, killedAt).keys()]));
+        return lostByC.every((symbol) => taken.has(toMarketId(symbol)));
+      },
+      TAKEOVER_MS,
+      'the markets of the killed one collected by others',
+    );
+    await waitUntil(() => isShared([a, b]), 10_000, 'two parts');
+
+    // SIGSTOP: what the database sees of a machine that is gone; only the lease tells.
+    const lostByB = await holds(b);
+    const stoppedAt = Date.now();
+    b.service.kill('SIGSTOP');
+    const frozenMs = await waitUntil(
+      () => {
+        const taken = listCollected(a, stoppedAt);
+        return lostByB.every((symbol) => taken.has(toMarketId(symbol)));
+      },
+      TAKEOVER_MS,
+      'the markets of the frozen one collected by the other',
+    );
+    assert.ok(frozenMs >= 5_000, `${frozenMs} ms: only the lease can have told`);
+    await assertComplete();
+
+    // It wakes, finds that it holds nothing, and gets its part again.
+    b.service.kill('SIGCONT');
+    const backMs = await waitUntil(() => isShared([a, b]), 15_000, 'two parts again');
+    await delay(4_000);
+    const againAt = Date.now();
+    await delay(Math.max(5_000, Math.ceil(againAt / MINUTE_MS) * MINUTE_MS + 8_000 - againAt));
+    assertDisjoint([a, b], againAt);
+    await assertComplete();
+
+    // A stop in order frees everything at once.
+    const leftAt = performance.now();
+    assert.deepEqual(await a.service.end('SIGTERM'), { code: 0, signal: null });
+    await waitUntil(() => isShared([b]), 5_000, 'all with the last one');
+    const leftMs = Math.round(performance.now() - leftAt);
+    await assertComplete();
+    const [double] = await execute(
+      database.url,
+      `select count(*)::int as n from (select from candle_revisions limit 1) as r`,
+    );
+    assert.equal(double?.['n'], 0, 'nobody ever stored a candle that was not the final one');
+    t.diagnostic(
+      `shared after ${sharedMs} ms; taken over after kill -9 in ${killedMs} ms, after a freeze in ${frozenMs} ms; part again in ${backMs} ms; after SIGTERM in ${leftMs} ms; ${turns} turns, each once; requests per market and candle at most ${Math.max(...requests) / closed}`,
+    );
+  });
+});
