@@ -4,6 +4,7 @@ import { createChaos, type Chaos } from '../src/exchanges/simulated/chaos.ts';
 import { createFastClock } from '../src/exchanges/simulated/fast-clock.ts';
 import { loadRecordedCandles, type RecordedSeries } from '../src/exchanges/simulated/recorded-candles.ts';
 import { SimulatedExchange } from '../src/exchanges/simulated/simulated-exchange.ts';
+import { limitsForSpeed } from '../src/exchanges/simulated/stream-server.ts';
 import { DEFAULT_MARKETS, inventMarkets } from '../src/exchanges/simulated/symbol-catalogue.ts';
 
 const HELP = `Serves invented or recorded candles by Binance's wire protocol, REST and WebSocket. No network, no account.
@@ -53,11 +54,13 @@ async function run(): Promise<void> {
   if (!/^\d+$/.test(values.port) || port > 65_535)
     throw new Error(`--port ${values.port}: write a number from 0 to 65535`);
   const recorded = await Promise.all(values.recorded.map(loadRecorded));
-  const clock = createFastClock({ speed: readNumber('--speed', values.speed, 1_000), startMs: Date.now() });
+  const speed = readNumber('--speed', values.speed, 1_000);
+  const clock = createFastClock({ speed, startMs: Date.now() });
   const chaos = values.chaos === undefined ? null : createChaos({ seed: values.chaos, clock });
   const exchange = new SimulatedExchange({
     seed: values.seed,
     clock,
+    stream: limitsForSpeed(speed),
     recorded,
     symbols: [...DEFAULT_MARKETS, ...inventMarkets(readNumber('--markets', values.markets, 10_000))],
     ...(chaos === null ? {} : { intercept: chaos.intercept, streamFaults: chaos.streamFaults }),

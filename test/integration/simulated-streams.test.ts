@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test';
 import { WebSocket, type RawData } from 'ws';
 import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
 import type { KlinePush } from '../../src/exchanges/simulated/kline-push.ts';
+import { limitsForSpeed } from '../../src/exchanges/simulated/stream-server.ts';
 import { SimulatedExchange, type SimulatedExchangeDeps } from '../../src/exchanges/simulated/simulated-exchange.ts';
 
 const START = Date.UTC(2026, 8, 1, 10, 20, 55);
@@ -141,6 +142,16 @@ describe('the streams of the simulated exchange', { timeout: 60_000 }, () => {
     client.send({ method: 'LIST_SUBSCRIPTIONS', id: 6 });
     await client.ended;
     assert.deepEqual([client.closed?.code, client.messages.length], [1008, 5]);
+  });
+
+  it('count messages by the second of the machine where their clock is fast', async () => {
+    const { origin } = await start({ stream: limitsForSpeed(60) });
+    const client = await new Client(`${origin}/stream`).connected();
+    for (let id = 1; id <= 300; id++) client.send({ method: 'LIST_SUBSCRIPTIONS', id });
+    await client.until(() => client.messages.length === 300, '300 answers');
+    client.send({ method: 'LIST_SUBSCRIPTIONS', id: 301 });
+    await client.ended;
+    assert.equal(client.closed?.code, 1008);
   });
 
   it('carry 1024 streams a connection, and 300 new connections in five minutes', async () => {

@@ -29,6 +29,19 @@ export const BINANCE_STREAM: StreamOptions = {
   connectWindowMs: 300_000,
 };
 
+/**
+ * What must be wider where the exchange's clock runs `speed` times as fast as the machine's: what a network and a busy
+ * process delay by milliseconds would otherwise count as seconds.
+ */
+export function limitsForSpeed(speed: number): Partial<StreamOptions> {
+  const { messages, messageWindowMs, pongTimeoutMs } = BINANCE_STREAM;
+  return {
+    messages: messages * speed,
+    messageWindowMs: messageWindowMs * speed,
+    pongTimeoutMs: pongTimeoutMs * Math.max(1, speed / 10),
+  };
+}
+
 /** Between two rounds at most; closed candles are sent when they are due, whatever the round. */
 const ROUND_MS = 250;
 
