@@ -8,19 +8,24 @@ const HELP = `Runs the tests on one PostgreSQL server that lives as long as the 
   npm run test:all
   npm run test:unit | test:integration | test:e2e [-- FILE ...]
   npm run test:faults
+  npm run test:chaos
 
   FILE    only these test files
   --help  this text
 
 The lane faults is the long variant for the night: processes that migrate are killed at random moments.
 FAULT_KILLS (default 50) says how often on each kind of server, FAULT_SEED repeats a run.
+The lane chaos is as long: hours of trading on an exchange that misbehaves in every way, while the service is killed and
+the database restarted. CHAOS_SEED repeats a run; CHAOS_HOURS (24), CHAOS_KILLS (24), CHAOS_RESTARTS (6).
 TEST_PG_URL: use this server instead (its role must be allowed to create databases and roles).
 TEST_TIMESCALE_URL: a server with TimescaleDB; without it the TimescaleDB lane says that it was skipped.
 Exit codes: 0 all passed · 1 something failed · 2 wrong usage`;
 
-const LANES = ['unit', 'integration', 'e2e', 'faults'];
-/** For one test; those of the lane faults go on for as long as they are asked to. */
-const TIMEOUT_MS = { test: 300_000, fault: 3_600_000 } as const;
+const LANES = ['unit', 'integration', 'e2e', 'faults', 'chaos'];
+/** They go on for as long as they are asked to. */
+const LONG_LANES = ['faults', 'chaos'];
+/** For one test. */
+const TIMEOUT_MS = { short: 300_000, long: 7_200_000 } as const;
 
 await runCommand(async () => {
   const { values, positionals } = parseArgs({
@@ -43,7 +48,11 @@ await runCommand(async () => {
   const server = needsServer ? await startServerForTests() : null;
   try {
     const patterns = files.length > 0 ? files : lanes.map((lane) => `test/${lane}/**/*.test.ts`);
-    return await runNode(patterns, lanes.includes('faults') ? TIMEOUT_MS.fault : TIMEOUT_MS.test, server?.url);
+    return await runNode(
+      patterns,
+      lanes.some((lane) => LONG_LANES.includes(lane)) ? TIMEOUT_MS.long : TIMEOUT_MS.short,
+      server?.url,
+    );
   } finally {
     await server?.stop();
   }

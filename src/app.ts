@@ -1,18 +1,27 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { BootState } from './boot-state.ts';
+import { SYSTEM_CLOCK, type Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createKysely, createPool } from './db/client.ts';
 import { DatabaseMonitor } from './db/database-monitor.ts';
 import { EmbeddedServer } from './db/embedded/embedded-server.ts';
 import { findRuntimeRole, SchemaMigrator } from './db/migrator/schema-migrator.ts';
+import { AuditRepository } from './db/repositories/audit-repository.ts';
 import { createRepositories } from './db/repositories/index.ts';
+import { RowSizes } from './db/repositories/row-sizes.ts';
 import { SchemaMonitor } from './db/schema-monitor.ts';
 import { createExchange } from './exchanges/ccxt/create-exchange.ts';
 import { HttpServer } from './http/http-server.ts';
+import { LedgerTotals } from './http/ledger-totals.ts';
+import { ServiceMetrics } from './http/service-metrics.ts';
+import { BackfillPlanner } from './ingest/backfill-planner.ts';
 import { IngestService } from './ingest/ingest-service.ts';
 import { ProgressBar } from './ingest/progress-bar.ts';
 import { createReplicaIdentity } from './ingest/replica-identity.ts';
 import { ReplicaShares } from './ingest/replica-shares.ts';
+import { AuditCoverage } from './jobs/audit-coverage.ts';
+import type { Job } from './jobs/job.ts';
+import { measureJob } from './jobs/measure-job.ts';
 import { RefreshRecentOhlcv } from './jobs/refresh-recent-ohlcv.ts';
 import { Scheduler } from './jobs/scheduler.ts';
 import { SendTelegramReport } from './jobs/send-telegram-report.ts';
@@ -25,8 +34,12 @@ const LEASE_CONNECTIONS = 2;
 
 export type App = ReturnType<typeof createApp>;
 
-/** Builds every part that lives as long as the process and ties them together. Does no I/O: see boot.ts. */
-export function createApp(config: Config, logger: Logger) {
+/**
+ * Builds every part that lives as long as the process and ties them together. Does no I/O: see boot.ts.
+ *
+ * @param time `clock`: the time by which is collected; the machine's unless given.
+ */
+export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK }: { clock?: Clock } = {}) {
   const state = new BootState();
   const { database } = config;
 
@@ -58,10 +71,16 @@ export function createApp(config: Config, logger: Logger) {
     logger,
   });
 
+  const openExchange = (id: string) => {
+    const sharedBy = () => shares.state().alive ?? 1;
+    return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy });
+  };
+
   let isFirstBackfillDone = false;
   const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
   const ingest = new IngestService({
-    openExchange: (id) => createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger }),
+    openExchange,
+    clock,
     stores: repositories,
     shares,
     collect: config.collect,
@@ -94,10 +113,52 @@ export function createApp(config: Config, logger: Logger) {
       replica: () => shares.state(),
       logger,
     });
+  const audit = new AuditCoverage({
+    cron: config.auditCron,
+    stores: { audit: new AuditRepository({ kysely }), futures: repositories.futures },
+    logger,
+  });
+  const jobs: Job[] = [refresh, audit, ...(report ? [report] : [])];
   const scheduler = new Scheduler({
-    jobs: report ? [refresh, report] : [refresh],
+    jobs: jobs.map((job) => measureJob(job, (run) => metrics.observeJob(run))),
     logger,
     shared: { runs: repositories.jobRuns, replicaId: identity.id },
+  });
+
+  const planner = new BackfillPlanner({
+    collect: config.collect,
+    stores: { ...repositories, rowSizes: new RowSizes({ kysely }) },
+    clock,
+    listMarkets: async (id, signal) => {
+      const exchange = await openExchange(id);
+      try {
+        return { exchange, instruments: await exchange.fetchInstruments(signal) };
+      } finally {
+        await exchange.close();
+      }
+    },
+  });
+
+  const ledger = new LedgerTotals({
+    ...repositories,
+    isReady: () => state.phase === 'running' && databaseMonitor.state() === 'up',
+    logger,
+  });
+  const completeness = {
+    ledger: () => ledger.snapshot(),
+    exchanges: () => ingest.exchanges(),
+    replica: () => shares.state(),
+    audit: () => audit.snapshot(),
+  };
+  const metrics = new ServiceMetrics({
+    version: packageJson.version,
+    probes: {
+      phase: () => state.phase,
+      database: () => databaseMonitor.state(),
+      ingest: () => ingest.health(),
+      completeness,
+      ingestTotals: () => ingest.counters(),
+    },
   });
 
   const http = new HttpServer({
@@ -105,6 +166,8 @@ export function createApp(config: Config, logger: Logger) {
     logger,
     version: packageJson.version,
     repositories,
+    plan: (signal) => planner.plan(signal),
+    metrics,
     schema: {
       status: () => schema.status(),
       history: (limit) => schema.history(limit),
@@ -122,6 +185,7 @@ export function createApp(config: Config, logger: Logger) {
       ingest: () => ingest.health(),
       ingestSeries: () => ingest.series(),
       recentOhlcv: () => refresh.snapshot(),
+      completeness,
     },
   });
 

@@ -1,0 +1,11 @@
+import { describe, it } from 'node:test';
+import { readSeed, tradeThroughChaos } from '../support/chaos-trading.ts';
+
+describe('chaos', () => {
+  it('three hours of trading under all faults at once: 0 missing, 0 extra, 0 different', async (t) => {
+    const seed = readSeed();
+    t.diagnostic(`CHAOS_SEED=${seed}`);
+    const report = await tradeThroughChaos({ seed, hours: 3, speed: 120, kills: 3, restarts: 1 });
+    t.diagnostic(JSON.stringify(report));
+  });
+});

@@ -1,0 +1,30 @@
+import { createApp } from '../../src/app.ts';
+import { boot } from '../../src/boot.ts';
+import { parseConfig } from '../../src/config.ts';
+import { findExchangeFault } from '../../src/exchanges/ccxt/ccxt-library.ts';
+import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
+import { findCronFault } from '../../src/jobs/scheduler.ts';
+import { createLogger } from '../../src/logger.ts';
+
+/**
+ * The service as `src/main.ts` runs it, but for its clock, which goes as FAST_TIME says (JSON, the parameters of
+ * `createFastClock`): hours of trading pass in a minute.
+ */
+const time = JSON.parse(process.env['FAST_TIME'] ?? '{}') as Parameters<typeof createFastClock>[0];
+const config = parseConfig(process.env, { findCronFault, findExchangeFault }, false);
+const logger = createLogger(config.log);
+const app = createApp(config, logger, { clock: createFastClock(time) });
+const stopping = new AbortController();
+const stop = (): void => stopping.abort(new Error('told to stop'));
+process.on('SIGTERM', stop);
+
+const fail = (error: unknown): void => {
+  logger.fatal({ err: error }, 'the fast service failed');
+  process.exitCode = 1;
+  stop();
+};
+const stack = new AsyncDisposableStack();
+await boot(app, stack, { signal: stopping.signal, fail }).catch(fail);
+if (!stopping.signal.aborted) await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
+await stack.disposeAsync();
+process.exit();
