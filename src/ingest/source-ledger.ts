@@ -188,13 +188,18 @@ export class SourceLedger {
     }
   }
 
-  /** Commits that the exchange has nothing in some stretches, as far as one answer may tell. */
-  async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<void> {
-    await this.lock.run(async () => {
+  /**
+   * Commits that the exchange has nothing in some stretches, as far as one answer may tell. Resolves with whether that
+   * was news.
+   */
+  async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<boolean> {
+    return await this.lock.run(async () => {
       const holes = silences.flatMap(({ range, reason }) =>
         this.missing.findHoles([range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
       );
-      await this.#record(this.missing.judge([], holes, this.#deps.now()), signal);
+      const verdicts = this.missing.judge([], holes, this.#deps.now());
+      await this.#record(verdicts, signal);
+      return verdicts.changes.length > 0;
     });
   }
 

@@ -3,11 +3,13 @@ import type { TimeRange } from '../market/time-range.ts';
 import { RejectedRows } from './rejected-rows.ts';
 import type { SourceLedger, SourceLedgerDeps } from './source-ledger.ts';
 
-export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logger' | 'now' | 'confirmEmptyAfterMs'> {
+export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logger' | 'now'> {
   readonly ledger: SourceLedger;
   /** Called when a step has begun: what it asks for is nobody else's now. */
   readonly onTaken: () => void;
 }
+
+const SILENCE_EVERY_MS = 60_000;
 
 /** The steps of one source that ask the exchange: one request (for silence two or three), and the write of its answer. */
 export class SourceSteps {
@@ -50,12 +52,10 @@ export class SourceSteps {
 
   /** Asks where there is nothing, so that the years before a listing need no requests of their own. */
   async probe(signal: AbortSignal): Promise<boolean> {
-    const { source, ledger } = this.#deps;
+    const { ledger } = this.#deps;
     const oldest = ledger.missing.findOldest();
     if (!oldest) return false;
-    this.#noteSilenceAsked();
-    const silences = await source.fetchSilence(oldest, signal);
-    await ledger.acceptSilence(silences, signal);
+    await this.#askSilence(oldest, signal);
     this.#isServed = true;
     return true;
   }
@@ -73,12 +73,8 @@ export class SourceSteps {
     this.#inFlight++;
     onTaken();
     try {
-      if (silence) {
-        this.#noteSilenceAsked();
-        await ledger.acceptSilence(await source.fetchSilence(silence, signal), signal);
-      } else {
-        await this.#fetch(isTail ? this.#widenTail(range) : range, signal);
-      }
+      if (silence) await this.#askSilence(silence, signal);
+      else await this.#fetch(isTail ? this.#widenTail(range) : range, signal);
       this.#isServed = true;
       return true;
     } catch (error) {
@@ -120,8 +116,11 @@ export class SourceSteps {
     await ledger.accept(page, asked, signal);
   }
 
-  #noteSilenceAsked(): void {
-    this.#nextSilenceAt = this.#deps.now() + this.#deps.confirmEmptyAfterMs;
+  /** Where longer timeframes do not help, the stretch is asked for page by page before they are tried again. */
+  async #askSilence(range: TimeRange, signal: AbortSignal): Promise<void> {
+    const { source, ledger, now } = this.#deps;
+    const isNews = await ledger.acceptSilence(await source.fetchSilence(range, signal), signal);
+    if (!isNews) this.#nextSilenceAt = now() + SILENCE_EVERY_MS;
   }
 
   /**

@@ -4,13 +4,16 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadRecordedCandles, type RecordedSeries } from '../../src/exchanges/simulated/recorded-candles.ts';
+import { subtractLists } from '../../src/ingest/slot-ranges.ts';
+import { mergeRanges } from '../../src/market/time-range.ts';
 import { countStored, ExchangeStage, listStored } from '../support/exchange-stage.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
 const RECORDINGS = resolve(import.meta.dirname, '../../../shared/data');
 const skip = existsSync(RECORDINGS) ? false : `the recorded candles are not there: ${RECORDINGS}`;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 /** The service believes no clock that shows an earlier time. */
 const EARLIEST_CLOCK_MS = Date.UTC(2020, 0, 1);
 
@@ -29,6 +32,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
       let recorded: RecordedSeries[];
       let total: number;
       let sinceMs: number;
+      let openedMs: number;
       let database: TestDatabase;
       let stage: ExchangeStage;
 
@@ -43,7 +47,8 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         total = recorded.reduce((sum, { candles }) => sum + candles.length, 0);
         sinceMs = Math.min(...recorded.map(({ candles }) => candles[0]![0]));
         const lastMs = Math.max(...recorded.map(({ candles }) => candles.at(-1)![0]));
-        stage = await ExchangeStage.open({ recorded, nowMs: Math.max(lastMs, EARLIEST_CLOCK_MS) + HOUR_MS });
+        openedMs = Math.floor((Math.max(lastMs, EARLIEST_CLOCK_MS) + HOUR_MS) / MINUTE_MS) * MINUTE_MS;
+        stage = await ExchangeStage.open({ recorded, nowMs: openedMs });
       });
       after(() => stage.exchange.close());
 
@@ -52,9 +57,51 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         ...stage.environment({
           symbols: recorded.map(({ symbol }) => symbol),
           timeframes: '1m',
-          fromMs: sinceMs - 24 * HOUR_MS,
+          fromMs: fromMs(),
         }),
+        CONFIRM_EMPTY_AFTER_S: '1',
       });
+      const fromMs = () => Math.floor((sinceMs - 24 * HOUR_MS) / MINUTE_MS) * MINUTE_MS;
+      /** The ledger up to a few minutes ago: in the newest ones the exchange may be late. */
+      const readLedger = async (symbol: string) => {
+        const rows = await execute(
+          database.url,
+          `select since, until, state, asks, first_asked_at, last_asked_at from coverage
+           where exchange = 'binance' and symbol = '${symbol}' and timeframe = '1m' and metric = 'ohlcv' order by since`,
+        );
+        return rows
+          .map((row) => ({
+            symbol,
+            since: (row['since'] as Date).getTime(),
+            until: Math.min((row['until'] as Date).getTime(), openedMs - 5 * MINUTE_MS),
+            state: String(row['state']),
+            asks: Number(row['asks']),
+            firstAskedAt: (row['first_asked_at'] as Date | null)?.getTime() ?? null,
+            lastAskedAt: (row['last_asked_at'] as Date | null)?.getTime() ?? null,
+          }))
+          .filter(({ since, until }) => since < until);
+      };
+      /** Compares the ledger with the file: which minutes had trades, which had none, and nothing is left open. */
+      const assertLedgerAsRecorded = async () => {
+        for (const { symbol, candles } of recorded) {
+          const ledger = await readLedger(symbol);
+          const rangesOf = (state: string) => mergeRanges(ledger.filter((range) => range.state === state));
+          const have = mergeRanges(candles.map(([since]) => ({ since, until: since + MINUTE_MS })));
+          const window = { since: fromMs(), until: openedMs - 5 * MINUTE_MS };
+          assert.deepEqual(rangesOf('have'), have, `${symbol}: what is there`);
+          assert.deepEqual(rangesOf('confirmed_empty'), subtractLists([window], have), `${symbol}: what is not`);
+          assert.deepEqual(
+            ledger.filter(({ state }) => state !== 'have' && state !== 'confirmed_empty'),
+            [],
+            `${symbol}: what is left open`,
+          );
+          for (const { since, until, state, asks, firstAskedAt, lastAskedAt } of ledger) {
+            const told = `${symbol} ${new Date(since).toISOString()} to ${new Date(until).toISOString()}`;
+            if (state === 'have') assert.deepEqual([asks, firstAskedAt, lastAskedAt], [0, null, null], told);
+            else assert.ok(asks >= 2 && lastAskedAt! - firstAskedAt! >= 1_000, `${told}: ${asks} answers`);
+          }
+        }
+      };
       const assertStoredAsRecorded = async () => {
         for (const { symbol, candles } of recorded)
           assert.deepEqual(await listStored(database.url, symbol, '1m'), candles, symbol);
@@ -69,6 +116,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         assert.equal(health.status, 'healthy');
         assert.equal(health.schema?.version, health.schema?.head);
         await assertStoredAsRecorded();
+        await assertLedgerAsRecorded();
         assert.equal((await service.end('SIGTERM')).code, 0);
       });
 
@@ -99,6 +147,54 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         await using service = startService(environment());
         await service.waitUntilComplete();
         await assertStoredAsRecorded();
+        await assertLedgerAsRecorded();
+      });
+
+      it('have their gaps confirmed after a SIGKILL between the two answers, and no answer is forgotten', async () => {
+        await using fresh = await createTestDatabase();
+        database = fresh;
+        const listOpen = async () =>
+          (await Promise.all(recorded.map(({ symbol }) => readLedger(symbol)))).flatMap((ledger) =>
+            ledger.filter(({ state }) => state !== 'have'),
+          );
+        const before = await (async () => {
+          // Nothing is confirmed before the kill: the second answer would be due in an hour.
+          await using service = startService({ ...environment(), CONFIRM_EMPTY_AFTER_S: '3600' });
+          const isAskedOnce = async () => {
+            const open = await listOpen();
+            return (
+              open.length > 0 && open.every(({ asks }) => asks === 1) && (await countStored(database.url)) === total
+            );
+          };
+          await service.waitFor(({ phase }) => phase === 'running');
+          const deadline = Date.now() + 30_000;
+          while (!(await isAskedOnce())) {
+            assert.ok(Date.now() < deadline, 'not every gap was asked for');
+            await delay(100);
+          }
+          assert.deepEqual(await service.end('SIGKILL'), { code: null, signal: 'SIGKILL' });
+          return await listOpen();
+        })();
+        assert.ok(before.every(({ state }) => state === 'missing'));
+        const asked = stage.exchange.requests.length;
+        await using service = startService(environment());
+        await service.waitUntilComplete();
+        await assertLedgerAsRecorded();
+        const after = await listOpen();
+        for (const gap of before) {
+          const parts = after.filter(
+            (range) => range.symbol === gap.symbol && range.since < gap.until && range.until > gap.since,
+          );
+          for (const { since, firstAskedAt, asks } of parts) {
+            assert.ok(
+              firstAskedAt! <= gap.firstAskedAt!,
+              `${new Date(since).toISOString()}: the first answer was forgotten`,
+            );
+            assert.equal(asks, 2, `${new Date(since).toISOString()}: it was asked for more often than needed`);
+          }
+        }
+        const requests = stage.exchange.requests.length - asked;
+        assert.ok(requests <= 20 * recorded.length, `${requests} requests after the kill`);
       });
     });
   }
