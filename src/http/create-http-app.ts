@@ -9,10 +9,11 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Logger } from '../logger.ts';
 import { AdminAuth } from './admin-auth.ts';
-import { answerError, createProblem, RequestError, type FieldFault } from './errors.ts';
+import { answerError, RequestError } from './errors.ts';
 import type { HealthProbes } from './health.ts';
 import type { HttpApp } from './http-app.ts';
 import { assertRunning } from './phase-gate.ts';
+import { createProblem, type FieldFault } from './problems.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
 import { registerHealthRoutes } from './routes/health.ts';

@@ -1,25 +1,14 @@
 import { STATUS_CODES } from 'node:http';
 import { AppError, MigrationError, SchemaMismatchError, sqlStateOf } from '../errors.ts';
-
-/** One thing that is wrong with a request: the parameter or body field, and what it should be. */
-export interface FieldFault {
-  readonly field: string;
-  readonly message: string;
-}
-
-/** An RFC 9457 problem document (https://www.rfc-editor.org/rfc/rfc9457). `type` is stable: branch on it. */
-export interface Problem {
-  /** `urn:candlekeep:problem:` and the error's code in lower case with dashes. */
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  /** What happened here, and what to do. */
-  readonly detail: string;
-  /** The path that was asked for. */
-  readonly instance: string;
-  readonly errors?: readonly FieldFault[];
-  readonly [extension: string]: unknown;
-}
+import {
+  createProblem,
+  isProblemCode,
+  problemType,
+  PROBLEMS,
+  type FieldFault,
+  type Problem,
+  type ProblemCode,
+} from './problems.ts';
 
 /** A refusal that a handler decided on. `code` chooses the status in the table below. */
 export class RequestError extends AppError {
@@ -36,32 +25,6 @@ export class RequestError extends AppError {
     this.headers = options.headers ?? {};
   }
 }
-
-/** The one table from error code to HTTP status. What it does not name is 500 and shows nothing of the error. */
-const ANSWERS = {
-  REQUEST_INVALID: { status: 400, title: 'The request is not valid' },
-  BODY_MALFORMED: { status: 400, title: 'The body is not valid JSON' },
-  REVISION_UNKNOWN: { status: 400, title: 'There is no such revision' },
-  DOWNGRADE_REFUSED: { status: 400, title: 'Downgrades are refused' },
-  TOKEN_REQUIRED: { status: 401, title: 'A valid bearer token is required' },
-  ADMIN_DISABLED: { status: 403, title: 'Admin requests are switched off' },
-  ROUTE_UNKNOWN: { status: 404, title: 'There is nothing at this path' },
-  SERIES_UNKNOWN: { status: 404, title: 'Nothing is stored of this' },
-  METHOD_NOT_ALLOWED: { status: 405, title: 'This path does not answer this method' },
-  REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
-  UPGRADE_IN_PROGRESS: { status: 409, title: 'Another upgrade is running' },
-  SCHEMA_MISMATCH: { status: 409, title: 'The database does not hold the schema that is expected' },
-  BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
-  BODY_TYPE_UNSUPPORTED: { status: 415, title: 'The body must be JSON' },
-  ATTEMPTS_EXCEEDED: { status: 429, title: 'Too many wrong tokens' },
-  HEADERS_TOO_LARGE: { status: 431, title: 'The request line or its headers are too large' },
-  MIGRATION_FAILED: { status: 500, title: 'A revision failed' },
-  DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached' },
-  NOT_RUNNING: { status: 503, title: 'The service is not running yet, or no longer' },
-  NOT_POPULATED: { status: 503, title: 'The view has not been filled yet' },
-} as const satisfies Record<string, { status: number; title: string }>;
-
-export type ProblemCode = keyof typeof ANSWERS;
 
 /** Fastify's own error codes (https://fastify.dev/docs/latest/Reference/Errors/) in our terms. */
 const FRAMEWORK_CODES: Readonly<Record<string, { code: ProblemCode; detail: string }>> = {
@@ -93,6 +56,8 @@ const NETWORK_CODES = new Set([
 ]);
 
 const RETRY_AFTER_S = 5;
+/** SQLSTATE of a statement that its timeout ended. */
+const QUERY_CANCELED = '57014';
 
 /** What to answer, and what to remember of it. */
 export interface Answer {
@@ -108,11 +73,6 @@ export interface AnswerContext {
   readonly isDatabaseDown: boolean;
 }
 
-/** A problem document of this code. */
-export function createProblem(code: ProblemCode, detail: string, path: string, more: object = {}): Problem {
-  return { type: problemType(code), ...ANSWERS[code], detail, instance: path, ...more };
-}
-
 /** The answer to anything that a handler, a hook or Fastify itself threw. */
 export function answerError(error: unknown, { path, requestId, isDatabaseDown }: AnswerContext): Answer {
   const known = (
@@ -123,7 +83,7 @@ export function answerError(error: unknown, { path, requestId, isDatabaseDown }:
   ): Answer => ({
     code,
     problem: createProblem(code, detail, path, more),
-    headers: ANSWERS[code].status === 503 ? { 'retry-after': String(RETRY_AFTER_S), ...headers } : headers,
+    headers: PROBLEMS[code].status === 503 ? { 'retry-after': String(RETRY_AFTER_S), ...headers } : headers,
   });
   if (error instanceof RequestError && isProblemCode(error.code))
     return known(error.code, error.message, error.errors.length > 0 ? { errors: error.errors } : {}, error.headers);
@@ -136,6 +96,11 @@ export function answerError(error: unknown, { path, requestId, isDatabaseDown }:
     return known(error.code, error.message, migrationExtensions(error));
   if (error instanceof SchemaMismatchError)
     return known('SCHEMA_MISMATCH', error.message, { differences: error.differences });
+  if (sqlStateOf(error) === QUERY_CANCELED)
+    return known(
+      'QUERY_TIMEOUT',
+      'The database did not finish this within HTTP_STATEMENT_TIMEOUT_S: ask for a shorter range or a smaller limit.',
+    );
   return answerUnknown(error, path, requestId);
 }
 
@@ -176,14 +141,6 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   const code = codeOf(error);
   if (code === 'DATABASE_UNAVAILABLE' || (code !== null && NETWORK_CODES.has(code))) return true;
   return isDatabaseUnavailable(error.cause);
-}
-
-function isProblemCode(code: string): code is ProblemCode {
-  return Object.hasOwn(ANSWERS, code);
-}
-
-function problemType(code: string): string {
-  return `urn:candlekeep:problem:${code.toLowerCase().replaceAll('_', '-')}`;
 }
 
 function codeOf(error: unknown): string | null {

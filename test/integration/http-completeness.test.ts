@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
-import type { Problem } from '../../src/http/errors.ts';
+import type { Problem } from '../../src/http/problems.ts';
 import type { HttpApp } from '../../src/http/http-app.ts';
 import { LedgerTotals } from '../../src/http/ledger-totals.ts';
 import type { CoverageObject } from '../../src/http/routes/coverage.ts';

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
-import type { Problem } from '../../src/http/errors.ts';
+import type { Problem } from '../../src/http/problems.ts';
 import type { HttpApp } from '../../src/http/http-app.ts';
 import type { CandleObject, FuturesObject } from '../../src/http/rows.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';

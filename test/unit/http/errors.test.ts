@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DatabaseUnavailableError } from '../../../src/errors.ts';
-import { isDatabaseUnavailable, type Problem } from '../../../src/http/errors.ts';
+import { isDatabaseUnavailable } from '../../../src/http/errors.ts';
 import type { HealthProbes, Phase } from '../../../src/http/health.ts';
+import type { Problem } from '../../../src/http/problems.ts';
 import { createProbes, createTestApp } from './in-memory.ts';
 
 const sqlError = (code: string) => Object.assign(new Error('secret host db.internal'), { code, severity: 'FATAL' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Problem } from '../../../src/http/errors.ts';
+import type { Problem } from '../../../src/http/problems.ts';
 import type { FuturesObject } from '../../../src/http/rows.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';

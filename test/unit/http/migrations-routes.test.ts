@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MigrationError, SchemaMismatchError } from '../../../src/errors.ts';
 import { UpgradeInProgressError } from '../../../src/db/migrator/schema-status.ts';
-import type { Problem } from '../../../src/http/errors.ts';
+import type { Problem } from '../../../src/http/problems.ts';
 import type { HttpApp } from '../../../src/http/http-app.ts';
 import { createProbes, createTestApp, TOKEN } from './in-memory.ts';
 

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { problemType, PROBLEMS, type ProblemCode } from './problems.ts';
+
+/** The chapters of the OpenAPI document. */
+export type Chapter = 'Data' | 'Completeness' | 'Live' | 'TradingView' | 'Service' | 'Admin';
+
+/**
+ * Who is answered, which decides what every route of that kind may be refused with.
+ * `open`: everybody, in every phase. `data`: everybody, while the service runs, within the rate limit; asks the
+ * database. `admin`: with the bearer token; not rate limited.
+ */
+type Access = 'open' | 'data' | 'admin';
+
+/** One way in which a route answers: a JSON schema for each content type, or none where there is no body. */
+export interface AnswerSchema {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, z.ZodType>>;
+}
+
+interface OperationParts {
+  /** Unique; generated clients name their functions after it. */
+  readonly id: string;
+  readonly chapter: Chapter;
+  readonly access: Access;
+  /** One line without a full stop. */
+  readonly summary: string;
+  /** Markdown. */
+  readonly description?: string;
+  /** Further refusals; those that follow from `access`, a query and a body are there already. */
+  readonly problems?: readonly ProblemCode[];
+  /** Further answers by status, such as a 304, or the other content types of 200. */
+  readonly answers?: Readonly<Record<number, AnswerSchema>>;
+}
+
+interface InputSchemas {
+  querystring?: z.ZodType;
+  body?: z.ZodType;
+  params?: z.ZodType;
+}
+
+/** An RFC 9457 problem document, as every error is answered. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string().describe('Stable: branch on it.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What happened here, and what to do.'),
+    instance: z.string().describe('The path that was asked for.'),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .describe('Each parameter or field that is wrong, and what it should be.'),
+  })
+  .meta({ id: 'Problem', description: 'An RFC 9457 problem document: how every error is answered.' });
+
+const ACCESS_PROBLEMS: Readonly<Record<Access, readonly ProblemCode[]>> = {
+  open: [],
+  data: ['RATE_LIMITED', 'NOT_RUNNING', 'DATABASE_UNAVAILABLE', 'QUERY_TIMEOUT'],
+  admin: ['TOKEN_REQUIRED', 'ADMIN_DISABLED', 'ATTEMPTS_EXCEEDED', 'NOT_RUNNING', 'DATABASE_UNAVAILABLE'],
+};
+const BODY_PROBLEMS: readonly ProblemCode[] = ['BODY_MALFORMED', 'BODY_TOO_LARGE', 'BODY_TYPE_UNSUPPORTED'];
+
+/**
+ * The Fastify schema of a route: it validates `input`, types the handler (what it returns must fit `answer`), and is
+ * what the OpenAPI document is made of. Answers are not validated at run time: the contract tests hold them against it.
+ *
+ *     app.get('/v1/things', { schema: describeRoute({ id: 'listThings', chapter: 'Data', access: 'data',
+ *       summary: 'The things', problems: ['SERIES_UNKNOWN'] }, { querystring: thingsQuery }, thingsAnswer) }, handler)
+ *
+ * A route with more content types than JSON gives them all in `parts.answers[200].content` (text as `TEXT_BODY`, bytes
+ * as `BINARY_BODY`) and leaves `answer` out: then what the handler returns is not checked by the compiler.
+ *
+ * @param answer the JSON of 200; arrays that the handler has as readonly are declared with `.readonly()`.
+ */
+export function describeRoute<const Input extends InputSchemas, Answer extends z.ZodType = z.ZodUnknown>(
+  parts: OperationParts,
+  input: Input,
+  answer?: Answer,
+): Input & { response: { 200: Answer } } {
+  const { id, chapter, access, summary, description, problems = [], answers = {} } = parts;
+  const codes: ProblemCode[] = [
+    ...(input.querystring || input.body || input.params ? (['REQUEST_INVALID'] as const) : []),
+    ...(input.body ? BODY_PROBLEMS : []),
+    ...ACCESS_PROBLEMS[access],
+    ...problems,
+    'INTERNAL',
+  ];
+  const schema = {
+    operationId: id,
+    tags: [chapter],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(access === 'admin' ? { security: [{ adminToken: [] }] } : {}),
+    ...input,
+    response: {
+      ...(answer ? { 200: declareAnswer({ description: summary, content: { 'application/json': answer } }) } : {}),
+      ...Object.fromEntries(Object.entries(answers).map(([status, entry]) => [status, declareAnswer(entry)])),
+      ...declareProblems(codes),
+    },
+  };
+  // The handler is typed by its success only: problems are thrown, and the other answers are sent.
+  return schema as unknown as Input & { response: { 200: Answer } };
+}
+
+/** The whole body as text, such as CSV. */
+export const TEXT_BODY = z.string();
+/** The whole body as bytes, such as Parquet. */
+export const BINARY_BODY = z.string().meta({ format: 'binary' });
+
+/** A moment in an answer: ISO 8601 in UTC with milliseconds. */
+export const moment = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  .meta({ id: 'Moment', format: 'date-time', description: 'ISO 8601 in UTC, such as 2026-01-31T08:00:00.000Z.' });
+/** An exact decimal in an answer: a string, or a number where `numbers=float` asked for it. */
+export const amount = z
+  .union([z.string().regex(/^-?\d+(\.\d+)?$/), z.number()])
+  .meta({ id: 'Amount', description: 'Every stored digit as a string; with numbers=float the nearest JSON number.' });
+/** Path and query of the next page. */
+export const nextLink = z
+  .string()
+  .nullable()
+  .meta({ id: 'NextLink', description: 'Path and query of the next page; null on the last one.' });
+
+function declareAnswer({ description, content }: AnswerSchema): object {
+  if (!content) return z.undefined().describe(description);
+  return {
+    description,
+    content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+  };
+}
+
+/** One answer for each status: a problem document of one of the types that are refused with it. */
+function declareProblems(codes: readonly ProblemCode[]): Record<number, object> {
+  const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map((code) => PROBLEMS[code].title).join('; or: '),
+        content: {
+          'application/problem+json': {
+            schema: z.intersection(problemSchema, z.looseObject({ type: z.enum(group.map(problemType)) })),
+          },
+        },
+      },
+    ]),
+  );
+}
