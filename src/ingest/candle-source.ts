@@ -120,7 +120,7 @@ export class CandleSource implements Source {
         if (closed.length === 0) return { inserted: 0, updated: 0 };
         const { inserted, updated, changes } = await ohlcv.upsert(series, closed);
         logChanges(this.#deps.logger, this.fields, changes);
-        return { inserted, updated };
+        return { inserted, updated, candles: { series, candles: closed } };
       },
     };
   }

@@ -9,7 +9,7 @@ import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
 import { ExchangeIngest } from './exchange-ingest.ts';
 import type { ExchangeState, IngestCounters, IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
-import { AllShares, type IngestStores, type MarketShares } from './ports.ts';
+import { AllShares, type IngestStores, type MarketShares, type SeriesCandles } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import type { AnswerTally } from './source-ledger.ts';
 import { Wakeup } from './wakeup.ts';
@@ -33,6 +33,8 @@ export interface IngestServiceDeps {
   readonly logger: Logger;
   /** Told each second while something is missing, and once when nothing is any more. */
   readonly onProgress?: (progress: IngestProgress) => void;
+  /** Told of candles once they are committed; some of them may have been stored before. Must not throw. */
+  readonly onStored?: (stored: readonly SeriesCandles[]) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -208,12 +210,14 @@ export class IngestService implements Service {
     await ingest.run(signal);
   }
 
-  #note({ read, stored, revised, quarantined }: AnswerTally): void {
+  #note({ read, stored, revised, quarantined, candles }: AnswerTally): void {
     this.#counters.read += read;
     this.#counters.stored += stored;
     this.#counters.revised += revised;
     this.#counters.quarantined += quarantined;
-    if (stored + revised > 0) this.#lastWriteAt = this.#clock.now();
+    if (stored + revised === 0) return;
+    this.#lastWriteAt = this.#clock.now();
+    this.#deps.onStored?.(candles);
   }
 
   async #runMeter(signal: AbortSignal): Promise<void> {

@@ -143,7 +143,13 @@ export class LiveIngest implements CandleStreamListener {
         collector.reconsider();
       }
       const { inserted, updated } = counts;
-      onBatch({ read: arrivals.length, stored: inserted, revised: updated, quarantined: rejected.length });
+      onBatch({
+        read: arrivals.length,
+        stored: inserted,
+        revised: updated,
+        quarantined: rejected.length,
+        candles: groups,
+      });
     } finally {
       for (const release of releases) release();
     }

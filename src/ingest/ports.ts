@@ -28,6 +28,12 @@ export interface CandleChange {
   readonly after: Candle;
 }
 
+/** Candles of one series, oldest first. */
+export interface SeriesCandles {
+  readonly series: Series;
+  readonly candles: readonly Candle[];
+}
+
 export interface FuturesStore {
   upsert(exchange: string, symbol: string, snapshots: readonly FuturesSnapshot[]): Promise<WriteCounts>;
 }

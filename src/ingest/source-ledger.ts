@@ -8,7 +8,7 @@ import type { DatabaseGate } from './database-gate.ts';
 import { judgeHoles } from './judge-holes.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges, type Verdicts } from './missing-ranges.ts';
-import type { IngestStores } from './ports.ts';
+import type { IngestStores, SeriesCandles } from './ports.ts';
 import { toQuarantine } from './rejected-rows.ts';
 import { listRange, subtractLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
@@ -21,6 +21,8 @@ export interface AnswerTally {
   readonly stored: number;
   readonly revised: number;
   readonly quarantined: number;
+  /** The candles among the rows read, by series; they are committed. */
+  readonly candles: readonly SeriesCandles[];
 }
 
 export interface SourceLedgerDeps {
@@ -258,7 +260,7 @@ export class SourceLedger {
   async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
     const { source, stores, database } = this.#deps;
     const refused = toQuarantine(source.key, page.rejected, 'rest');
-    const { inserted, updated } = await database.run(
+    const { inserted, updated, candles } = await database.run(
       () =>
         stores.withTransaction(async (transaction) => {
           const counts = await page.store(transaction, until);
@@ -269,7 +271,7 @@ export class SourceLedger {
       signal,
     );
     this.#apply(verdicts);
-    return { stored: inserted, revised: updated, quarantined: refused.length };
+    return { stored: inserted, revised: updated, quarantined: refused.length, candles: candles ? [candles] : [] };
   }
 
   async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {

@@ -1,12 +1,14 @@
 import type { RejectedRow, RequestKind } from '../exchanges/exchange.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import type { TimeRange } from '../market/time-range.ts';
-import type { TransactionStores } from './ports.ts';
+import type { SeriesCandles, TransactionStores } from './ports.ts';
 
 /** What a write did to the rows. */
 export interface WriteTally {
   readonly inserted: number;
   readonly updated: number;
+  /** The candles among the rows, those that were stored before included. */
+  readonly candles?: SeriesCandles;
 }
 
 /** One answer, fetched and not yet stored. */
