@@ -1,7 +1,8 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { COVERAGE_STATES } from '../market/coverage.ts';
+import { collectDefaultMetrics, Histogram } from 'prom-client';
 import type { CompletenessProbes } from './completeness-health.ts';
-import type { HealthProbes } from './health.ts';
+import { registerExchangeMetrics, registerLedgerMetrics } from './completeness-metrics.ts';
+import type { HealthProbes, Phase } from './health.ts';
+import { MetricRegistry } from './metric-registry.ts';
 
 /** What the ingest did since the start of the process. */
 export interface IngestTotals {
@@ -17,12 +18,34 @@ export interface IngestTotals {
   readonly streamed: number;
 }
 
+/** All series of one exchange and timeframe, or all its feeds of one futures metric. */
+export interface IngestLag {
+  readonly exchange: string;
+  readonly timeframe: string;
+  /** `ohlcv`, or the futures feed. */
+  readonly metric: string;
+  /** How far the most delayed of them is behind the exchange's clock: 0 when all are current. */
+  readonly lag_seconds: number;
+}
+
+/** One pool of database connections. */
+export interface PoolState {
+  readonly pool: string;
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
+}
+
 export interface ServiceMetricsDeps {
   readonly version: string;
-  readonly probes: Pick<HealthProbes, 'phase' | 'database' | 'ingest'> & {
+  /** Each answers at once, from memory. */
+  readonly probes: Pick<HealthProbes, 'phase' | 'database' | 'schema' | 'ingestSeries'> & {
     readonly completeness: CompletenessProbes;
-    /** All at once, from memory. */
     ingestTotals(): IngestTotals;
+    ingestLags(): readonly IngestLag[];
+    pools(): readonly PoolState[];
   };
 }
 
@@ -36,22 +59,26 @@ const COUNTERS = {
   streamed: ['candles_streamed_total', 'Closed candles that live streams brought.'],
 } as const satisfies Record<keyof IngestTotals, readonly [string, string]>;
 
+const PHASES: readonly Phase[] = ['connecting', 'migrating', 'verifying', 'running', 'stopping'];
+const SERIES_STATES = ['complete', 'backfilling', 'behind', 'refused'] as const;
 const JOB_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800];
-const REQUEST_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+/** The long ones are for exports. */
+const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120];
 
 /**
  * The metrics of one service in a registry of its own, as `candlekeep_*` beside those of the process. What others know
  * is read from them when the metrics are: nothing is counted twice, and nothing asks the database. No label names a
- * symbol: a service has hundreds.
+ * symbol: a service has hundreds. docs/observability.md lists them.
  */
 export class ServiceMetrics {
-  readonly #registry = new Registry();
+  readonly #metrics = new MetricRegistry();
   readonly #jobs: Histogram<'job' | 'outcome'>;
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
 
   constructor({ version, probes }: ServiceMetricsDeps) {
-    const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    const metrics = this.#metrics;
+    const registers = [metrics.registry];
+    collectDefaultMetrics({ register: metrics.registry });
     this.#jobs = new Histogram({
       name: 'candlekeep_job_duration_seconds',
       help: 'How long scheduled jobs ran.',
@@ -66,20 +93,21 @@ export class ServiceMetrics {
       buckets: REQUEST_SECONDS,
       registers,
     });
-    this.#gauge('build_info', 'Always 1; the version is in the label.', ['version'], (set) => set({ version }, 1));
-    this.#addService(probes);
-    this.#addTotals(probes);
-    this.#addLedger(probes.completeness);
-    this.#addExchanges(probes.completeness);
+    metrics.gauge('build_info', 'Always 1; the version is in the label.', ['version'], (set) => set({ version }, 1));
+    registerServiceMetrics(metrics, probes);
+    registerSchemaMetrics(metrics, probes);
+    registerIngestMetrics(metrics, probes);
+    registerLedgerMetrics(metrics, probes.completeness);
+    registerExchangeMetrics(metrics, probes.completeness);
   }
 
   get contentType(): string {
-    return this.#registry.contentType;
+    return this.#metrics.registry.contentType;
   }
 
   /** Prometheus' text format. */
   async render(): Promise<string> {
-    return await this.#registry.metrics();
+    return await this.#metrics.registry.metrics();
   }
 
   /** Counts a run of a scheduled job. */
@@ -91,135 +119,6 @@ export class ServiceMetrics {
   observeRequest({ method, route, status, durationMs }: ObservedRequest): void {
     this.#requests.observe({ method, route: route ?? 'none', status: String(status) }, durationMs / 1000);
   }
-
-  #addService(probes: ServiceMetricsDeps['probes']): void {
-    this.#gauge('running', 'Whether the service does its work.', [], (set) =>
-      set({}, Number(probes.phase() === 'running')),
-    );
-    this.#gauge('database_up', 'Whether the database answers.', [], (set) =>
-      set({}, Number(probes.database() === 'up')),
-    );
-    this.#gauge('series', 'Series that are collected, by state.', ['state'], (set) => {
-      const { series, complete, behind } = probes.ingest();
-      set({ state: 'complete' }, complete);
-      set({ state: 'behind' }, behind);
-      set({ state: 'other' }, series - complete - behind);
-    });
-    this.#gauge('ingest_lag_seconds', 'How far the most delayed series is behind.', [], (set) => {
-      const { max_lag_seconds: lag } = probes.ingest();
-      if (lag !== null) set({}, lag);
-    });
-  }
-
-  #addTotals(probes: ServiceMetricsDeps['probes']): void {
-    for (const name of Object.keys(COUNTERS) as (keyof IngestTotals)[]) {
-      const [metric, help] = COUNTERS[name];
-      this.#counter(metric, help, [], (add) => add({}, probes.ingestTotals()[name]));
-    }
-  }
-
-  #addLedger(probes: CompletenessProbes): void {
-    const labels = ['exchange', 'timeframe', 'metric', 'state'] as const;
-    this.#gauge('slots', 'Slots of the ledger by state, counted at most every 30 s.', labels, (set) => {
-      for (const { slots, ...group } of probes.ledger().groups)
-        for (const state of COVERAGE_STATES) set({ ...group, state }, slots[state]);
-    });
-    this.#gauge('quarantine_rows', 'Rows in quarantine.', [], (set) => setKnown(set, probes.ledger().quarantine));
-    this.#gauge('revisions', 'Rewritten candles in the log.', [], (set) => setKnown(set, probes.ledger().revisions));
-    this.#gauge('audit_differences', 'Differences between ledger and rows that the last audit left.', [], (set) => {
-      const { differences, repaired } = probes.audit();
-      if (differences !== null) set({}, differences - (repaired ?? 0));
-    });
-    this.#gauge('audit_timestamp_seconds', 'When the last audit began.', [], (set) => {
-      const { at } = probes.audit();
-      if (at !== null) set({}, Date.parse(at) / 1000);
-    });
-    this.#gauge('replicas_alive', 'Processes that share the database.', [], (set) =>
-      setKnown(set, probes.replica()?.alive ?? null),
-    );
-    this.#gauge('leases_held', 'Markets that this process collects.', [], (set) =>
-      setKnown(set, probes.replica()?.held ?? null),
-    );
-  }
-
-  #addExchanges(probes: CompletenessProbes): void {
-    const allowance = ['exchange', 'allowance'] as const;
-    for (const [name, field, help] of [
-      ['budget_used', 'used', 'Spent of an allowance in its current window.'],
-      ['budget_limit', 'limit', 'Allowed in a window.'],
-      ['budget_window_seconds', 'window_seconds', 'How long the window of an allowance lasts.'],
-    ] as const)
-      this.#gauge(name, help, allowance, (set) => {
-        for (const { exchange, budgets } of probes.exchanges())
-          for (const budget of budgets) set({ exchange, allowance: budget.name }, budget[field]);
-      });
-    this.#gauge('exchange_blocked', 'Whether nothing may be sent, and why.', ['exchange', 'reason'], (set) => {
-      for (const { exchange, block } of probes.exchanges())
-        for (const reason of ['throttled', 'banned', 'refused'])
-          set({ exchange, reason }, Number(block?.reason === reason));
-    });
-    this.#gauge('exchange_up', 'Whether the exchange answers.', ['exchange'], (set) => {
-      for (const { exchange, state } of probes.exchanges()) set({ exchange }, Number(state === 'up'));
-    });
-    const streams = () =>
-      probes.exchanges().flatMap(({ exchange, stream }) => (stream === null ? [] : [{ exchange, ...stream }]));
-    this.#gauge('stream_live', 'Whether the live stream is up.', ['exchange'], (set) => {
-      for (const { exchange, state } of streams()) set({ exchange }, Number(state === 'live'));
-    });
-    for (const [name, field, help] of [
-      ['stream_series', 'subscribed', 'Series subscribed to.'],
-      ['stream_connections', 'connections', 'Open connections.'],
-    ] as const)
-      this.#gauge(name, help, ['exchange'], (set) => {
-        for (const stream of streams()) set({ exchange: stream.exchange }, stream[field]);
-      });
-    for (const [name, field, help] of [
-      ['stream_reconnects_total', 'reconnects', 'How often a connection of the live stream was made again.'],
-      ['stream_candles_total', 'received', 'Closed candles that came by the live stream.'],
-    ] as const)
-      this.#counter(name, help, ['exchange'], (add) => {
-        for (const stream of streams()) add({ exchange: stream.exchange }, stream[field]);
-      });
-  }
-
-  #gauge<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    read: (set: (labels: Record<Label, string>, value: number) => void) => void,
-  ): void {
-    const gauge = new Gauge<Label>({
-      name: `candlekeep_${name}`,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect: () => {
-        gauge.reset();
-        // One without labels is 0 after a reset: what is not known yet is not 0.
-        if (labelNames.length === 0) gauge.remove();
-        read((labels, value) => gauge.set(labels, value));
-      },
-    });
-  }
-
-  /** A counter of something that others count since the start of the process. */
-  #counter<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    read: (add: (labels: Record<Label, string>, value: number) => void) => void,
-  ): void {
-    const counter = new Counter<Label>({
-      name: `candlekeep_${name}`,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        read((labels, value) => counter.inc(labels, value));
-      },
-    });
-  }
 }
 
 interface ObservedRequest {
@@ -229,6 +128,63 @@ interface ObservedRequest {
   readonly durationMs: number;
 }
 
-function setKnown(set: (labels: object, value: number) => void, value: number | null): void {
-  if (value !== null) set({}, value);
+type Probes = ServiceMetricsDeps['probes'];
+
+function registerServiceMetrics(metrics: MetricRegistry, probes: Probes): void {
+  metrics.value('running', 'Whether the service does its work.', () => Number(probes.phase() === 'running'));
+  metrics.gauge('phase', 'How far the process has come: 1 for the phase it is in.', ['phase'], (set) => {
+    for (const phase of PHASES) set({ phase }, Number(probes.phase() === phase));
+  });
+  metrics.value('database_up', 'Whether the database answers.', () => Number(probes.database() === 'up'));
+  const states = ['pool', 'state'] as const;
+  metrics.gauge('pool_connections', 'Open database connections of a pool.', states, (set) => {
+    for (const { pool, open, idle } of probes.pools()) {
+      set({ pool, state: 'idle' }, idle);
+      set({ pool, state: 'used' }, open - idle);
+    }
+  });
+  for (const [name, field, help] of [
+    ['pool_connections_max', 'max', 'The most connections that a pool opens.'],
+    ['pool_waiting', 'waiting', 'Callers that wait for a connection of a pool.'],
+  ] as const)
+    metrics.gauge(name, help, ['pool'], (set) => {
+      for (const state of probes.pools()) set({ pool: state.pool }, state[field]);
+    });
+}
+
+/** From the last look at the schema: at the start, after upgrades, and when /migrations is asked. */
+function registerSchemaMetrics(metrics: MetricRegistry, { schema }: Probes): void {
+  metrics.gauge('schema_info', 'Always 1; where the schema stands is in the labels.', ['version', 'head'], (set) => {
+    const status = schema();
+    if (status !== null) set({ version: status.version ?? 'none', head: status.head }, 1);
+  });
+  metrics.gauge('schema_revisions', 'Revisions of the schema by state.', ['state'], (set) => {
+    const status = schema();
+    if (status === null) return;
+    for (const state of ['applied', 'pending', 'unknown', 'edited'] as const) set({ state }, status[state].length);
+  });
+  metrics.value(
+    'schema_deferred_steps',
+    'Steps of revisions that wait for something; /migrations has the remedies.',
+    () => schema()?.deferred.length ?? null,
+  );
+}
+
+function registerIngestMetrics(metrics: MetricRegistry, probes: Probes): void {
+  metrics.gauge('series', 'Series by state.', ['exchange', 'timeframe', 'state'], (set) => {
+    const groups = Map.groupBy(probes.ingestSeries(), ({ exchange, timeframe }) => `${exchange} ${timeframe}`);
+    for (const group of groups.values())
+      for (const { exchange, timeframe } of group.slice(0, 1))
+        for (const state of SERIES_STATES)
+          set({ exchange, timeframe, state }, group.filter((series) => series.state === state).length);
+  });
+  const labels = ['exchange', 'timeframe', 'metric'] as const;
+  metrics.gauge('ingest_lag_seconds', 'How far the most delayed series or feed is behind.', labels, (set) => {
+    for (const { exchange, timeframe, metric, lag_seconds } of probes.ingestLags())
+      set({ exchange, timeframe, metric }, lag_seconds);
+  });
+  for (const name of Object.keys(COUNTERS) as (keyof IngestTotals)[]) {
+    const [metric, help] = COUNTERS[name];
+    metrics.counter(metric, help, [], (add) => add({}, probes.ingestTotals()[name]));
+  }
 }

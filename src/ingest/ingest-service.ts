@@ -8,7 +8,14 @@ import type { Timeframe } from '../market/timeframe.ts';
 import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
 import { ExchangeIngest } from './exchange-ingest.ts';
-import type { ExchangeState, IngestCounters, IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
+import type {
+  ExchangeState,
+  IngestCounters,
+  IngestHealth,
+  IngestLag,
+  IngestProgress,
+  SeriesState,
+} from './ingest-state.ts';
 import { AllShares, type IngestStores, type MarketShares, type SeriesCandles } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import type { AnswerTally } from './source-ledger.ts';
@@ -109,6 +116,21 @@ export class IngestService implements Service {
   /** What was done since this process began, for metrics. */
   counters(): IngestCounters {
     return { ...this.#counters };
+  }
+
+  /** By exchange, timeframe and metric; a group of which nothing is known yet is left out. */
+  lags(): IngestLag[] {
+    const collectors = [...this.#ingests.values()].flatMap(({ series, feeds }) => [...series, ...feeds]);
+    const groups = new Map<string, IngestLag>();
+    for (const collector of collectors) {
+      const lagMs = collector.lagMs();
+      if (lagMs === null) continue;
+      const { exchange, timeframe, metric } = collector.source.key;
+      const group = `${exchange} ${timeframe} ${metric}`;
+      const worst = Math.max(groups.get(group)?.lag_seconds ?? 0, Math.round(lagMs / 1000));
+      groups.set(group, { exchange, timeframe, metric, lag_seconds: worst });
+    }
+    return [...groups.values()];
   }
 
   /** Each exchange that was opened: whether it answers, its allowances, its live stream. */

@@ -62,6 +62,16 @@ export interface IngestHealth {
   readonly last_error: string | null;
 }
 
+/** All series of one exchange and timeframe, or all feeds of one futures metric, for metrics. */
+export interface IngestLag {
+  readonly exchange: string;
+  readonly timeframe: string;
+  /** `ohlcv`, or the futures feed. */
+  readonly metric: string;
+  /** How far the most delayed of them is behind the exchange's clock; 0 when all are current. */
+  readonly lag_seconds: number;
+}
+
 /** What the ingest did since the start, for metrics. */
 export interface IngestCounters {
   /** Requests that were answered, and steps that failed. */

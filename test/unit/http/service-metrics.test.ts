@@ -1,14 +1,34 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
-import { ServiceMetrics } from '../../../src/http/service-metrics.ts';
-import { createCompleteness, createProbes, createTestApp, LEDGER } from './in-memory.ts';
+import type { HealthProbes } from '../../../src/http/health.ts';
+import { ServiceMetrics, type ServiceMetricsDeps } from '../../../src/http/service-metrics.ts';
+import { AT_HEAD, createCompleteness, createProbes, createTestApp, LEDGER } from './in-memory.ts';
 
 const TOTALS = { requests: 1, failures: 2, read: 3, stored: 4, revised: 5, quarantined: 6, streamed: 7 };
 
-function createMetrics(changes: Partial<CompletenessProbes> = {}, totals = () => TOTALS): ServiceMetrics {
-  const probes = { ...createProbes(), completeness: createCompleteness(changes), ingestTotals: totals };
+function createMetrics(
+  completeness: Partial<CompletenessProbes> = {},
+  changes: Partial<ServiceMetricsDeps['probes']> = {},
+): ServiceMetrics {
+  const probes: ServiceMetricsDeps['probes'] = {
+    ...createProbes(),
+    completeness: createCompleteness(completeness),
+    ingestTotals: () => TOTALS,
+    ingestLags: () => [],
+    pools: () => [],
+    ...changes,
+  };
   return new ServiceMetrics({ version: '1.2.3', probes });
+}
+
+/** One entry of /v1/series, where only its place and its state count. */
+function seriesIn(
+  symbol: string,
+  timeframe: string,
+  state: 'complete' | 'behind',
+): ReturnType<HealthProbes['ingestSeries']>[number] {
+  return { exchange: 'binance', symbol, timeframe, state, missing: 0, last_error: null, rejected: 0 };
 }
 
 /** The samples of one metric, `labels value`, sorted. */
@@ -23,7 +43,7 @@ async function samples(metrics: ServiceMetrics, name: string): Promise<string[]>
 describe('ServiceMetrics', () => {
   it('tells what was stored, revised, quarantined and asked for, and goes on counting', async () => {
     let { stored } = TOTALS;
-    const metrics = createMetrics({}, () => ({ ...TOTALS, stored }));
+    const metrics = createMetrics({}, { ingestTotals: () => ({ ...TOTALS, stored }) });
     for (const [name, value] of [
       ['requests_total', '1'],
       ['request_failures_total', '2'],
@@ -65,9 +85,76 @@ describe('ServiceMetrics', () => {
       ['audit_differences', ['0']],
       ['running', ['1']],
       ['database_up', ['1']],
-      ['ingest_lag_seconds', ['42']],
     ] as const)
       assert.deepEqual(await samples(metrics, name), lines, name);
+  });
+
+  it('tells lag and series by exchange and timeframe, without a symbol', async () => {
+    const metrics = createMetrics(
+      {},
+      {
+        ingestLags: () => [
+          { exchange: 'binance', timeframe: '1m', metric: 'ohlcv', lag_seconds: 61 },
+          { exchange: 'binance', timeframe: '1h', metric: 'open_interest', lag_seconds: 0 },
+        ],
+        ingestSeries: () => [
+          seriesIn('BTC/USDT', '1m', 'complete'),
+          seriesIn('ETH/USDT', '1m', 'behind'),
+          seriesIn('SOL/USDT', '1m', 'complete'),
+          seriesIn('BTC/USDT', '1h', 'complete'),
+        ],
+      },
+    );
+    assert.deepEqual(await samples(metrics, 'ingest_lag_seconds'), [
+      '{exchange="binance",timeframe="1h",metric="open_interest"} 0',
+      '{exchange="binance",timeframe="1m",metric="ohlcv"} 61',
+    ]);
+    assert.deepEqual(await samples(metrics, 'series'), [
+      '{exchange="binance",timeframe="1h",state="backfilling"} 0',
+      '{exchange="binance",timeframe="1h",state="behind"} 0',
+      '{exchange="binance",timeframe="1h",state="complete"} 1',
+      '{exchange="binance",timeframe="1h",state="refused"} 0',
+      '{exchange="binance",timeframe="1m",state="backfilling"} 0',
+      '{exchange="binance",timeframe="1m",state="behind"} 1',
+      '{exchange="binance",timeframe="1m",state="complete"} 2',
+      '{exchange="binance",timeframe="1m",state="refused"} 0',
+    ]);
+    assert.doesNotMatch(await metrics.render(), /USDT/);
+  });
+
+  it('tells how the pools stand', async () => {
+    const pools = [{ pool: 'candlekeep http', max: 10, open: 7, idle: 2, waiting: 3 }];
+    const metrics = createMetrics({}, { pools: () => pools });
+    assert.deepEqual(await samples(metrics, 'pool_connections'), [
+      '{pool="candlekeep http",state="idle"} 2',
+      '{pool="candlekeep http",state="used"} 5',
+    ]);
+    assert.deepEqual(await samples(metrics, 'pool_connections_max'), ['{pool="candlekeep http"} 10']);
+    assert.deepEqual(await samples(metrics, 'pool_waiting'), ['{pool="candlekeep http"} 3']);
+  });
+
+  it('tells the phase and where the schema stands', async () => {
+    const step = { step: 'hypertables', revision: '0001_a', reason: 'no extension', remedy: 'install it' };
+    let schema: ReturnType<HealthProbes['schema']> = null;
+    const metrics = createMetrics({}, { phase: () => 'migrating', schema: () => schema });
+    for (const name of ['schema_info', 'schema_revisions', 'schema_deferred_steps'])
+      assert.deepEqual(await samples(metrics, name), [], name);
+    schema = { ...AT_HEAD, head: '0004_d', pending: ['0003_c', '0004_d'], deferred: [step] };
+    assert.deepEqual(await samples(metrics, 'schema_info'), ['{version="0002_b",head="0004_d"} 1']);
+    assert.deepEqual(await samples(metrics, 'schema_revisions'), [
+      '{state="applied"} 2',
+      '{state="edited"} 0',
+      '{state="pending"} 2',
+      '{state="unknown"} 0',
+    ]);
+    assert.deepEqual(await samples(metrics, 'schema_deferred_steps'), ['1']);
+    assert.deepEqual(await samples(metrics, 'phase'), [
+      '{phase="connecting"} 0',
+      '{phase="migrating"} 1',
+      '{phase="running"} 0',
+      '{phase="stopping"} 0',
+      '{phase="verifying"} 0',
+    ]);
   });
 
   it('forgets what is over, and leaves out what is not known', async () => {
@@ -128,7 +215,5 @@ describe('ServiceMetrics', () => {
       '{method="GET",route="/v1/ohlcv",status="503"} 1',
       '{method="GET",route="none",status="404"} 1',
     ]);
-    const { app: without } = createTestApp();
-    assert.equal((await without.inject('/metrics')).statusCode, 404);
   });
 });

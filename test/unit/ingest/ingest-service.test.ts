@@ -317,6 +317,34 @@ describe('IngestService, when the world fails', () => {
     assert.equal(service.health().state, 'running');
   });
 
+  it('tells the worst lag of each timeframe and futures feed by itself', async () => {
+    const feeds = new Map<FuturesFeed, { limit: number; depthMs: number | null }>([
+      ['mark_price', { limit: 100, depthMs: null }],
+    ]);
+    const { clock, exchange, start, untilComplete } = createSetting({ feeds });
+    for (const symbol of ['BTC/USDT', 'ETH/USDT']) exchange.list(symbol, createCandle, { hasPerpetual: true });
+    const markets = ['BTC/USDT', 'ETH/USDT'].map((symbol) => ({ exchange: 'binance', symbol }));
+    const service = await start({ markets, timeframes: [M1, H1], futures: true, sinceMs: START - 2 * HOUR });
+    assert.deepEqual(service.lags(), [], 'nothing is known before the first answer');
+    assert.ok(await untilComplete(service));
+    const group = (timeframe: string, metric: string, lag: number) => ({
+      exchange: 'binance',
+      timeframe,
+      metric,
+      lag_seconds: lag,
+    });
+    const current = [group('1m', 'ohlcv', 0), group('1h', 'ohlcv', 0), group('1h', 'mark_price', 0)];
+    assert.ok(await clock.runUntil(() => service.lags().every(({ lag_seconds: lag }) => lag === 0), HOUR));
+    assert.deepEqual(service.lags(), current);
+    exchange.failure = ({ symbol }) =>
+      symbol === 'ETH/USDT' ? new ExchangeUnavailableError('binance', 'no answer') : null;
+    await clock.run(10 * MINUTE);
+    const [minutes, ...others] = service.lags();
+    assert.ok(minutes!.timeframe === '1m' && minutes!.lag_seconds > 8 * 60, JSON.stringify(minutes));
+    assert.ok(minutes!.lag_seconds <= 11 * 60, JSON.stringify(minutes));
+    assert.deepEqual(others, current.slice(1));
+  });
+
   it('pauses everything for as long as a ban says', async () => {
     const { clock, exchange, start, untilComplete } = createSetting();
     exchange.list('BTC/USDT', createCandle);
