@@ -6,7 +6,6 @@ import { createKysely, createPool } from './db/client.ts';
 import { DatabaseMonitor } from './db/database-monitor.ts';
 import { EmbeddedServer } from './db/embedded/embedded-server.ts';
 import { findRuntimeRole, SchemaMigrator } from './db/migrator/schema-migrator.ts';
-import { PoolWatch } from './db/pool-watch.ts';
 import { AuditRepository } from './db/repositories/audit-repository.ts';
 import { createRepositories } from './db/repositories/index.ts';
 import { RowSizes } from './db/repositories/row-sizes.ts';
@@ -28,8 +27,10 @@ import { Scheduler } from './jobs/scheduler.ts';
 import { SendTelegramReport } from './jobs/send-telegram-report.ts';
 import type { Logger } from './logger.ts';
 
-/** Writers (two for each core of a small machine) and readers of the API share the pool. */
+/** Two writers for each core of a small machine, and what else the service asks by itself. */
 const MAX_CONNECTIONS = 10;
+/** Requests have a pool of their own, with a statement timeout: however many ask, what is collected gets stored. */
+const HTTP_CONNECTIONS = 10;
 /** The leases have a pool of their own: they must not run out behind a queue of writers and readers. */
 const LEASE_CONNECTIONS = 2;
 
@@ -47,16 +48,20 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
   const embedded = database.url === null ? new EmbeddedServer({ dataDir: config.dataDir, logger }) : null;
   const runtimeUrl = () => database.url ?? embedded?.connectionString() ?? '';
   const migrationUrl = () => database.migrationUrl ?? runtimeUrl();
-  const pools = new PoolWatch();
-  const connect = (applicationName: string, maxConnections: number) =>
+  const connect = (applicationName: string, maxConnections: number, statementTimeoutMs = 0) =>
     createKysely(() =>
-      pools.add(
+      createPool({
+        url: runtimeUrl(),
         applicationName,
-        createPool({ url: runtimeUrl(), applicationName, maxConnections, schema: () => state.schema, logger }),
-      ),
+        maxConnections,
+        statementTimeoutMs,
+        schema: () => state.schema,
+        logger,
+      }),
     );
   const kysely = connect('candlekeep', MAX_CONNECTIONS);
   const leaseKysely = connect('candlekeep leases', LEASE_CONNECTIONS);
+  const httpKysely = connect('candlekeep http', HTTP_CONNECTIONS, config.http.statementTimeoutMs);
   const repositories = createRepositories(kysely);
   const databaseMonitor = new DatabaseMonitor({ kysely, logger });
   const migrator = new SchemaMigrator({
@@ -160,12 +165,9 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     probes: {
       phase: () => state.phase,
       database: () => databaseMonitor.state(),
-      schema: () => schema.current(),
+      ingest: () => ingest.health(),
       completeness,
-      ingestSeries: () => ingest.series(),
       ingestTotals: () => ingest.counters(),
-      ingestLags: () => ingest.lags(),
-      pools: () => pools.states(),
     },
   });
 
@@ -173,7 +175,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     http: config.http,
     logger,
     version: packageJson.version,
-    repositories,
+    repositories: createRepositories(httpKysely),
     plan: (signal) => planner.plan(signal),
     metrics,
     schema: {
@@ -207,6 +209,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     migrationUrl,
     kysely,
     leaseKysely,
+    httpKysely,
     databaseMonitor,
     schema,
     http,

@@ -25,6 +25,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   await Promise.all([connect(app, signal), app.schema.preload()]);
   stack.defer(() => app.kysely.destroy());
   stack.defer(() => app.leaseKysely.destroy());
+  stack.defer(() => app.httpKysely.destroy());
   await start(app.databaseMonitor);
 
   state.enter('migrating');

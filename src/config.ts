@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { ConfigError, messageOf } from './errors.ts';
@@ -18,7 +19,19 @@ export interface Config {
   };
   /** Absolute path. */
   readonly dataDir: string;
-  readonly http: { readonly host: string; readonly port: number; readonly adminToken: string | null };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly adminToken: string | null;
+    /** Origins whose pages may read the answers; `*` is all. */
+    readonly corsOrigins: readonly string[];
+    /** 0: without limit. */
+    readonly rateLimitPerMinute: number;
+    /** Addresses and networks (CIDR) whose x-forwarded-for is believed. */
+    readonly trustedProxies: readonly string[];
+    /** How long a statement may run for a request. */
+    readonly statementTimeoutMs: number;
+  };
   readonly collect: {
     readonly markets: readonly MarketPattern[];
     readonly timeframes: readonly Timeframe[];
@@ -123,6 +136,25 @@ function parseList<T>(value: string, parse: (item: string) => T): T[] {
   return [...new Set(items)].map(parse);
 }
 
+function parseCorsOrigin(item: string): string {
+  if (item === '*') return item;
+  try {
+    return parseOrigin(item);
+  } catch (error) {
+    throw new RangeError(`"${item}" ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** An address, or a network in CIDR notation. */
+function parseNetwork(item: string): string {
+  const [address = '', length] = item.split('/', 2);
+  const family = isIP(address);
+  const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128));
+  if (family === 0 || !isLength || item.split('/').length > 2)
+    throw new RangeError(`"${item}" is neither an address nor a network, such as 10.0.0.0/8`);
+  return item;
+}
+
 function parseMarket(item: string): MarketPattern {
   // Currencies have odd names too, such as A-B or 币安.
   const match = /^([a-z0-9]+):([^\s/:,]+\/[^\s/:,]+)$/i.exec(item);
@@ -171,6 +203,10 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
       .min(16, 'must have at least 16 characters')
       .regex(/^[\x21-\x7e]*$/, 'must be of plain characters without blanks: it travels in a header')
       .optional(),
+    CORS_ORIGINS: text((value) => parseList(value, parseCorsOrigin)).default([]),
+    RATE_LIMIT_PER_MINUTE: wholeNumber(0, 1_000_000).default(1200),
+    TRUSTED_PROXIES: text((value) => parseList(value, parseNetwork)).default([]),
+    HTTP_STATEMENT_TIMEOUT_S: wholeNumber(1, 3600).default(30),
     MARKETS: text((value) => {
       const markets = parseList(value, parseMarket);
       for (const exchange of new Set(markets.map((market) => market.exchange))) assertExchange(exchange);
@@ -249,7 +285,15 @@ function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: bo
       migrationLockWaitMs: env.MIGRATION_LOCK_WAIT_S * 1000,
     },
     dataDir: isAbsolute(env.DATA_DIR) ? env.DATA_DIR : resolve(env.DATA_DIR),
-    http: { host: env.HOST, port: env.PORT, adminToken: env.ADMIN_TOKEN ?? null },
+    http: {
+      host: env.HOST,
+      port: env.PORT,
+      adminToken: env.ADMIN_TOKEN ?? null,
+      corsOrigins: env.CORS_ORIGINS,
+      rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+      trustedProxies: env.TRUSTED_PROXIES,
+      statementTimeoutMs: env.HTTP_STATEMENT_TIMEOUT_S * 1000,
+    },
     collect: {
       markets: env.MARKETS,
       timeframes: env.TIMEFRAMES,

@@ -39,8 +39,10 @@ export function createPool(options: PoolOptions): pg.Pool {
     client.query(
       `select set_config('datestyle', 'ISO', false),
          set_config('default_transaction_isolation', 'read committed', false), set_config('search_path',
-         coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false)`,
-      [schema?.() ?? null],
+         coalesce(quote_ident($1::text) || ', ', '') || current_setting('search_path'), false),
+         set_config('statement_timeout', coalesce($2::text, current_setting('statement_timeout')), false)`,
+      // Not in the startup message: poolers refuse parameters that they do not know.
+      [schema?.() ?? null, statementTimeoutMs ? String(statementTimeoutMs) : null],
     );
   const pool = new pg.Pool({
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- waited for before the connection is handed out
@@ -51,7 +53,6 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    ...(statementTimeoutMs ? { statement_timeout: statementTimeoutMs } : {}),
   });
   pool.on('error', (error) => {
     // A pool that ends forgets its connections before the server has let go of them.
@@ -71,6 +72,18 @@ export function createPool(options: PoolOptions): pg.Pool {
  */
 export function createKysely(createPoolWhenNeeded: () => pg.Pool): Kysely<Database> {
   return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: () => Promise.resolve(createPoolWhenNeeded()) }),
+    dialect: new PostgresDialect({
+      pool: () => Promise.resolve(createPoolWhenNeeded()),
+      controlClient: ControlClient,
+    }),
   });
+}
+
+/** A connection of its own, outside the pool, which cancels a statement: the pool may be full of what is cancelled. */
+class ControlClient extends pg.Client {
+  constructor(options: pg.ClientConfig) {
+    super(options);
+    // Without a listener a server that goes away meanwhile would end the process.
+    this.on('error', () => undefined);
+  }
 }

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
@@ -9,11 +7,14 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Logger } from '../logger.ts';
 import { AdminAuth } from './admin-auth.ts';
+import { answerBrokenRequest } from './broken-request.ts';
 import { answerError, RequestError } from './errors.ts';
 import type { HealthProbes } from './health.ts';
 import type { HttpApp } from './http-app.ts';
+import { registerGuards, registerRateLimit, weakenTagsOfCompressed, type HttpLimits } from './limits.ts';
+import { registerOpenApi } from './openapi.ts';
 import { assertRunning } from './phase-gate.ts';
-import { createProblem, type FieldFault } from './problems.ts';
+import type { FieldFault } from './problems.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
 import { registerHealthRoutes } from './routes/health.ts';
@@ -44,10 +45,11 @@ export interface HttpAppDeps {
   readonly probes: HealthProbes;
   readonly repositories: HttpRepositories;
   readonly schema: SchemaPort;
-  /** Answers /v1/plan; without it that path is not there. */
-  readonly plan?: PlanPort;
-  /** Answers /metrics, and is told of each request; without it that path is not there. */
-  readonly metrics?: MetricsPort & RequestObserver;
+  /** Answers /v1/plan. */
+  readonly plan: PlanPort;
+  /** Answers /metrics, and is told of each request. */
+  readonly metrics: MetricsPort & RequestObserver;
+  readonly limits: HttpLimits;
   /** Aborts when the server stops. */
   readonly signal: AbortSignal;
   /** How long the process has been running. */
@@ -73,14 +75,14 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** All routes with their errors, limits and headers; it does not listen yet. */
 export function createHttpApp(deps: HttpAppDeps): HttpApp {
-  const { probes, repositories, logger, schema, signal, version, uptimeSeconds = () => process.uptime() } = deps;
+  const { probes, logger, limits } = deps;
   const app = fastify({
     // Fastify's own lines are sentences with values in them: the hooks below log instead.
     logger: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
-    trustProxy: false,
+    trustProxy: limits.trustedProxies.length > 0 ? [...limits.trustedProxies] : false,
     genReqId: (request) => acceptRequestId(request.headers['x-request-id']) ?? randomUUID(),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
     frameworkErrors: (error, request, reply) => {
@@ -88,6 +90,8 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
+  // Answers are typed by their schemas when we write them; to check each at run time would cost more than to make it.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.removeContentTypeParser('text/plain');
 
   const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -103,7 +107,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
       logger.warn(fields, 'a request failed because the database does not answer');
     return reply
       .code(answer.problem.status)
-      .headers({ 'x-request-id': request.id, ...answer.headers })
+      .headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', ...answer.headers })
       .type('application/problem+json')
       .send(answer.problem);
   };
@@ -112,7 +116,10 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     const path = pathOf(request.url);
     const allowed = METHODS.filter((method) => app.hasRoute({ method, url: path }));
     if (allowed.length === 0)
-      throw new RequestError('ROUTE_UNKNOWN', `Nothing answers at ${path}; /health and /v1/series do.`);
+      throw new RequestError(
+        'ROUTE_UNKNOWN',
+        `Nothing answers at ${path}: / is the page, /docs describes the API, /health tells how the service is.`,
+      );
     const allow = allowed.join(', ');
     throw new RequestError('METHOD_NOT_ALLOWED', `${path} answers ${allow} only.`, { headers: { allow } });
   });
@@ -120,7 +127,6 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   app.addHook('onRequest', (request, reply, done) => {
     void reply.headers({
       'x-request-id': request.id,
-      'x-content-type-options': 'nosniff',
       // What /v1 answers changes with every candle, and the rest at any moment.
       'cache-control': request.url.startsWith('/v1/') ? 'no-cache' : 'no-store',
     });
@@ -128,7 +134,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   });
   app.addHook('onResponse', (request, reply, done) => {
     const { method, id, ip } = request;
-    deps.metrics?.observeRequest({
+    deps.metrics.observeRequest({
       method,
       route: request.is404 ? null : (request.routeOptions.url ?? null),
       status: reply.statusCode,
@@ -149,26 +155,43 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     done();
   });
 
-  registerHealthRoutes(app, { version, probes, uptimeSeconds });
-  if (deps.metrics) registerMetricsRoutes(app, { metrics: deps.metrics });
-  const auth = new AdminAuth({ token: deps.adminToken });
-  registerMigrationsRoutes(app, { auth, schema, probes, logger, signal });
-  app.register((data: HttpApp, _options, done) => {
-    data.addHook('onRequest', (_request, _reply, next) => {
-      assertRunning(probes);
-      next();
-    });
-    registerSeriesRoutes(data, { ohlcv: repositories.ohlcv, probes });
-    registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes });
-    registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes });
-    registerFuturesRoutes(data, { futures: repositories.futures });
-    registerCoverageRoutes(data, { coverage: repositories.coverage });
-    registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
-    registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
-    if (deps.plan) registerPlanRoutes(data, { auth, plan: deps.plan, signal });
+  registerGuards(app, limits);
+  registerOpenApi(app, { version: deps.version });
+  app.register((routes: HttpApp, _options, done) => {
+    registerRoutes(routes, deps);
     done();
   });
   return app;
+}
+
+/** All routes, where the guards and the OpenAPI document see them. */
+function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
+  const { probes, repositories, logger, schema, metrics, plan, signal, version, limits } = deps;
+  const { uptimeSeconds = () => process.uptime() } = deps;
+  const auth = new AdminAuth({ token: deps.adminToken });
+  weakenTagsOfCompressed(app);
+  registerHealthRoutes(app, { version, probes, uptimeSeconds });
+  registerMetricsRoutes(app, { metrics });
+  registerMigrationsRoutes(app, { auth, schema, probes, logger, signal });
+  app.register((gated: HttpApp, _options, gatedDone) => {
+    gated.addHook('onRequest', (_request, _reply, next) => {
+      assertRunning(probes);
+      next();
+    });
+    registerRateLimit(gated, limits);
+    gated.register((data: HttpApp, _dataOptions, done) => {
+      registerSeriesRoutes(data, { ohlcv: repositories.ohlcv, probes });
+      registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes });
+      registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes });
+      registerFuturesRoutes(data, { futures: repositories.futures });
+      registerCoverageRoutes(data, { coverage: repositories.coverage });
+      registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
+      registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
+      registerPlanRoutes(data, { auth, plan, signal });
+      done();
+    });
+    gatedDone();
+  });
 }
 
 /** Turns a failed zod validation into a refusal that names the fields; everything else stays as it is. */
@@ -196,23 +219,4 @@ function acceptRequestId(header: string | string[] | undefined): string | null {
 
 function pathOf(url: string): string {
   return url.split('?', 1)[0] ?? url;
-}
-
-/** Answers what Node's parser refused before there was a request. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const problem =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? createProblem('REQUEST_TIMEOUT', 'The whole request must arrive within 30 s, its headers within 15 s.', '')
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? createProblem('HEADERS_TOO_LARGE', 'Keep the request line and headers under 16 kB.', '')
-        : createProblem('REQUEST_INVALID', 'This is not an HTTP request.', '');
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nconnection: close\r\n` +
-      `content-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

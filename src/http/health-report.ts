@@ -38,14 +38,7 @@ export function reportHealth(health: HealthDocument, url: string): string {
   ].join('\n');
 }
 
-function reportCompleteness({
-  coverage,
-  quarantine,
-  revisions,
-  exchanges = [],
-  replica,
-  audit,
-}: HealthDocument): string[] {
+function reportCompleteness({ coverage, quarantine, revisions, exchanges, replica, audit }: HealthDocument): string[] {
   const lines: string[] = [];
   if (coverage) {
     const { have, missing, confirmed_empty, refused, out_of_window } = coverage;
@@ -63,9 +56,9 @@ function reportCompleteness({
     if (block) parts.push(`${block.reason} until ${block.until ?? 'somebody acts'}`);
     lines.push(`  exchange      ${exchange}: ${parts.join(', ')}`);
   }
-  if (replica && replica.alive !== null)
+  if (replica !== null && replica.alive !== null)
     lines.push(`  replica       one of ${replica.alive}, collects ${replica.held} of ${replica.markets} markets`);
-  if (audit && audit.at !== null)
+  if (audit.at !== null)
     lines.push(
       `  audit         at ${audit.at}: ${audit.differences ?? 0} differences, ${audit.repaired ?? 0} put right, ${audit.deviations ?? 0} values that contradict each other`,
     );

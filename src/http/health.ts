@@ -64,12 +64,12 @@ export interface HealthProbes {
   /** One entry for each series that is collected or was refused. */
   ingestSeries(): readonly SeriesState[];
   recentOhlcv(): RecentOhlcvHealth;
-  /** How complete the data is; left out where nothing keeps a ledger. */
-  readonly completeness?: CompletenessProbes;
+  /** How complete the data is. */
+  readonly completeness: CompletenessProbes;
 }
 
 /** The answer of GET /health. */
-export interface HealthDocument extends Partial<CompletenessHealth> {
+export interface HealthDocument extends CompletenessHealth {
   readonly status: HealthState;
   readonly phase: Phase;
   readonly phase_detail: string | null;
@@ -114,7 +114,7 @@ export function describeHealth(probes: HealthProbes, { version, uptimeSeconds, n
   const { completeness } = probes;
   const isRunning = phase === 'running';
   const shortcomings = isRunning ? listShortcomings({ schema, scheduler, ingestState, ingest, recent }) : [];
-  if (completeness && isRunning && database === 'up') shortcomings.push(...listCompletenessShortcomings(completeness));
+  if (isRunning && database === 'up') shortcomings.push(...listCompletenessShortcomings(completeness));
   return {
     status: judge(phase, failure !== null, faults, shortcomings),
     phase,
@@ -127,7 +127,7 @@ export function describeHealth(probes: HealthProbes, { version, uptimeSeconds, n
     components: { database, scheduler, ingest: ingestState },
     ingest,
     recent_ohlcv: recent,
-    ...(completeness ? describeCompleteness(completeness) : {}),
+    ...describeCompleteness(completeness),
   };
 }
 

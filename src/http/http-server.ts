@@ -4,9 +4,10 @@ import type { Service, ServiceContext } from '../lifecycle.ts';
 import { createHttpApp, type HttpAppDeps } from './create-http-app.ts';
 import { RequestError } from './errors.ts';
 import type { HttpApp } from './http-app.ts';
+import type { HttpLimits } from './limits.ts';
 
-export interface HttpServerDeps extends Omit<HttpAppDeps, 'adminToken' | 'signal'> {
-  readonly http: { readonly host: string; readonly port: number; readonly adminToken: string | null };
+export interface HttpServerDeps extends Omit<HttpAppDeps, 'adminToken' | 'limits' | 'signal'> {
+  readonly http: HttpLimits & { readonly host: string; readonly port: number; readonly adminToken: string | null };
   /** How long `stop` lets requests in flight finish. */
   readonly stopTimeoutMs?: number;
 }
@@ -30,7 +31,8 @@ export class HttpServer implements Service {
 
   constructor(deps: HttpServerDeps) {
     this.#deps = deps;
-    this.#app = createHttpApp({ ...deps, adminToken: deps.http.adminToken, signal: this.#upgrades.signal });
+    const { adminToken } = deps.http;
+    this.#app = createHttpApp({ ...deps, adminToken, limits: deps.http, signal: this.#upgrades.signal });
     this.#app.addHook('onSend', (_request, reply, payload, done) => {
       // A client that reuses its connection must learn that this answer is the last one.
       if (this.#isStopping) void reply.header('connection', 'close');

@@ -76,7 +76,7 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
   parts: OperationParts,
   input: Input,
   answer?: Answer,
-): Input & { response: { 200: Answer } } {
+): Input & { response: Record<number, Answer> } {
   const { id, chapter, access, summary, description, problems = [], answers = {} } = parts;
   const codes: ProblemCode[] = [
     ...(input.querystring || input.body || input.params ? (['REQUEST_INVALID'] as const) : []),
@@ -98,8 +98,8 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
       ...declareProblems(codes),
     },
   };
-  // The handler is typed by its success only: problems are thrown, and the other answers are sent.
-  return schema as unknown as Input & { response: { 200: Answer } };
+  // Whatever the status, the handler is typed by its success: problems are thrown.
+  return schema as unknown as Input & { response: Record<number, Answer> };
 }
 
 /** The whole body as text, such as CSV. */

@@ -16,6 +16,9 @@ import {
   hourlyCandles,
   InMemoryRows,
   InMemorySchema,
+  NO_LIMITS,
+  NO_METRICS,
+  NOTHING_TO_FETCH,
 } from '../unit/http/in-memory.ts';
 
 interface Outcome {
@@ -52,12 +55,14 @@ describe('health and status', () => {
     const repositories = new InMemoryRows();
     repositories.put(BTC, hourlyCandles(12));
     server = new HttpServer({
-      http: { host: '127.0.0.1', port: 0, adminToken: null },
+      http: { host: '127.0.0.1', port: 0, adminToken: null, ...NO_LIMITS },
       logger: createRecordingLogger().logger,
       version: '0.1.0-test',
       probes: new Proxy({} as HealthProbes, { get: (_target, name) => Reflect.get(probes, name) as unknown }),
       repositories,
       schema: new InMemorySchema(),
+      plan: () => Promise.resolve(NOTHING_TO_FETCH),
+      metrics: NO_METRICS,
     });
     await server.start({ signal: new AbortController().signal });
     assert.ok(server.url);

@@ -19,6 +19,7 @@ import {
   get as getFrom,
   HOUR_MS,
   hourlyCandles,
+  NOTHING_TO_FETCH,
   iso,
   TOKEN,
 } from '../unit/http/in-memory.ts';
@@ -226,13 +227,14 @@ describe('the routes of completeness over PostgreSQL', () => {
 
   it('give the plan to admins, one at a time', async () => {
     let plans = 0;
+    const PLAN = { ...NOTHING_TO_FETCH, total: { ...NOTHING_TO_FETCH.total, requests: 7250 } };
     const held = Promise.withResolvers<undefined>();
     const { app: planning } = createTestApp({
       repositories,
       plan: async () => {
         plans++;
         await held.promise;
-        return { total: { requests: 7250 } };
+        return PLAN;
       },
     });
     assert.equal((await planning.inject('/v1/plan')).statusCode, 401);
@@ -240,12 +242,10 @@ describe('the routes of completeness over PostgreSQL', () => {
     const asked = [planning.inject({ url: '/v1/plan', headers }), planning.inject({ url: '/v1/plan', headers })];
     await new Promise((resolve) => setTimeout(resolve, 50));
     held.resolve(undefined);
-    for (const answer of await Promise.all(asked))
-      assert.deepEqual([answer.statusCode, answer.json()], [200, { total: { requests: 7250 } }]);
+    for (const answer of await Promise.all(asked)) assert.deepEqual([answer.statusCode, answer.json()], [200, PLAN]);
     assert.equal(plans, 1);
     assert.equal((await planning.inject({ url: '/v1/plan', headers })).statusCode, 200);
     assert.equal(plans, 2);
-    assert.equal((await app.inject({ url: '/v1/plan', headers })).statusCode, 404, 'nothing plans here');
   });
 
   it('wait for the service to run', async () => {

@@ -15,6 +15,9 @@ import {
   hourlyCandles,
   InMemoryRows,
   InMemorySchema,
+  NO_LIMITS,
+  NO_METRICS,
+  NOTHING_TO_FETCH,
   TOKEN,
 } from '../unit/http/in-memory.ts';
 
@@ -26,12 +29,14 @@ function createServer(changes: Partial<HttpServerDeps> = {}): HttpServer {
   const repositories = new InMemoryRows();
   repositories.put(BTC, hourlyCandles(5001));
   const server = new HttpServer({
-    http: { host: '127.0.0.1', port: 0, adminToken: TOKEN },
+    http: { host: '127.0.0.1', port: 0, adminToken: TOKEN, ...NO_LIMITS },
     logger: createRecordingLogger().logger,
     version: '0.1.0-test',
     probes: createProbes(),
     repositories,
     schema: new InMemorySchema(),
+    plan: () => Promise.resolve(NOTHING_TO_FETCH),
+    metrics: NO_METRICS,
     ...changes,
   });
   started.push(server);
@@ -164,7 +169,7 @@ describe('HttpServer', () => {
       ['192.0.2.1', 0, /HOST=192\.0\.2\.1 PORT=0: this machine does not have that address/],
     ];
     for (const [host, taken, message] of cases) {
-      const server = createServer({ http: { host, port: taken, adminToken: null } });
+      const server = createServer({ http: { host, port: taken, adminToken: null, ...NO_LIMITS } });
       await assert.rejects(server.start({ signal: new AbortController().signal }), (error: unknown) => {
         assert.ok(error instanceof AppError);
         assert.equal(error.code, 'LISTEN_FAILED');

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type {
   CoverageFilter,
   CoveragePage,
@@ -5,12 +6,14 @@ import type {
   StoredCoverage,
 } from '../../db/repositories/coverage-repository.ts';
 import { AppError } from '../../errors.ts';
-import type { CoverageKey } from '../../market/coverage.ts';
+import { COVERAGE_STATES, type CoverageKey, type CoverageState } from '../../market/coverage.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { RequestError } from '../errors.ts';
 import type { HttpApp } from '../http-app.ts';
+import { slotCounts } from '../health-schema.ts';
 import { addSlots, type SlotCounts } from '../ledger-totals.ts';
 import { coverageQuery, coverageSummaryQuery, createCursorLink, gapsQuery, pickGiven, toRange } from '../parameters.ts';
+import { describeRoute, moment, nextLink } from '../route-schema.ts';
 
 /** What the routes need of the ledger. */
 export interface LedgerReader {
@@ -34,7 +37,7 @@ export interface CoverageObject {
   readonly metric: string;
   readonly since: string;
   readonly until: string;
-  readonly state: string;
+  readonly state: CoverageState;
   /** How many opening times lie in it. */
   readonly slots: number;
   /** The evidence: how many answers had nothing, and when the first and the last of them came. */
@@ -50,6 +53,60 @@ interface CoverageAnswer {
   readonly data: readonly CoverageObject[];
 }
 
+const LEDGER = { chapter: 'Completeness', access: 'data' } as const;
+const coverageKey = {
+  exchange: z.string(),
+  symbol: z.string(),
+  timeframe: z.string(),
+  metric: z.string().describe('ohlcv, or a feed of the futures data.'),
+};
+
+const rangesAnswer = z
+  .object({
+    next: nextLink,
+    data: z
+      .array(
+        z.object({
+          ...coverageKey,
+          since: moment,
+          until: moment,
+          state: z.enum(COVERAGE_STATES),
+          slots: z.int().describe('How many opening times lie in it.'),
+          asks: z.int().describe('How many answers of the exchange had nothing.'),
+          first_asked_at: moment.nullable(),
+          last_asked_at: moment.nullable(),
+          reason: z.string().nullable(),
+        }),
+      )
+      .readonly(),
+  })
+  .meta({ id: 'CoverageRanges' });
+
+const summaryAnswer = z
+  .object({
+    total: slotCounts,
+    data: z
+      .array(z.object({ ...coverageKey, since: moment, until: moment, ranges: z.int(), slots: slotCounts }))
+      .readonly(),
+  })
+  .meta({ id: 'CoverageSummary' });
+
+const coverageSchema = describeRoute(
+  { ...LEDGER, id: 'listCoverage', summary: 'What is known of each stretch of each series and metric' },
+  { querystring: coverageQuery },
+  rangesAnswer,
+);
+const gapsSchema = describeRoute(
+  { ...LEDGER, id: 'listGaps', summary: 'The stretches that are still missing' },
+  { querystring: gapsQuery },
+  rangesAnswer,
+);
+const summarySchema = describeRoute(
+  { ...LEDGER, id: 'summarizeCoverage', summary: 'Slots by state, for each series and metric and in total' },
+  { querystring: coverageSummaryQuery },
+  summaryAnswer,
+);
+
 /** What the ledger says of one key in all, as it is answered. */
 interface CoverageSummaryObject extends CoverageKey {
   readonly since: string;
@@ -63,16 +120,16 @@ interface CoverageSummaryObject extends CoverageKey {
  * state, for each key and in total. `GET /v1/gaps`: the stretches that are still missing.
  */
 export function registerCoverageRoutes(app: HttpApp, { coverage }: CoverageRoutesDeps): void {
-  app.get('/v1/coverage', { schema: { querystring: coverageQuery } }, async ({ query }) => {
+  app.get('/v1/coverage', { schema: coverageSchema }, async ({ query }) => {
     const { state, ...asked } = query;
     return await answerRanges(coverage, '/v1/coverage', asked, state === undefined ? {} : { states: [state] }, query);
   });
 
-  app.get('/v1/gaps', { schema: { querystring: gapsQuery } }, async ({ query }) => {
+  app.get('/v1/gaps', { schema: gapsSchema }, async ({ query }) => {
     return await answerRanges(coverage, '/v1/gaps', query, { states: ['missing'] }, query);
   });
 
-  app.get('/v1/coverage/summary', { schema: { querystring: coverageSummaryQuery } }, async ({ query }) => {
+  app.get('/v1/coverage/summary', { schema: summarySchema }, async ({ query }) => {
     const summaries = await coverage.summarize(pickGiven(query));
     return {
       total: addSlots(summaries.map(({ slots }) => slots)),

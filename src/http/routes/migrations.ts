@@ -6,6 +6,8 @@ import type { AdminAuth } from '../admin-auth.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import { assertRunning, assertUpgradable } from '../phase-gate.ts';
+import { deferredStep } from '../health-schema.ts';
+import { describeRoute, moment } from '../route-schema.ts';
 
 /** What the routes need of the migrator. */
 export interface SchemaPort {
@@ -47,11 +49,111 @@ const upgradeBody = z.preprocess(
   }),
 );
 
+const names = z.array(z.string()).readonly();
+
+const statusAnswer = z
+  .object({
+    version: z.string().nullable().describe('The newest revision that ran; null where none did.'),
+    head: z.string(),
+    schema_name: z.string(),
+    applied: names,
+    pending: names,
+    unknown: names.describe('Revisions of a newer build.'),
+    edited: names.describe('Revisions whose files were changed after they had run.'),
+    steps: z
+      .array(
+        z.object({
+          step: z.string(),
+          revision: z.string(),
+          state: z.enum(['applied', 'due']),
+          reason: z.string().nullable(),
+          remedy: z.string().nullable(),
+        }),
+      )
+      .readonly(),
+    deferred: z.array(deferredStep).readonly(),
+    timescaledb: z.string().nullable().describe('Its version; null on plain PostgreSQL.'),
+    history: z
+      .array(
+        z.object({
+          id: z.int(),
+          action: z.enum(['up', 'down', 'step', 'adopt']),
+          subject: z.string(),
+          checksum: z.string().nullable(),
+          started_at: moment,
+          duration_ms: z.int().nullable(),
+          application_version: z.string(),
+          host: z.string(),
+          actor: z.string(),
+          outcome: z.enum(['running', 'applied', 'failed', 'interrupted']),
+          error: z.string().nullable(),
+          sql_state: z.string().nullable(),
+          notices: names,
+        }),
+      )
+      .readonly()
+      .describe('Newest first, at most 100.'),
+  })
+  .meta({ id: 'SchemaStatus' });
+
+const resultAnswer = z
+  .object({
+    applied: z.array(z.object({ revision: z.string(), duration_ms: z.number(), notices: names })).readonly(),
+    steps_applied: names,
+    deferred: z.array(deferredStep).readonly(),
+    version: z.string().nullable(),
+    head: z.string(),
+  })
+  .meta({ id: 'UpgradeResult' });
+
+const planAnswer = z
+  .object({
+    revisions: names,
+    steps: z
+      .array(
+        z.object({
+          step: z.string(),
+          revision: z.string(),
+          action: z.enum(['apply', 'defer']),
+          reason: z.string().nullable(),
+          remedy: z.string().nullable(),
+        }),
+      )
+      .readonly(),
+    version: z.string().nullable(),
+    target: z.string(),
+  })
+  .meta({ id: 'UpgradePlan' });
+
+const statusSchema = describeRoute(
+  {
+    id: 'getMigrations',
+    chapter: 'Service',
+    access: 'open',
+    summary: 'Where the schema stands: version, pending, deferred steps with reason and remedy, history',
+    problems: ['NOT_RUNNING', 'DATABASE_UNAVAILABLE'],
+  },
+  {},
+  statusAnswer,
+);
+
+const upgradeSchema = describeRoute(
+  {
+    id: 'upgradeSchema',
+    chapter: 'Admin',
+    access: 'admin',
+    summary: 'Upgrade the schema (what ran), or with dry_run tell what would run',
+    problems: ['REVISION_UNKNOWN', 'DOWNGRADE_REFUSED', 'UPGRADE_IN_PROGRESS', 'SCHEMA_MISMATCH', 'MIGRATION_FAILED'],
+  },
+  { body: upgradeBody },
+  z.union([resultAnswer, planAnswer]),
+);
+
 /** `GET /migrations`: where the schema stands. `POST /migrations/upgrade`: upgrade it, or tell what an upgrade would do. */
 export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDeps): void {
   const { auth, schema, probes, logger, signal } = deps;
 
-  app.get('/migrations', async () => {
+  app.get('/migrations', { schema: statusSchema }, async () => {
     if (probes.phase() !== 'migrating') assertRunning(probes);
     return { ...(await schema.status()), history: await schema.history(HISTORY_LIMIT) };
   });
@@ -59,7 +161,7 @@ export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDep
   app.post(
     '/migrations/upgrade',
     {
-      schema: { body: upgradeBody },
+      schema: upgradeSchema,
       // Before the body is read: who may not ask cannot make us read 64 kB either.
       onRequest: async (request) => await auth.authorize(request.headers.authorization, request.ip),
       onError: (request, _reply, error, done) => {

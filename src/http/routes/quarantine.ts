@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
 import type { HttpApp } from '../http-app.ts';
 import { createCursorLink, pickGiven, quarantineQuery } from '../parameters.ts';
+import { describeRoute, moment, nextLink } from '../route-schema.ts';
 
 /** What the route needs of the quarantine. */
 export interface QuarantineReader {
@@ -16,9 +18,40 @@ export interface QuarantineRoutesDeps {
   readonly quarantine: QuarantineReader;
 }
 
+const quarantineSchema = describeRoute(
+  {
+    id: 'listQuarantine',
+    chapter: 'Completeness',
+    access: 'data',
+    summary: 'The rows that could not be stored, newest first',
+  },
+  { querystring: quarantineQuery },
+  z
+    .object({
+      next: nextLink,
+      data: z.array(
+        z.object({
+          id: z.string(),
+          exchange: z.string(),
+          symbol: z.string(),
+          timeframe: z.string().nullable(),
+          metric: z.string(),
+          claimed_at: moment.nullable().describe('The time that the row claims; null where it names none.'),
+          reason: z.string(),
+          raw: z.string().describe('The row as it was received.'),
+          source: z.enum(['rest', 'stream']),
+          seen: z.int().describe('How often it came.'),
+          first_seen_at: moment,
+          last_seen_at: moment,
+        }),
+      ),
+    })
+    .meta({ id: 'QuarantinePage' }),
+);
+
 /** `GET /v1/quarantine`: the rows that could not be stored, newest first, in pages of `limit` that `next` links. */
 export function registerQuarantineRoutes(app: HttpApp, { quarantine }: QuarantineRoutesDeps): void {
-  app.get('/v1/quarantine', { schema: { querystring: quarantineQuery } }, async ({ query }) => {
+  app.get('/v1/quarantine', { schema: quarantineSchema }, async ({ query }) => {
     const { limit, before, ...filter } = query;
     const rows = await quarantine.list({ filter: pickGiven(filter), limit: limit + 1, before });
     const page = rows.slice(0, limit);

@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../http-app.ts';
 import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../parameters.ts';
+import { amount, describeRoute, moment, nextLink } from '../route-schema.ts';
 import { toCandleValues, type Numbers } from '../rows.ts';
 
 /** What the route needs of the log of revisions. */
@@ -15,12 +17,41 @@ export interface RevisionsRoutesDeps {
   readonly candleRevisions: RevisionReader;
 }
 
+const values = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
+
+const revisionsSchema = describeRoute(
+  {
+    id: 'listRevisions',
+    chapter: 'Completeness',
+    access: 'data',
+    summary: 'The stored candles that the exchange told otherwise later, newest first',
+  },
+  { querystring: revisionsQuery },
+  z
+    .object({
+      next: nextLink,
+      data: z.array(
+        z.object({
+          id: z.string(),
+          exchange: z.string(),
+          symbol: z.string(),
+          timeframe: z.string(),
+          timestamp: moment.describe('The opening time of the candle.'),
+          changed_at: moment,
+          old: values,
+          new: values,
+        }),
+      ),
+    })
+    .meta({ id: 'RevisionPage' }),
+);
+
 /**
  * `GET /v1/revisions`: the stored candles that the exchange told otherwise later, with both values, newest first, in
  * pages of `limit` that `next` links.
  */
 export function registerRevisionsRoutes(app: HttpApp, { candleRevisions }: RevisionsRoutesDeps): void {
-  app.get('/v1/revisions', { schema: { querystring: revisionsQuery } }, async ({ query }) => {
+  app.get('/v1/revisions', { schema: revisionsSchema }, async ({ query }) => {
     const { since, until, limit, before, numbers, ...series } = query;
     const range = toRange({ since, until });
     const rows = await candleRevisions.list({

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { describeCompleteness } from '../../../src/http/completeness-health.ts';
 import { describeHealth, isReady, type HealthProbes } from '../../../src/http/health.ts';
-import { AT_HEAD, createProbes } from './in-memory.ts';
+import { AT_HEAD, createCompleteness, createProbes } from './in-memory.ts';
 
 const FACTS = { version: '1.2.3', uptimeSeconds: 12.9, now: new Date('2026-11-22T07:00:00Z') };
 const describeWith = (changes: Partial<HealthProbes>) => describeHealth(createProbes(changes), FACTS);
@@ -28,6 +29,7 @@ describe('describeHealth', () => {
       components: { database: 'up', scheduler: 'running', ingest: 'running' },
       ingest: { series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null },
       recent_ohlcv: { refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 },
+      ...describeCompleteness(createCompleteness()),
     });
   });
 

@@ -10,8 +10,10 @@ import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../..
 import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
 import type { HealthProbes } from '../../../src/http/health.ts';
 import type { HttpApp } from '../../../src/http/http-app.ts';
+import type { HttpLimits } from '../../../src/http/limits.ts';
 import type { LedgerSnapshot } from '../../../src/http/ledger-totals.ts';
 import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
+import type { PlanPort } from '../../../src/http/routes/plan.ts';
 import type { SeriesCoverage } from '../../../src/http/routes/series.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../../src/db/migrator/schema-status.ts';
 import type { Candle } from '../../../src/market/candle.ts';
@@ -208,6 +210,7 @@ export function createProbes(changes: Partial<HealthProbes> = {}): HealthProbes 
     ingest: () => ({ state: 'running', series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null }),
     ingestSeries: () => [],
     recentOhlcv: () => ({ refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 }),
+    completeness: createCompleteness(),
     ...changes,
   };
 }
@@ -264,6 +267,25 @@ export function createCompleteness(changes: Partial<CompletenessProbes> = {}): C
   };
 }
 
+/** No CORS, no rate limit, no proxy. */
+/** What a plan says where nothing is missing. */
+export const NOTHING_TO_FETCH: Awaited<ReturnType<PlanPort>> = {
+  since: '2026-01-01T00:00:00.000Z',
+  until: '2026-01-02T00:00:00.000Z',
+  total: { series: 0, slots: 0, requests: 0, minutes: 0, rows: 0, bytes: 0 },
+  exchanges: [],
+  left_out: [],
+};
+
+/** Metrics of a service that has measured nothing. */
+export const NO_METRICS: HttpAppDeps['metrics'] = {
+  contentType: 'text/plain; version=0.0.4; charset=utf-8',
+  render: () => Promise.resolve('# nothing was measured\n'),
+  observeRequest: () => undefined,
+};
+
+export const NO_LIMITS: HttpLimits = { corsOrigins: [], rateLimitPerMinute: 0, trustedProxies: [] };
+
 export interface LoggedLine {
   readonly level: number;
   readonly msg: string;
@@ -302,6 +324,9 @@ export function createTestApp(changes: Partial<HttpAppDeps> = {}): TestApp {
     probes: createProbes(),
     repositories: rows,
     schema,
+    plan: () => Promise.resolve(NOTHING_TO_FETCH),
+    metrics: NO_METRICS,
+    limits: NO_LIMITS,
     signal: new AbortController().signal,
     ...changes,
   });

@@ -1,0 +1,71 @@
+import fastifySwagger, { type SwaggerTransformObject } from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { HttpApp } from './http-app.ts';
+import { CONTENT_SECURITY_POLICY } from './limits.ts';
+import type { Chapter } from './route-schema.ts';
+
+const CHAPTERS: Readonly<Record<Chapter, string>> = {
+  Data: 'Candles and futures data, oldest first, decimals with every stored digit.',
+  Completeness: 'What is there, what is missing and why, what was refused, what was rewritten.',
+  Live: 'Candles as they are stored.',
+  TradingView: "The charting library's Universal Data Feed.",
+  Service: 'How the service is.',
+  Admin: 'With the bearer token of ADMIN_TOKEN.',
+};
+
+const DESCRIPTION = `Keeps OHLCV candles and futures data from exchanges, complete and exact.
+
+Ranges are half-open, \`[since, until)\`. Decimals are strings, exactly as stored; \`numbers=float\` makes them numbers.
+Follow \`next\` until it is null. Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document
+that says what to do; branch on its \`type\`. Unknown parameters are refused.`;
+
+/** Swagger UI shows its icons as data: URLs. */
+const DOCS_POLICY = { ...CONTENT_SECURITY_POLICY, 'img-src': ["'self'", 'data:'] };
+
+/**
+ * The OpenAPI 3.1 document of all routes that later plugins put on `app`, made of their schemas: for people at `/docs`,
+ * for machines at `/docs/json` and `/docs/yaml`. A route with `schema: { hide: true }` is left out.
+ */
+export function registerOpenApi(app: HttpApp, { version }: { readonly version: string }): void {
+  app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: { title: 'candlekeep', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/' }],
+      tags: Object.entries(CHAPTERS).map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: { adminToken: { type: 'http', scheme: 'bearer', description: 'The value of ADMIN_TOKEN.' } },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: describeComponents,
+  });
+  app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { validatorUrl: null, docExpansion: 'list', deepLinking: true, displayRequestDuration: true },
+    theme: { title: 'candlekeep API' },
+    transformStaticCSP: () =>
+      Object.entries(DOCS_POLICY)
+        .map(([directive, sources]) => [directive, ...sources].join(' '))
+        .join('; '),
+  });
+}
+
+/** Adds the named schemas, and drops those that no operation refers to, directly or through another. */
+const describeComponents: SwaggerTransformObject = (document) => {
+  const described = jsonSchemaTransformObject(document);
+  const all: Record<string, object> = ('components' in described && described.components.schemas) || {};
+  const used = new Set<string>();
+  const collect = (part: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      collect(all[name]);
+    }
+  };
+  collect(described.paths);
+  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the object was made just now
+  for (const name of Object.keys(all)) if (!used.has(name)) delete all[name];
+  return described;
+};
