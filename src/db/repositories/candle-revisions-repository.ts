@@ -34,7 +34,7 @@ export class CandleRevisionsRepository {
   ): Promise<CandleRevision[]> {
     let query = this.#select(options).selectAll().orderBy('id', 'desc').limit(options.limit);
     if (options.before !== undefined) query = query.where('id', '<', options.before);
-    return (await query.execute()).map(fromRow);
+    return (await query.execute()).map(fromRevisionRow);
   }
 
   /** How many there are. */
@@ -57,7 +57,8 @@ export class CandleRevisionsRepository {
   }
 }
 
-function fromRow(row: Selectable<CandleRevisionsTable>): CandleRevision {
+/** A stored row as a revision. */
+export function fromRevisionRow(row: Selectable<CandleRevisionsTable>): CandleRevision {
   const timestamp = row.timestamp.getTime();
   const decimal = (text: string) => text as Decimal;
   return {

@@ -4,6 +4,7 @@ import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { FuturesRepository } from './futures-repository.ts';
 import { JobRunsRepository } from './job-runs-repository.ts';
+import { LiveFeedRepository } from './live-feed-repository.ts';
 import { OhlcvRepository } from './ohlcv-repository.ts';
 import { QuarantineRepository } from './quarantine-repository.ts';
 import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
@@ -23,6 +24,7 @@ export interface Repositories {
   readonly quarantine: QuarantineRepository;
   readonly replicas: ReplicasRepository;
   readonly jobRuns: JobRunsRepository;
+  readonly liveFeed: LiveFeedRepository;
   /**
    * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
    * Only what goes through the bundle that `fn` is given is part of it.
@@ -44,6 +46,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     quarantine: new QuarantineRepository({ kysely }),
     replicas: new ReplicasRepository({ kysely }),
     jobRuns: new JobRunsRepository({ kysely }),
+    liveFeed: new LiveFeedRepository({ kysely }),
     async withTransaction(fn) {
       if (kysely.isTransaction)
         throw new Error('these repositories are in a transaction already: use them as they are');

@@ -1,0 +1,45 @@
+import { seriesKey, type Series } from '../../market/instrument.ts';
+import type { Cursor } from './cursor.ts';
+import { createCandleEvent, createRevisionEvent, type LiveEvent } from './live-event.ts';
+import { LOOK_BACK_MS, MAX_PER_SERIES, type LiveFeed } from './live-watch.ts';
+import { matchesEvent, matchesSeries, type StreamFilter } from './stream-filter.ts';
+
+export interface BacklogRequest {
+  readonly filter: StreamFilter;
+  /** Where the client was. */
+  readonly cursor: Cursor;
+  /** All that are stored. */
+  readonly series: readonly Series[];
+  /** Where the stream is. */
+  readonly place: { readonly at: number; readonly revision: string };
+}
+
+/** Events, or why they cannot be told. */
+export type Backlog = { readonly events: readonly LiveEvent[] } | { readonly reason: string };
+
+const LONGEST_MS = 24 * 3_600_000;
+const MAX_EVENTS = 5_000;
+
+/**
+ * Reads from the database what was stored since a client went away: candles in the order of their opening times, then
+ * rewritten candles. It reaches back a little further than that, so that nothing is left out: some of it may be known.
+ */
+export async function readBacklog(feed: LiveFeed, { filter, cursor, series, place }: BacklogRequest): Promise<Backlog> {
+  if (place.at - cursor.at > LONGEST_MS) return refuse('you were away for more than a day');
+  const since = cursor.at - LOOK_BACK_MS;
+  const wanted = series.filter((each) => matchesSeries(filter, each));
+  const stored = filter.events.includes('candle')
+    ? await feed.listStoredSince({ series: wanted, since, perSeries: MAX_PER_SERIES, limit: MAX_EVENTS + 1 })
+    : [];
+  const counts = Map.groupBy(stored, (each) => seriesKey(each.series));
+  if (stored.length > MAX_EVENTS || [...counts.values()].some(({ length }) => length >= MAX_PER_SERIES))
+    return refuse('more was stored meanwhile than the stream tells again');
+  const revisions = filter.events.includes('revision') ? await feed.listRevisions(cursor.revision, MAX_EVENTS + 1) : [];
+  if (revisions.length > MAX_EVENTS) return refuse('more candles were rewritten meanwhile than the stream tells again');
+  const events = [...stored.map(createCandleEvent), ...revisions.map(createRevisionEvent)];
+  return { events: events.filter((event) => matchesEvent(filter, event)) };
+}
+
+function refuse(reason: string): Backlog {
+  return { reason: `${reason}: read what you need from /v1/ohlcv` };
+}

@@ -1,0 +1,92 @@
+import type { FastifyReply } from 'fastify';
+import { RequestError } from '../errors.ts';
+import type { HealthProbes } from '../health.ts';
+import type { HttpApp } from '../http-app.ts';
+import type { LiveClient } from '../live/live-client.ts';
+import { isExact, matchesSeries, type StreamFilter } from '../live/stream-filter.ts';
+import { streamQuery, toFilter } from '../live/stream-query.ts';
+import { describeRoute, TEXT_BODY } from '../route-schema.ts';
+import { nameSome, type BoundsReader } from '../series-lookup.ts';
+
+/** What the route needs of those who publish. */
+export interface LivePort {
+  /** The body of a new client's stream; throws RequestError STREAMS_EXHAUSTED. */
+  subscribe(filter: StreamFilter, lastEventId: string | null): Promise<LiveClient>;
+}
+
+export interface StreamRoutesDeps {
+  readonly live: LivePort;
+  readonly ohlcv: BoundsReader;
+  readonly probes: HealthProbes;
+}
+
+const DESCRIPTION = `Server-sent events, as browsers' \`EventSource\` reads them. \`data\` is one JSON object.
+
+- \`candle\`: a candle was stored.
+- \`revision\`: the exchange told a stored candle otherwise; \`old\` and \`new\` values.
+- \`history\`: \`candles\` older ones were stored, too many or too old to be told one by one: read /v1/ohlcv.
+- \`gap\`: how many candles of a series are \`missing\`, and where (\`since\`, \`until\`), has changed; 0 where it is whole.
+- \`health\`: the service's state has changed; also the first event.
+- \`dropped\`: you read too slowly and lost \`count\` events \`since\`; come back with \`resume_from\` as Last-Event-ID.
+- \`reset\`: your Last-Event-ID is too old or none of ours, for the \`reason\`: read what you need, this stream goes on from now.
+
+Who comes back with \`Last-Event-ID\` is told what was stored meanwhile; some of it may have been told before, so take
+(exchange, symbol, timeframe, timestamp) as the key. A comment comes each 15 seconds while nothing else does.`;
+
+/** `GET /v1/stream`: what is stored, as it is stored. */
+export function registerStreamRoutes(app: HttpApp, { live, ohlcv, probes }: StreamRoutesDeps): void {
+  app.get(
+    '/v1/stream',
+    {
+      // The answer to HEAD would have to be the answer to GET without its body, which never ends.
+      exposeHeadRoute: false,
+      schema: describeRoute(
+        {
+          id: 'streamCandles',
+          chapter: 'Live',
+          access: 'data',
+          summary: 'Candles as they are stored',
+          description: DESCRIPTION,
+          problems: ['SERIES_UNKNOWN', 'STREAMS_EXHAUSTED'],
+          answers: { 200: { description: 'Events, without an end', content: { 'text/event-stream': TEXT_BODY } } },
+        },
+        { querystring: streamQuery },
+      ),
+    },
+    async (request, reply): Promise<FastifyReply> => {
+      const filter = toFilter(request.query);
+      await assertSomethingMatches(filter, ohlcv, probes);
+      const header = request.headers['last-event-id'];
+      const lastEventId = (typeof header === 'string' ? header : undefined) ?? request.query.last_event_id ?? null;
+      const client = await live.subscribe(filter, lastEventId);
+      // It may have gone while we asked the database.
+      reply.raw.once('close', () => client.destroy());
+      if (reply.raw.destroyed) client.destroy();
+      return await reply
+        .headers({
+          'content-type': 'text/event-stream; charset=utf-8',
+          'cache-control': 'no-cache, no-transform',
+          // nginx would hold events back to fill its buffers.
+          'x-accel-buffering': 'no',
+        })
+        .send(client);
+    },
+  );
+}
+
+/** A stream that could never say anything is a mistake: SERIES_UNKNOWN (404). Wildcards may wait for new markets. */
+async function assertSomethingMatches(filter: StreamFilter, ohlcv: BoundsReader, probes: HealthProbes): Promise<void> {
+  if (!isExact(filter)) return;
+  const collected = probes.ingestSeries().filter(({ state }) => state !== 'refused');
+  if (collected.some((series) => matchesSeries(filter, series))) return;
+  const stored = await ohlcv.listBounds();
+  if (stored.some((series) => matchesSeries(filter, series))) return;
+  const named = nameSome(
+    [...stored, ...collected].map(({ exchange, symbol, timeframe }) => `${exchange} ${symbol} ${timeframe}`),
+  );
+  throw new RequestError(
+    'SERIES_UNKNOWN',
+    `Nothing that is stored or collected is meant by exchange, symbol and timeframe. ` +
+      `${named === '' ? 'Nothing is stored at all yet.' : `There is ${named}.`} GET /v1/series lists all.`,
+  );
+}
