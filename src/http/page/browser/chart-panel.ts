@@ -1,0 +1,241 @@
+import type { CandleAnswer, SeriesName } from './answers.ts';
+import { CandleChart, PANES, type Pane } from './candle-chart.ts';
+import { PANE_TITLES, showLegends } from './chart-legends.ts';
+import { ChartWindow } from './chart-window.ts';
+import { byId, element, setContent, setText } from './element.ts';
+import { countOf, formatCount } from './figures.ts';
+import { HOLE_WORDS } from './hole-shading.ts';
+import { formatMoment, timeframeLength } from './moments.ts';
+import { RequestFailure } from './service.ts';
+import type { Hole } from './timeline.ts';
+
+const STORAGE_KEY = 'panes';
+
+/** The chart with its heading and switches: shows one series at a time, and follows it. */
+export class ChartPanel {
+  readonly #now: () => number;
+  readonly #chart: CandleChart;
+  #window: ChartWindow | null = null;
+  #abort = new AbortController();
+  #panes: readonly Pane[] = readPanes();
+  #isLoadingOlder = false;
+
+  /**
+   * @param now the service's clock, epoch ms
+   * @param onTimeframe called when another timeframe of the same symbol is wanted
+   */
+  constructor({ now, onTimeframe }: { readonly now: () => number; readonly onTimeframe: (name: string) => void }) {
+    this.#now = now;
+    const container = byId('chart');
+    this.#chart = new CandleChart({
+      container,
+      onRead: (reading) => this.#showLegends(reading ?? this.#chart.readNewest()),
+      onNearStart: () => void this.#loadOlder(),
+    });
+    new ResizeObserver(() => this.#showLegends(this.#chart.readNewest())).observe(container);
+    byId('chart-timeframes').addEventListener('click', ({ target }) => {
+      const key = target instanceof HTMLElement ? target.dataset['key'] : undefined;
+      if (key !== undefined) onTimeframe(key);
+    });
+    byId('chart-panes').addEventListener('click', ({ target }) => {
+      const key = target instanceof HTMLElement ? target.dataset['key'] : undefined;
+      const pane = PANES.find((name) => name === key);
+      if (pane !== undefined) this.#togglePane(pane);
+    });
+    byId('chart-latest').addEventListener('click', () => {
+      if (this.#window === null || this.#window.isNewest) this.#chart.showNewest();
+      else void this.open(this.#window.name);
+    });
+    container.addEventListener('keydown', (event) => {
+      if (event.key === 'End') this.#chart.showNewest();
+    });
+  }
+
+  get name(): SeriesName | null {
+    return this.#window?.name ?? null;
+  }
+
+  /** Shows a series: its newest candles, or those around a stretch of time. */
+  async open(name: SeriesName, around: { since: number; until: number } | null = null): Promise<void> {
+    this.#abort.abort();
+    const abort = (this.#abort = new AbortController());
+    const window = new ChartWindow(name, around, abort.signal);
+    const isSame = this.#window?.name === name;
+    this.#window = window;
+    this.#showTitle(name);
+    if (!isSame) this.#showNote('Reading the candles …');
+    try {
+      await window.load();
+      if (this.#window !== window) return;
+      this.#draw();
+      if (around === null) this.#chart.showNewest();
+      else this.#chart.showAround(around.since, around.until);
+    } catch (error) {
+      if (!abort.signal.aborted) this.#showFailure(error);
+    }
+  }
+
+  /** Takes a candle that was just stored, or rewritten. */
+  add(name: SeriesName, candle: CandleAnswer): void {
+    if (this.#window !== null && isSameSeries(this.#window.name, name) && this.#window.add([candle])) this.#draw();
+  }
+
+  /** Asks for what is new, and for what the ledger says now. */
+  async refresh({ ledger = false } = {}): Promise<void> {
+    const window = this.#window;
+    if (window === null) return;
+    try {
+      const isFirst = window.candles.length === 0;
+      const isNew = await window.loadNewer();
+      if (ledger || isFirst) await window.refreshBeside();
+      if (window !== this.#window || (!isNew && !ledger)) return;
+      this.#draw();
+      if (isFirst) this.#chart.showNewest();
+    } catch (error) {
+      // What is drawn stays; the head of the page says that the service or its database is away.
+      if (window === this.#window && window.candles.length === 0 && !this.#abort.signal.aborted)
+        this.#showFailure(error);
+    }
+  }
+
+  recolour(): void {
+    this.#chart.recolour();
+  }
+
+  /** The timeframes that are stored of this symbol, as switches. */
+  showTimeframes(timeframes: readonly string[]): void {
+    const sorted = [...timeframes].sort((a, b) => timeframeLength(a) - timeframeLength(b));
+    setContent(
+      byId('chart-timeframes'),
+      ...sorted.map((timeframe) =>
+        element(
+          'button',
+          { type: 'button', 'data-key': timeframe, 'aria-pressed': String(timeframe === this.name?.timeframe) },
+          timeframe,
+        ),
+      ),
+    );
+  }
+
+  showEmpty(title: string, text: string): void {
+    this.#abort.abort();
+    this.#window = null;
+    this.#showNote(element('b', {}, title), text);
+    setText(byId('chart-title'), 'Candles');
+  }
+
+  #draw(): void {
+    const window = this.#window;
+    if (window === null) return;
+    const { futures, candles } = window;
+    if (candles.length === 0) {
+      this.#showNote(element('b', {}, 'No candle is stored yet'), 'The first ones appear here by themselves.');
+      return;
+    }
+    byId('chart-note').hidden = true;
+    const timeline = window.timeline(this.#now());
+    this.#chart.setPanes(futures === null || futures.length === 0 ? [] : this.#panes);
+    this.#chart.draw(timeline, futures ?? []);
+    this.#showPaneSwitches(futures);
+    this.#showFoot(timeline.holes);
+    // The panes get their heights with the next frame.
+    requestAnimationFrame(() => this.#showLegends(this.#chart.readNewest()));
+  }
+
+  #togglePane(pane: Pane): void {
+    this.#panes = this.#panes.includes(pane) ? this.#panes.filter((name) => name !== pane) : [...this.#panes, pane];
+    try {
+      localStorage.setItem(STORAGE_KEY, this.#panes.join(','));
+    } catch {
+      // Not kept, then: it holds as long as this page.
+    }
+    this.#draw();
+  }
+
+  #showPaneSwitches(futures: ChartWindow['futures']): void {
+    const isMissing = futures === null || futures.length === 0;
+    setContent(
+      byId('chart-panes'),
+      ...PANES.map((pane) =>
+        element(
+          'button',
+          {
+            type: 'button',
+            'data-key': pane,
+            'aria-pressed': String(!isMissing && this.#panes.includes(pane)),
+            disabled: isMissing,
+            title: isMissing ? 'No futures data is kept for this market' : `Show or hide: ${PANE_TITLES[pane]}`,
+          },
+          PANE_TITLES[pane],
+        ),
+      ),
+    );
+  }
+
+  #showTitle({ exchange, symbol, timeframe }: SeriesName): void {
+    setContent(byId('chart-title'), symbol, element('span.muted', {}, `${exchange} · ${timeframe}`));
+    byId('chart').setAttribute(
+      'aria-label',
+      `Chart of ${symbol} on ${exchange}, ${timeframe}. Drag or scroll to move, End shows the newest.`,
+    );
+  }
+
+  #showFoot(holes: readonly Hole[]): void {
+    const window = this.#window;
+    const [first, last] = [window?.candles[0], window?.candles.at(-1)];
+    if (!window || !first || !last) return;
+    const sums = Map.groupBy(holes, ({ state }) => state);
+    const words = [...sums].map(([state, found]) => {
+      const slots = found.reduce((sum, hole) => sum + hole.slots, 0);
+      return element('span.key', { 'data-state': state }, `${formatCount(slots)} ${HOLE_WORDS[state]}`);
+    });
+    setContent(
+      byId('chart-foot'),
+      element('span', {}, `${countOf(window.candles.length, 'candle', 'candles')} loaded`),
+      element('span', {}, `${formatMoment(first.timestamp)} – ${formatMoment(last.timestamp)}`),
+      ...(words.length === 0 ? [element('span', {}, 'no gap in them')] : words),
+      window.isNewest ? null : element('span', {}, 'A stretch of the past: “Newest” goes back.'),
+    );
+  }
+
+  async #loadOlder(): Promise<void> {
+    const window = this.#window;
+    if (window === null || this.#isLoadingOlder) return;
+    this.#isLoadingOlder = true;
+    try {
+      if ((await window.loadOlder()) && window === this.#window) this.#draw();
+    } catch (error) {
+      if (!(error instanceof RequestFailure) && !this.#abort.signal.aborted) throw error;
+    } finally {
+      this.#isLoadingOlder = false;
+    }
+  }
+
+  #showLegends(reading: Parameters<typeof showLegends>[1]): void {
+    showLegends(byId('chart-legends'), reading, this.#chart.listPanes());
+  }
+
+  #showFailure(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#showNote(element('b', {}, 'The candles could not be read'), message);
+  }
+
+  #showNote(...children: readonly (Node | string)[]): void {
+    const note = byId('chart-note');
+    setContent(note, element('div.empty', {}, ...children));
+    note.hidden = false;
+  }
+}
+
+function isSameSeries(a: SeriesName, b: SeriesName): boolean {
+  return a.exchange === b.exchange && a.symbol === b.symbol && a.timeframe === b.timeframe;
+}
+
+function readPanes(): readonly Pane[] {
+  try {
+    const kept = localStorage.getItem(STORAGE_KEY);
+    return kept === null ? PANES : PANES.filter((name) => kept.split(',').includes(name));
+  } catch {
+    return PANES;
+  }
+}

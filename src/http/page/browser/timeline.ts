@@ -1,0 +1,136 @@
+import type { CoverageState } from '../../../market/coverage.ts';
+import type { CandleAnswer, CoverageObject, FuturesAnswer } from './answers.ts';
+import { nextOpening } from './moments.ts';
+
+/** What is said of opening times without a candle; `unknown`: the ledger says nothing of them. */
+export type HoleState = Exclude<CoverageState, 'have'> | 'unknown';
+
+/** Neighbouring opening times without a candle, all in one state. Times in epoch milliseconds, `until` exclusive. */
+export interface Hole {
+  readonly since: number;
+  readonly until: number;
+  readonly state: HoleState;
+  /** How many opening times. */
+  readonly slots: number;
+  readonly reason: string | null;
+  /** The first and the last of its opening times that have a place on the axis. */
+  readonly firstShown: number;
+  readonly lastShown: number;
+}
+
+/** The axis: one entry for each place, oldest first; without a candle where there is none. */
+export interface Timeline {
+  readonly places: readonly { readonly time: number; readonly candle: CandleAnswer | null }[];
+  readonly holes: readonly Hole[];
+}
+
+/** A longer hole gets this many places, so that years without data do not push the candles off the screen. */
+const MAX_PLACES = 240;
+/** More opening times than this between two candles are not walked one by one. */
+const MAX_WALK = 100_000;
+
+interface Stretch {
+  readonly since: number;
+  readonly until: number;
+  readonly state: HoleState;
+  readonly reason: string | null;
+}
+
+/**
+ * Puts candles on an axis on which holes keep their width.
+ *
+ * @param candles oldest first
+ * @param ledger what the ledger says of the same time; ranges that are `have` count as if it said nothing
+ * @param until epoch ms: a hole after the last candle is shown up to here, as far as the ledger knows of it
+ */
+export function createTimeline(
+  candles: readonly CandleAnswer[],
+  ledger: readonly CoverageObject[],
+  { timeframe, until }: { readonly timeframe: string; readonly until: number },
+): Timeline {
+  const stretches = ledger
+    .flatMap(({ since, until: end, state, reason }): Stretch[] =>
+      state === 'have' ? [] : [{ since: Date.parse(since), until: Date.parse(end), state, reason }],
+    )
+    .sort((a, b) => a.since - b.since);
+  const places: { time: number; candle: CandleAnswer | null }[] = [];
+  const holes: Hole[] = [];
+  const addHoles = (from: number, to: number, isKnownOnly: boolean) => {
+    for (const run of findRuns(from, to, timeframe, stretches)) {
+      if (isKnownOnly && run.state === 'unknown') break;
+      const shown = run.times.slice(0, MAX_PLACES);
+      places.push(...shown.map((time) => ({ time, candle: null })));
+      holes.push({
+        since: run.times[0] ?? from,
+        until: run.until,
+        state: run.state,
+        reason: run.reason,
+        slots: run.times.length,
+        firstShown: shown[0] ?? from,
+        lastShown: shown.at(-1) ?? from,
+      });
+    }
+  };
+  for (const [index, candle] of candles.entries()) {
+    const time = Date.parse(candle.timestamp);
+    const before = candles[index - 1];
+    if (before !== undefined) addHoles(nextOpening(Date.parse(before.timestamp), timeframe), time, false);
+    places.push({ time, candle });
+  }
+  const last = candles.at(-1);
+  if (last !== undefined) addHoles(nextOpening(Date.parse(last.timestamp), timeframe), until, true);
+  return { places, holes };
+}
+
+interface Run {
+  readonly times: number[];
+  readonly state: HoleState;
+  readonly reason: string | null;
+  until: number;
+}
+
+/** The opening times of [from, to), cut where what is known of them changes. */
+function findRuns(from: number, to: number, timeframe: string, stretches: readonly Stretch[]): Run[] {
+  const runs: Run[] = [];
+  let next = stretches.findIndex(({ until }) => until > from);
+  let walked = 0;
+  for (let time = from; time < to && walked < MAX_WALK; walked++) {
+    while (next >= 0 && next < stretches.length && (stretches[next]?.until ?? 0) <= time) next++;
+    const stretch = next < 0 ? undefined : stretches[next];
+    const known = stretch !== undefined && stretch.since <= time ? stretch : null;
+    const state = known?.state ?? 'unknown';
+    const reason = known?.reason ?? null;
+    const following = nextOpening(time, timeframe);
+    if (following <= time) return runs;
+    const run = runs.at(-1);
+    if (run?.state === state && run.reason === reason) {
+      run.times.push(time);
+      run.until = following;
+    } else runs.push({ times: [time], state, reason, until: following });
+    time = following;
+  }
+  return runs;
+}
+
+/**
+ * One value for each place that has any: hours that fall between two places count for the earlier one, the last of them
+ * wins. That way an axis of days stays one of days.
+ *
+ * @param times the axis, oldest first, epoch ms
+ */
+export function alignFutures(
+  times: readonly number[],
+  rows: readonly FuturesAnswer[],
+  metric: 'open_interest' | 'funding_rate' | 'mark_price',
+): { readonly time: number; readonly value: string }[] {
+  const values = new Map<number, string>();
+  let place = 0;
+  for (const row of rows) {
+    const at = Date.parse(row.timestamp);
+    const value = row[metric];
+    while (place + 1 < times.length && (times[place + 1] ?? Infinity) <= at) place++;
+    const time = times[place];
+    if (value !== null && time !== undefined && time <= at) values.set(time, value);
+  }
+  return [...values].map(([time, value]) => ({ time, value }));
+}
