@@ -24,14 +24,19 @@ describe('the container files', () => {
       );
   });
 
-  it('publish one port, on the loopback address only', () => {
+  it('publish the port of the service and those of the profile, on the loopback address only', () => {
     const published = [...compose.matchAll(/^ +- (\S*:\d+)$/gm)].map(([, port]) => port);
-    assert.deepEqual(published, ['127.0.0.1:${PORT:-8000}:8000']);
+    assert.deepEqual(published, [
+      '127.0.0.1:${PORT:-8000}:8000',
+      '127.0.0.1:${PROMETHEUS_PORT:-9090}:9090',
+      '127.0.0.1:${GRAFANA_PORT:-3000}:3000',
+    ]);
   });
 
   it('name files that exist', () => {
     const mounted = [...compose.matchAll(/^ +- \.\/([^:]+):/gm)].map(([, path = '']) => path);
-    assert.deepEqual(mounted, ['docker/init.sql']);
+    assert.equal(mounted[0], 'docker/init.sql');
+    assert.ok(mounted.slice(1).every((path) => path.startsWith('docker/observability/')));
     const [, built = ''] = /dockerfile: (\S+)/.exec(compose) ?? [];
     const started = [...dockerfile.matchAll(/"((?:src|scripts)\/[^"]+)"/g)].map(([, path = '']) => path);
     assert.deepEqual(started, ['scripts/health.ts', 'src/main.ts']);
