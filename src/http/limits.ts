@@ -117,6 +117,7 @@ function readRefusedBody(
 ): void {
   const { raw } = request;
   if (reply.statusCode === 413 && !raw.complete) {
+    void reply.removeHeader('connection');
     let left = MAX_DROPPED_BODY;
     raw.on('data', (chunk: Buffer) => {
       left -= chunk.length;
