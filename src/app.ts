@@ -11,8 +11,11 @@ import { createRepositories } from './db/repositories/index.ts';
 import { RowSizes } from './db/repositories/row-sizes.ts';
 import { SchemaMonitor } from './db/schema-monitor.ts';
 import { createExchange } from './exchanges/ccxt/create-exchange.ts';
+import type { HealthProbes } from './http/health.ts';
 import { HttpServer } from './http/http-server.ts';
 import { LedgerTotals } from './http/ledger-totals.ts';
+import { LiveHub } from './http/live/live-hub.ts';
+import { summarizeHealth } from './http/live/summarize-health.ts';
 import { ServiceMetrics } from './http/service-metrics.ts';
 import { BackfillPlanner } from './ingest/backfill-planner.ts';
 import { IngestService } from './ingest/ingest-service.ts';
@@ -95,6 +98,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     shares,
     collect: config.collect,
     logger,
+    onStored: (stored) => live.note(stored),
     onProgress: (progress) => {
       progressBar?.show(progress);
       // The schedule's next turn may be minutes away, and the view is still without what was just fetched.
@@ -171,11 +175,26 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     },
   });
 
+  const probes: HealthProbes = {
+    phase: () => state.phase,
+    progress: () => state.progress,
+    failure: () => state.failure,
+    schema: () => schema.current(),
+    database: () => databaseMonitor.state(),
+    scheduler: () => scheduler.state(),
+    ingest: () => ingest.health(),
+    ingestSeries: () => ingest.series(),
+    recentOhlcv: () => refresh.snapshot(),
+    completeness,
+  };
+  const httpRepositories = createRepositories(httpKysely);
+  const live = new LiveHub({ feed: httpRepositories.liveFeed, readHealth: () => summarizeHealth(probes), logger });
+
   const http = new HttpServer({
     http: config.http,
     logger,
     version: packageJson.version,
-    repositories: createRepositories(httpKysely),
+    repositories: httpRepositories,
     plan: (signal) => planner.plan(signal),
     metrics,
     schema: {
@@ -185,18 +204,8 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
       // A caller gets its answer at once: who holds the lock is told with 409.
       upgrade: (options) => schema.upgrade({ ...options, waitMs: 0 }),
     },
-    probes: {
-      phase: () => state.phase,
-      progress: () => state.progress,
-      failure: () => state.failure,
-      schema: () => schema.current(),
-      database: () => databaseMonitor.state(),
-      scheduler: () => scheduler.state(),
-      ingest: () => ingest.health(),
-      ingestSeries: () => ingest.series(),
-      recentOhlcv: () => refresh.snapshot(),
-      completeness,
-    },
+    live,
+    probes,
   });
 
   return {
@@ -216,5 +225,6 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     shares,
     scheduler,
     ingest,
+    live,
   };
 }

@@ -36,7 +36,7 @@ export async function boot(app: App, stack: AsyncDisposableStack, context: Servi
   await verifyPrivileges(app.kysely);
 
   stack.defer(() => app.progressBar?.stop());
-  await start(app.shares, app.scheduler, app.ingest);
+  await start(app.shares, app.scheduler, app.ingest, app.live);
   state.enter('running');
   logger.info({ schema: app.schema.current()?.version, url: app.http.url }, 'candlekeep is running');
 }

@@ -26,6 +26,7 @@ import { registerQuarantineRoutes, type QuarantineReader } from './routes/quaran
 import { registerRecentRoutes, type RecentCandleReader } from './routes/recent.ts';
 import { registerRevisionsRoutes, type RevisionReader } from './routes/revisions.ts';
 import { registerSeriesRoutes, type CoverageReader } from './routes/series.ts';
+import { registerStreamRoutes, type LivePort } from './routes/stream.ts';
 
 /** What the data routes read. */
 export interface HttpRepositories {
@@ -50,6 +51,8 @@ export interface HttpAppDeps {
   /** Answers /metrics, and is told of each request. */
   readonly metrics: MetricsPort & RequestObserver;
   readonly limits: HttpLimits;
+  /** Answers /v1/stream; without it that path is not there. */
+  readonly live?: LivePort;
   /** Aborts when the server stops. */
   readonly signal: AbortSignal;
   /** How long the process has been running. */
@@ -188,6 +191,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
       registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
       registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
       registerPlanRoutes(data, { auth, plan, signal });
+      if (deps.live) registerStreamRoutes(data, { live: deps.live, ohlcv: repositories.ohlcv, probes });
       done();
     });
     gatedDone();
