@@ -16,6 +16,8 @@ export interface ExchangeState {
   }[];
   /** The live stream of candles; null where there is none. */
   readonly stream: StreamHealth | null;
+  /** How many candles one request to it answers. */
+  readonly candle_limit?: number;
   /** Series that are collected from it here. */
   readonly series: number;
   readonly last_error: string | null;

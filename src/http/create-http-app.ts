@@ -16,6 +16,7 @@ import { registerOpenApi } from './openapi.ts';
 import { assertRunning } from './phase-gate.ts';
 import type { FieldFault } from './problems.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
+import { registerExchangesRoutes } from './routes/exchanges.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
 import { registerHealthRoutes } from './routes/health.ts';
 import { registerMetricsRoutes, type MetricsPort } from './routes/metrics.ts';
@@ -184,9 +185,10 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
     registerRateLimit(gated, limits);
     gated.register((data: HttpApp, _dataOptions, done) => {
       registerSeriesRoutes(data, { ohlcv: repositories.ohlcv, probes });
-      registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes });
-      registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes });
-      registerFuturesRoutes(data, { futures: repositories.futures });
+      registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes, logger });
+      registerExchangesRoutes(data, { ohlcv: repositories.ohlcv, probes });
+      registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes, logger });
+      registerFuturesRoutes(data, { futures: repositories.futures, logger });
       registerCoverageRoutes(data, { coverage: repositories.coverage });
       registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
       registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });

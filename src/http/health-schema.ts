@@ -21,7 +21,8 @@ export const slotCounts = z
   })
   .meta({ id: 'SlotCounts', description: 'How many opening times are in each state.' });
 
-const exchangeState = z.object({
+/** One exchange as seen from here. */
+export const exchangeState = z.object({
   exchange: z.string(),
   state: z.enum(['up', 'down', 'refused']),
   block: z
@@ -42,6 +43,7 @@ const exchangeState = z.object({
       last_error: reason,
     })
     .nullable(),
+  candle_limit: z.int().optional().describe('How many candles one request to it answers.'),
   series: z.int(),
   last_error: reason,
 });

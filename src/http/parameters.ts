@@ -4,6 +4,7 @@ import { FUTURES_FEEDS } from '../market/futures-snapshot.ts';
 import { parseTimeframe } from '../market/timeframe.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import { RequestError } from './errors.ts';
+import { FORMATS, type Format } from './formats/choose-format.ts';
 import { parseMoment } from './moment.ts';
 
 const DEFAULT_LIMIT = 500;
@@ -23,6 +24,29 @@ function parsed<T>(parse: (value: string) => T) {
       context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
       return z.NEVER;
     }
+  });
+}
+
+/** Exports take limits of any size. */
+const MAX_EXPORT_LIMIT = 999_999_999;
+const LIMIT_FAULT = `must be a whole number from 1 to ${MAX_LIMIT} (up to ${MAX_EXPORT_LIMIT}, or none, for csv, ndjson and parquet)`;
+
+function parseExportLimit(value: string): number {
+  const limit = Number(value);
+  if (!/^\d{1,9}$/.test(value) || limit < 1) throw new RangeError(LIMIT_FAULT);
+  return limit;
+}
+
+/**
+ * The limit of a page, 500 where none was given.
+ *
+ * @throws RequestError where it is one that only exports take.
+ */
+export function toPageLimit(given: number | undefined): number {
+  if (given === undefined) return DEFAULT_LIMIT;
+  if (given <= MAX_LIMIT) return given;
+  throw new RequestError('REQUEST_INVALID', `limit ${LIMIT_FAULT}.`, {
+    errors: [{ field: 'limit', message: LIMIT_FAULT }],
   });
 }
 
@@ -50,10 +74,11 @@ const rowsParameters = {
   symbol: parsed(parseSymbol),
   since: parsed(parseMoment).optional(),
   until: parsed(parseMoment).optional(),
-  limit: parsed(parseLimit).default(DEFAULT_LIMIT),
+  limit: parsed(parseExportLimit).optional(),
   numbers: z
     .enum(['string', 'float'], { error: 'must be string (exact decimals) or float (JSON numbers)' })
     .default('string'),
+  format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(', ')}` }).optional(),
 };
 
 /** The query of requests for candles. */
@@ -171,13 +196,19 @@ export function toWindow(query: { since?: number | undefined; until?: number | u
   return since === null ? { since, until } : { since, until };
 }
 
+/** What a link to the next page repeats. */
+export interface PageParameters {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe?: string;
+  readonly limit: number;
+  readonly numbers: 'string' | 'float';
+  readonly format?: Format | undefined;
+}
+
 /** Path and query of the page that begins at `since` (epoch ms), all else being the same. */
-export function createPageLink(
-  path: string,
-  parameters: { exchange: string; symbol: string; timeframe?: string; limit: number; numbers: 'string' | 'float' },
-  { since, until }: TimeRange,
-): string {
-  const { exchange, symbol, timeframe, limit, numbers } = parameters;
+export function createPageLink(path: string, parameters: PageParameters, { since, until }: TimeRange): string {
+  const { exchange, symbol, timeframe, limit, numbers, format } = parameters;
   const query = new URLSearchParams({
     exchange,
     symbol,
@@ -186,6 +217,7 @@ export function createPageLink(
     until: new Date(until).toISOString(),
     limit: String(limit),
     ...(numbers === 'string' ? {} : { numbers }),
+    ...(format === undefined || format === 'json' ? {} : { format }),
   });
   return `${path}?${query.toString()}`;
 }

@@ -1,6 +1,6 @@
 import type { Candle } from '../market/candle.ts';
 import type { Decimal } from '../market/decimal.ts';
-import { FUTURES_METRICS, type FuturesMetric, type FuturesSnapshot } from '../market/futures-snapshot.ts';
+import type { FuturesMetric } from '../market/futures-snapshot.ts';
 
 /** How decimals are answered: exact strings, or JSON numbers (the nearest double). */
 export type Numbers = 'string' | 'float';
@@ -39,17 +39,6 @@ export function toCandleValues(candle: Candle, numbers: Numbers): CandleValues {
     low: render(candle.low, numbers),
     close: render(candle.close, numbers),
     volume: render(candle.volume, numbers),
-  };
-}
-
-export function toFuturesObject(snapshot: FuturesSnapshot, numbers: Numbers): FuturesObject {
-  const metrics = FUTURES_METRICS.map((metric) => {
-    const value = snapshot[metric];
-    return [metric, value === undefined ? null : render(value, numbers)] as const;
-  });
-  return {
-    timestamp: new Date(snapshot.timestamp).toISOString(),
-    ...(Object.fromEntries(metrics) as Record<FuturesMetric, string | number | null>),
   };
 }
 

@@ -101,6 +101,7 @@ export class ExchangeIngest {
         .budgets()
         .map(({ name, limit, windowMs, used }) => ({ name, limit, window_seconds: windowMs / 1000, used })),
       stream: exchange.candleStream?.state() ?? null,
+      candle_limit: exchange.candleLimit,
       series: this.#series.size,
       last_error: this.gate.lastError ?? this.worker.lastError ?? this.lastError,
     };

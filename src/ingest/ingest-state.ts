@@ -43,6 +43,8 @@ export interface ExchangeState {
   }[];
   /** Its live stream of candles; null where there is none. */
   readonly stream: StreamState | null;
+  /** How many candles one request to it answers. */
+  readonly candle_limit: number;
   /** Series that are collected from it here. */
   readonly series: number;
   readonly last_error: string | null;

@@ -74,7 +74,7 @@ describe('the data routes over PostgreSQL', () => {
 
   it('answer 404 for what is not stored', async () => {
     assert.match(
-      (await get<Problem>('/v1/ohlcv?symbol=BTC/USDT&timeframe=1d', 404)).detail,
+      (await get<Problem>('/v1/ohlcv?symbol=BTC/USDT&timeframe=1m', 404)).detail,
       /Stored of binance BTC\/USDT: 1h/,
     );
     assert.match((await get<Problem>('/v1/futures?symbol=DOGE/USDT', 404)).detail, /Stored: binance BTC\/USDT/);

@@ -68,10 +68,10 @@ function createHeldRows() {
     candleRevisions: rows.candleRevisions,
     ohlcv: {
       ...rows.ohlcv,
-      listNewest: async (...asking) => {
+      readPage: async (...asking) => {
         asked.resolve(undefined);
         await held.promise;
-        return await rows.ohlcv.listNewest(...asking);
+        return await rows.ohlcv.readPage(...asking);
       },
     },
   };

@@ -1,9 +1,18 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { Decimal } from '../../market/decimal.ts';
-import { FUTURES_METRICS, type FuturesMetric, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
+import {
+  FUTURES_FEEDS,
+  FUTURES_METRICS,
+  FUTURES_SLOT_MS,
+  type FuturesFeed,
+  type FuturesMetric,
+  type FuturesSnapshot,
+} from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database, FuturesDataTable } from '../schema.ts';
+import { executeText, Parameters } from './cancellable.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
+import { addKey, gapsSubquery, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
 import type { Coverage } from './ohlcv-repository.ts';
 import type { WriteCounts } from './upsert-candles.ts';
 import { upsertSnapshots } from './upsert-snapshots.ts';
@@ -56,6 +65,32 @@ export class FuturesRepository {
     stepMs: number,
   ): Promise<TimeRange[]> {
     return findFuturesGaps(this.#kysely, { exchange, symbol }, metric, range, stepMs);
+  }
+
+  /**
+   * What the ledger says to be missing of each feed in the range, by feed and time, at most 101 of each. Only hours that
+   * have ended by `now` (epoch ms) can be a gap.
+   */
+  async listLedgerGaps(
+    exchange: string,
+    symbol: string,
+    range: TimeRange,
+    now: number,
+    signal?: AbortSignal,
+  ): Promise<(LedgerGap & { readonly metric: FuturesFeed })[]> {
+    const parameters = new Parameters();
+    const key = addKey(parameters, { exchange, symbol, timeframe: '1h' });
+    const hour = (timeMs: number) => Math.ceil(timeMs / FUTURES_SLOT_MS) * FUTURES_SLOT_MS;
+    const since = parameters.addMoment(hour(range.since));
+    const until = parameters.addMoment(Math.min(hour(range.until), hour(now + 1) - FUTURES_SLOT_MS));
+    const feeds = FUTURES_FEEDS.map((feed) => `${gapsSubquery(key, feed, { since, until })} as ${feed}`);
+    const [row] = await executeText<Record<FuturesFeed, GapRow[] | null>>(
+      this.#kysely,
+      `select ${feeds.join(', ')}`,
+      parameters,
+      signal,
+    );
+    return FUTURES_FEEDS.flatMap((metric) => toGaps(row?.[metric] ?? null).map((gap) => ({ metric, ...gap })));
   }
 
   /** What is stored of the perpetual, whichever metrics; null where nothing is. */

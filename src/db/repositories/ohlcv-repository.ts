@@ -5,9 +5,12 @@ import type { TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { CANDLE_COLUMNS, fromCandleRow } from './candle-row.ts';
-import { streamCandles } from './stream-candles.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
 import { loadCandles } from './load-candles.ts';
+import { readCandlePage, type CandlePage, type CandlePageRequest } from './read-candle-page.ts';
+import { readRangeState, type RangeState, type RangeStateRequest } from './read-range-state.ts';
+import { streamCandleText, type CandleLines, type CandleTextRequest } from './stream-candle-text.ts';
+import { streamCandles } from './stream-candles.ts';
 import { upsertCandles, type CandleUpsert, type WriteCounts } from './upsert-candles.ts';
 import { upsertLiveCandles, type LiveCandles, type LiveUpsert } from './upsert-live-candles.ts';
 
@@ -91,6 +94,27 @@ export class OhlcvRepository {
     return streamCandles(this.#kysely, series, range);
   }
 
+  /** A page as JSON or CSV text that the server wrote, with the gaps in it: see `readCandlePage`. */
+  readPage(request: CandlePageRequest, signal?: AbortSignal): Promise<CandlePage> {
+    return readCandlePage(this.#kysely, request, { signal });
+  }
+
+  /**
+   * All candles of the range as lines of text, in pages: see `streamCandleText`. `createSignal` is asked for each
+   * statement.
+   */
+  streamText(
+    request: CandleTextRequest,
+    createSignal?: () => AbortSignal | undefined,
+  ): AsyncGenerator<CandleLines, void> {
+    return streamCandleText(this.#kysely, request, createSignal);
+  }
+
+  /** The gaps of a range of any size, and a digest that changes when its candles do: see `readRangeState`. */
+  readRangeState(request: RangeStateRequest, signal?: AbortSignal): Promise<RangeState> {
+    return readRangeState(this.#kysely, request, signal);
+  }
+
   async findLatest(series: Series): Promise<Candle | null> {
     const [candle] = await this.listNewest(series, 1);
     return candle ?? null;
@@ -116,11 +140,11 @@ export class OhlcvRepository {
   }
 
   /**
-   * Every stored series with its oldest and newest candle, ordered by exchange, symbol, timeframe. Cheap on any number
+   * Every stored series (of one market, where it is given) with its oldest and newest candle, ordered by exchange, symbol, timeframe. Cheap on any number
    * of rows: it skips through the primary key from series to series. Rows whose timeframe is none of ours are left out.
    */
-  async listBounds(): Promise<(Series & Bounds)[]> {
-    const { rows } = await sql<SeriesRow & { first: Date; last: Date }>`${DISTINCT_SERIES}
+  async listBounds(market?: { readonly exchange: string; readonly symbol: string }): Promise<(Series & Bounds)[]> {
+    const { rows } = await sql<SeriesRow & { first: Date; last: Date }>`${distinctSeries(market)}
       select exchange, symbol, timeframe,
         (select min(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as first,
         (select max(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as last
@@ -184,13 +208,16 @@ function toSeries({ exchange, symbol, timeframe }: SeriesRow): Series | null {
  * PostgreSQL has no skip scan before version 18: a recursive query that looks for the next key after the last one
  * reads one index entry per series. https://wiki.postgresql.org/wiki/Loose_indexscan
  */
-const DISTINCT_SERIES = sql`
+function distinctSeries(market?: { readonly exchange: string; readonly symbol: string }) {
+  const mine = market ? sql`exchange = ${market.exchange} and symbol = ${market.symbol}` : sql`true`;
+  return sql`
   with recursive series as (
-    (select exchange, symbol, timeframe from ohlcv_data order by exchange, symbol, timeframe limit 1)
+    (select exchange, symbol, timeframe from ohlcv_data where ${mine} order by exchange, symbol, timeframe limit 1)
     union all
     select following.* from series as s cross join lateral (
       select exchange, symbol, timeframe from ohlcv_data
-      where (exchange, symbol, timeframe) > (s.exchange, s.symbol, s.timeframe)
+      where (exchange, symbol, timeframe) > (s.exchange, s.symbol, s.timeframe) and ${mine}
       order by exchange, symbol, timeframe limit 1
     ) as following
   )`;
+}

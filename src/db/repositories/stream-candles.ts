@@ -5,6 +5,7 @@ import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
 import { copyTo } from './copy-stream.ts';
+import { quoteLiteral } from './quote-literal.ts';
 
 const PAGE_ROWS = 20_000;
 
@@ -41,8 +42,8 @@ async function fetchPage(kysely: Kysely<Database>, series: Series, { since, unti
     kysely,
     `copy (
        select (extract(epoch from timestamp) * 1000)::bigint, open, high, low, close, volume from ohlcv_data
-       where exchange = ${quote(series.exchange)} and symbol = ${quote(series.symbol)}
-         and timeframe = ${quote(series.timeframe)}
+       where exchange = ${quoteLiteral(series.exchange)} and symbol = ${quoteLiteral(series.symbol)}
+         and timeframe = ${quoteLiteral(series.timeframe)}
          and timestamp >= '${new Date(since).toISOString()}' and timestamp < '${new Date(until).toISOString()}'
        order by timestamp limit ${PAGE_ROWS}
      ) to stdout`,
@@ -56,9 +57,3 @@ async function fetchPage(kysely: Kysely<Database>, series: Series, { since, unti
 }
 
 type CopiedCandle = [time: string, open: Decimal, high: Decimal, low: Decimal, close: Decimal, volume: Decimal];
-
-/** A text as an SQL literal, whatever standard_conforming_strings says. */
-function quote(text: string): string {
-  const escaped = text.replaceAll("'", "''").replaceAll('\\', '\\\\');
-  return escaped.includes('\\') ? `E'${escaped}'` : `'${escaped}'`;
-}

@@ -1,9 +1,26 @@
-import { FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
-import type { TimeRange } from '../../market/time-range.ts';
+import { z } from 'zod';
+import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import type { Logger } from '../../logger.ts';
+import {
+  FUTURES_METRICS,
+  FUTURES_SLOT_MS,
+  type FuturesFeed,
+  type FuturesSnapshot,
+} from '../../market/futures-snapshot.ts';
+import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../errors.ts';
+import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
+import { completeness, describeFormats } from '../formats/describe-formats.ts';
+import { pageLines } from '../formats/page-lines.ts';
+import type { ExportColumn } from '../formats/parquet.ts';
+import { writeRow, type TextRow } from '../formats/row-text.ts';
+import { sendExport } from '../formats/send-export.ts';
+import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HttpApp } from '../http-app.ts';
-import { createPageLink, futuresQuery, toWindow } from '../parameters.ts';
-import { cutPage, toFuturesObject } from '../rows.ts';
+import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../parameters.ts';
+import { createRequestSignal } from '../request-signal.ts';
+import { amount, describeRoute, moment } from '../route-schema.ts';
+import { cutPage } from '../rows.ts';
 import { nameSome } from '../series-lookup.ts';
 
 /** What the route needs of futures_data; rows come oldest first. */
@@ -11,53 +28,142 @@ export interface FuturesReader {
   /** The first `limit` snapshots of the range. */
   list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
   /** The first and the last stored moment (epoch ms); null where nothing is stored. */
-  findCoverage(exchange: string, symbol: string): Promise<{ readonly last: number } | null>;
+  findCoverage(exchange: string, symbol: string): Promise<Bounds | null>;
+  /** What the ledger says to be missing of each feed, of the hours that have ended by `now` (epoch ms). */
+  listLedgerGaps(
+    exchange: string,
+    symbol: string,
+    range: TimeRange,
+    now: number,
+    signal?: AbortSignal,
+  ): Promise<readonly (LedgerGap & { readonly metric: FuturesFeed })[]>;
   /** Everything that has snapshots. */
   listSymbols(): Promise<readonly { readonly exchange: string; readonly symbol: string }[]>;
 }
 
 export interface FuturesRoutesDeps {
   readonly futures: FuturesReader;
+  readonly logger: Logger;
 }
 
-/**
- * `GET /v1/futures`: the hourly snapshots of [since, until), oldest first, in pages of `limit` that `next` links.
- * Without `since`: the newest hours, `limit` of them, before `until`.
- */
-export function registerFuturesRoutes(app: HttpApp, { futures }: FuturesRoutesDeps): void {
-  app.get('/v1/futures', { schema: { querystring: futuresQuery } }, async (request) => {
-    const { exchange, symbol, limit, numbers } = request.query;
-    const { since, until } = toWindow(request.query, Date.now());
+interface Bounds {
+  readonly first: number;
+  readonly last: number;
+}
+
+const COLUMNS: readonly ExportColumn[] = FUTURES_METRICS.map((name) => ({ name, kind: 'decimal' }));
+const known = amount.nullable();
+
+const SUMMARY = 'Futures data of one perpetual, hour by hour';
+const futuresSchema = describeRoute(
+  {
+    id: 'listFutures',
+    chapter: 'Data',
+    access: 'data',
+    summary: SUMMARY,
+    description:
+      'The snapshots of [since, until), oldest first; without `since` the newest hours before `until`, `limit` of them. ' +
+      'A metric that is not known is null (empty in CSV). `gaps` names the feed; top_trader_ratio and the like are kept ' +
+      'by exchanges for some weeks only, so old hours may never be complete. Formats as of /v1/ohlcv.',
+    problems: ['SERIES_UNKNOWN', 'NOT_ACCEPTABLE'],
+    answers: describeFormats(
+      SUMMARY,
+      { exchange: z.string(), symbol: z.string(), ...completeness },
+      {
+        row: z
+          .object({
+            timestamp: moment.describe('A full hour.'),
+            open_interest: known.describe('In the base currency.'),
+            open_interest_value: known.describe('In the quote currency.'),
+            funding_rate: known.describe('Fraction for each funding interval: 0.0001 is 0.01 %.'),
+            mark_price: known,
+            top_trader_ratio: known.describe('Long / short positions of the top traders.'),
+            taker_buy_sell_ratio: known.describe('Of the hour that begins there.'),
+          })
+          .meta({ id: 'FuturesSnapshot' }),
+        array: z
+          .tuple([z.int(), known, known, known, known, known, known])
+          .meta({ id: 'FuturesArray', description: `[milliseconds, ${FUTURES_METRICS.join(', ')}]` }),
+      },
+    ),
+  },
+  { querystring: futuresQuery },
+);
+
+/** `GET /v1/futures`: the hourly snapshots of a perpetual in every format, and which feeds lack which hours. */
+export function registerFuturesRoutes(app: HttpApp, { futures, logger }: FuturesRoutesDeps): void {
+  app.get('/v1/futures', { schema: futuresSchema }, async (request, reply) => {
+    const { exchange, symbol, numbers, ...query } = request.query;
+    const format = chooseFormat(query.format, request.headers.accept);
+    const now = Date.now();
+    const { since, until } = toWindow(query, now);
+    const columns = FUTURES_METRICS;
+    if (isExportFormat(format)) {
+      const limit = query.limit ?? null;
+      const start = since ?? (await findStart(futures, { exchange, symbol, until, limit }));
+      const last = await findLast(futures, exchange, symbol);
+      const gaps = start < until ? await futures.listLedgerGaps(exchange, symbol, { since: start, until }, now) : [];
+      setCompleteness(reply, gaps.length);
+      const list = async (part: TimeRange, rows: number) =>
+        (await futures.list(exchange, symbol, part, rows)).map((snapshot) => toTextRow(snapshot));
+      const shape = format === 'ndjson' ? 'object' : 'csv';
+      const range = { since: start, until: Math.min(until, last + 1) };
+      return await sendExport(request, reply, {
+        format,
+        columns: COLUMNS,
+        numbers,
+        pages: pageLines(list, range, limit, { columns, shape, numbers }),
+        fileName: `${exchange}-${symbol}-futures`,
+        logger,
+      });
+    }
+    const limit = toPageLimit(query.limit);
+    const signal = createRequestSignal(reply);
     const range = { since: since ?? (await findStart(futures, { exchange, symbol, until, limit })), until };
     const page = cutPage(await futures.list(exchange, symbol, range, limit + 1), limit);
     if (page.rows.length === 0) await findLast(futures, exchange, symbol);
-    return {
-      exchange,
-      symbol,
-      next:
-        page.nextSince === null ? null : createPageLink('/v1/futures', request.query, { since: page.nextSince, until }),
-      data: page.rows.map((snapshot) => toFuturesObject(snapshot, numbers)),
-    };
+    const { nextSince } = page;
+    const answered = createRange(range.since, nextSince ?? until);
+    const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now, signal) : [];
+    const shape = format === 'json' ? 'object' : 'array';
+    const link = { exchange, symbol, limit, numbers, format: query.format };
+    return sendPage(request, reply, {
+      format,
+      fields: { exchange, symbol },
+      gaps: gaps.map(({ metric, ...gap }) => ({ metric, ...toGapObject(gap) })),
+      next: nextSince === null ? null : createPageLink('/v1/futures', link, { since: nextSince, until }),
+      text: page.rows.map((snapshot) => writeRow(toTextRow(snapshot), columns, shape, numbers)).join(','),
+      isClosed: query.until !== undefined && until <= now,
+    });
   });
 }
 
-/** Where `limit` hours before `until` begin; collection may have ended long before, so they count from the last row. */
+function toTextRow(snapshot: FuturesSnapshot): TextRow {
+  return { timestamp: snapshot.timestamp, values: FUTURES_METRICS.map((metric) => snapshot[metric] ?? null) };
+}
+
+/** Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the last row. */
 async function findStart(
   futures: FuturesReader,
-  { exchange, symbol, until, limit }: { exchange: string; symbol: string; until: number; limit: number },
+  { exchange, symbol, until, limit }: { exchange: string; symbol: string; until: number; limit: number | null },
 ): Promise<number> {
-  const last = await findLast(futures, exchange, symbol);
+  const { first, last } = await findBounds(futures, exchange, symbol);
+  if (limit === null) return first;
   return Math.min(until, last + 1) - limit * FUTURES_SLOT_MS;
 }
 
+async function findLast(futures: FuturesReader, exchange: string, symbol: string): Promise<number> {
+  return (await findBounds(futures, exchange, symbol)).last;
+}
+
 /**
- * The last stored moment.
+ * The first and the last stored moment.
  *
  * @throws RequestError SERIES_UNKNOWN (404) where nothing is stored, which names what is.
  */
-async function findLast(futures: FuturesReader, exchange: string, symbol: string): Promise<number> {
+async function findBounds(futures: FuturesReader, exchange: string, symbol: string): Promise<Bounds> {
   const coverage = await futures.findCoverage(exchange, symbol);
-  if (coverage !== null) return coverage.last;
+  if (coverage !== null) return coverage;
   const stored = await futures.listSymbols();
   const named = nameSome(stored.map((entry) => `${entry.exchange} ${entry.symbol}`));
   const neighbours = named === '' ? 'No futures data is stored at all yet.' : `Stored: ${named}.`;

@@ -1,46 +1,178 @@
-import type { Candle } from '../../market/candle.ts';
-import type { Series } from '../../market/instrument.ts';
-import type { TimeRange } from '../../market/time-range.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
+import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
+import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
+import type { Logger } from '../../logger.ts';
+import { floorToTimeframe, timeframeMs } from '../../market/timeframe.ts';
+import { findOrigin, type OriginReader } from '../candle-origin.ts';
+import { createEntityTag, isFresh } from '../entity-tag.ts';
+import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
+import { completeness, describeFormats } from '../formats/describe-formats.ts';
+import type { ExportColumn } from '../formats/parquet.ts';
+import { sendExport } from '../formats/send-export.ts';
+import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
-import { candlesQuery, createPageLink, toWindow } from '../parameters.ts';
-import { cutPage, toCandleObject } from '../rows.ts';
-import { assertSeriesKnown, type BoundsReader } from '../series-lookup.ts';
+import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../parameters.ts';
+import { createRequestSignal } from '../request-signal.ts';
+import { amount, describeRoute, moment } from '../route-schema.ts';
 
-/** What the route needs of ohlcv_data; rows come oldest first. */
-export interface CandleReader extends BoundsReader {
-  /** The first `limit` candles of the range. */
-  list(series: Series, range: TimeRange, limit: number): Promise<readonly Candle[]>;
-  /** The last `limit` candles that open before `before` (epoch ms). */
-  listNewest(series: Series, limit: number, before: number): Promise<readonly Candle[]>;
+/** What the route needs of ohlcv_data; candles come oldest first. */
+export interface CandleReader extends OriginReader {
+  readPage(request: CandlePageRequest, signal?: AbortSignal): Promise<CandlePage>;
+  streamText(
+    request: CandleTextRequest,
+    createSignal?: () => AbortSignal | undefined,
+  ): AsyncGenerator<CandleLines, void>;
+  readRangeState(request: RangeStateRequest, signal?: AbortSignal): Promise<RangeState>;
 }
 
 export interface OhlcvRoutesDeps {
   readonly ohlcv: CandleReader;
   readonly probes: HealthProbes;
+  readonly logger: Logger;
 }
 
-/**
- * `GET /v1/ohlcv`: the candles of [since, until), oldest first, in pages of `limit` that `next` links. Without
- * `since`: the newest `limit` candles before `until`.
- */
-export function registerOhlcvRoutes(app: HttpApp, { ohlcv, probes }: OhlcvRoutesDeps): void {
-  app.get('/v1/ohlcv', { schema: { querystring: candlesQuery } }, async (request) => {
-    const { exchange, symbol, timeframe, limit, numbers } = request.query;
-    const series = { exchange, symbol, timeframe };
-    const window = toWindow(request.query, Date.now());
-    const page =
-      window.since === null
-        ? { rows: await ohlcv.listNewest(series, limit, window.until), nextSince: null }
-        : cutPage(await ohlcv.list(series, window, limit + 1), limit);
-    if (page.rows.length === 0) await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
-    return {
-      ...series,
-      next:
-        page.nextSince === null
-          ? null
-          : createPageLink('/v1/ohlcv', request.query, { since: page.nextSince, until: window.until }),
-      data: page.rows.map((candle) => toCandleObject(candle, numbers)),
-    };
+type CandlesQuery = z.output<typeof candlesQuery>;
+
+export const CANDLE_EXPORT_COLUMNS: readonly ExportColumn[] = ['open', 'high', 'low', 'close', 'volume'].map(
+  (name) => ({
+    name,
+    kind: 'decimal',
+  }),
+);
+const BUILT_COLUMNS: readonly ExportColumn[] = [...CANDLE_EXPORT_COLUMNS, { name: 'partial', kind: 'boolean' }];
+
+/** A candle in an answer. */
+export const candleAnswer = z
+  .object({
+    timestamp: moment.describe('The opening time.'),
+    open: amount,
+    high: amount,
+    low: amount,
+    close: amount,
+    volume: amount.describe('In the base currency.'),
+    partial: z
+      .literal(true)
+      .optional()
+      .describe('Built from a finer timeframe of which something is missing in this candle, or has not ended yet.'),
+  })
+  .meta({ id: 'Candle' });
+/** A candle of `format=arrays`. */
+export const candleArray = z
+  .tuple([z.int(), amount, amount, amount, amount, amount])
+  .meta({ id: 'CandleArray', description: '[milliseconds, open, high, low, close, volume], as ccxt has them.' });
+
+const SUMMARY = 'Candles of one series';
+const ohlcvSchema = describeRoute(
+  {
+    id: 'listCandles',
+    chapter: 'Data',
+    access: 'data',
+    summary: SUMMARY,
+    description:
+      'The candles that open in [since, until), oldest first; without `since` the newest ones before `until`. ' +
+      'Pages of `limit` (500) that `next` links, or with csv, ndjson and parquet the whole range at any size, where ' +
+      '`limit` may be left out. A timeframe that is not stored is built from a stored one that divides it: a candle of ' +
+      'which something is missing is marked `partial` (arrays leave it out). Closed ranges without gaps have an ETag.',
+    problems: ['SERIES_UNKNOWN', 'NOT_ACCEPTABLE'],
+    answers: describeFormats(
+      SUMMARY,
+      {
+        exchange: z.string(),
+        symbol: z.string(),
+        timeframe: z.string(),
+        built_from: z.string().nullable().describe('The stored timeframe that the candles are built from.'),
+        ...completeness,
+      },
+      { row: candleAnswer, array: candleArray },
+    ),
+  },
+  { querystring: candlesQuery },
+);
+
+/** `GET /v1/ohlcv`: candles in every format, as stored or built from a finer timeframe, and what is missing of them. */
+export function registerOhlcvRoutes(app: HttpApp, deps: OhlcvRoutesDeps): void {
+  app.get('/v1/ohlcv', { schema: ohlcvSchema }, async (request, reply) => {
+    const format = chooseFormat(request.query.format, request.headers.accept);
+    return isExportFormat(format)
+      ? await exportCandles(deps, request.query, format, request, reply)
+      : await pageCandles(deps, request.query, format, request, reply);
+  });
+}
+
+async function pageCandles(
+  { ohlcv, probes }: OhlcvRoutesDeps,
+  query: CandlesQuery,
+  format: PageFormat,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { exchange, symbol, timeframe, numbers } = query;
+  const limit = toPageLimit(query.limit);
+  const now = Date.now();
+  const { since, until } = toWindow(query, now);
+  const series = { exchange, symbol, timeframe };
+  const signal = createRequestSignal(reply);
+  const shape = format === 'json' ? 'object' : 'array';
+  const asked = { series, since, until, limit, shape, numbers, from: null, now } as const;
+  let page = await ohlcv.readPage(asked, signal);
+  // Whether the series is stored at all is asked only where nothing was found: most requests are one statement.
+  const from = page.count === 0 ? await findOrigin(series, { since, until }, ohlcv, probes) : null;
+  if (from !== null) page = await ohlcv.readPage({ ...asked, from }, signal);
+  const { nextSince } = page;
+  const link = { exchange, symbol, timeframe, limit, numbers, format: query.format };
+  return sendPage(request, reply, {
+    format,
+    fields: { ...series, built_from: from },
+    gaps: page.gaps.map(toGapObject),
+    next: nextSince === null ? null : createPageLink('/v1/ohlcv', link, { since: nextSince, until }),
+    text: page.text,
+    isClosed: query.until !== undefined && until <= now,
+  });
+}
+
+async function exportCandles(
+  { ohlcv, probes, logger }: OhlcvRoutesDeps,
+  query: CandlesQuery,
+  format: ExportFormat,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { exchange, symbol, timeframe, numbers, limit = null } = query;
+  const now = Date.now();
+  const { since, until } = toWindow(query, now);
+  const series = { exchange, symbol, timeframe };
+  const from = await findOrigin(series, { since, until }, ohlcv, probes);
+  const signal = createRequestSignal(reply);
+  const state = await ohlcv.readRangeState(
+    {
+      series: { ...series, timeframe: from ?? timeframe },
+      // Of built candles the newest are counted by time.
+      since: since ?? (from === null || limit === null ? null : until - limit * timeframeMs(timeframe)),
+      until,
+      newest: from === null && since === null ? limit : null,
+      now,
+    },
+    signal,
+  );
+  setCompleteness(reply, state.gaps.length);
+  void reply.header('vary', 'accept');
+  if (query.until !== undefined && until <= now && state.gaps.length === 0) {
+    const tag = createEntityTag(format, JSON.stringify({ ...query, format }), from ?? '', state.digest);
+    if (isFresh(request, reply, tag)) return reply.code(304).send();
+  }
+  const shape = format === 'ndjson' ? 'object' : 'csv';
+  // The first built candle opens before the first candle that is stored.
+  const first = since === null && from !== null ? floorToTimeframe(state.since ?? until, timeframe) : state.since;
+  const start = { since: first ?? until, until, limit };
+  return await sendExport(request, reply, {
+    format,
+    columns: from === null ? CANDLE_EXPORT_COLUMNS : BUILT_COLUMNS,
+    numbers,
+    pages: ohlcv.streamText({ series, ...start, shape, numbers, from }, () => signal),
+    fileName: `${exchange}-${symbol}-${timeframe}`,
+    logger,
   });
 }

@@ -1,13 +1,23 @@
+import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
+import type { Logger } from '../../logger.ts';
 import { RequestError } from '../errors.ts';
+import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
+import { describeFormats } from '../formats/describe-formats.ts';
+import { pageLines } from '../formats/page-lines.ts';
+import { writeRow, type TextRow } from '../formats/row-text.ts';
+import { sendExport } from '../formats/send-export.ts';
+import { sendPage } from '../formats/send-page.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
-import { candlesQuery, createPageLink, toWindow } from '../parameters.ts';
-import { cutPage, toCandleObject } from '../rows.ts';
+import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../parameters.ts';
+import { describeRoute, moment } from '../route-schema.ts';
+import { cutPage } from '../rows.ts';
 import { assertSeriesKnown, type BoundsReader } from '../series-lookup.ts';
+import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray } from './ohlcv.ts';
 
 /** What the route needs of the view recent_ohlcv; rows come oldest first. */
 export interface RecentCandleReader {
@@ -20,34 +30,81 @@ export interface RecentRoutesDeps {
   readonly recentOhlcv: RecentCandleReader;
   readonly ohlcv: BoundsReader;
   readonly probes: HealthProbes;
+  readonly logger: Logger;
 }
 
-/**
- * `GET /v1/recent`: as /v1/ohlcv, out of the view of the last seven days as of its last refresh (`refreshed_at`).
- * Without `since`: the last `limit` opening times before `until`.
- */
-export function registerRecentRoutes(app: HttpApp, { recentOhlcv, ohlcv, probes }: RecentRoutesDeps): void {
-  app.get('/v1/recent', { schema: { querystring: candlesQuery } }, async (request) => {
-    const { exchange, symbol, timeframe, limit, numbers } = request.query;
+const COLUMNS = CANDLE_EXPORT_COLUMNS.map(({ name }) => name);
+/** The view holds so much. */
+const WINDOW_MS = 7 * 86_400_000;
+
+const SUMMARY = 'Candles of the last seven days, out of the view';
+const recentSchema = describeRoute(
+  {
+    id: 'listRecentCandles',
+    chapter: 'Data',
+    access: 'data',
+    summary: SUMMARY,
+    description:
+      'As /v1/ohlcv, but of what was stored when the view was last refreshed, and never built from another timeframe. ' +
+      'Without `since`: the last `limit` opening times before `until`.',
+    problems: ['SERIES_UNKNOWN', 'NOT_POPULATED', 'NOT_ACCEPTABLE'],
+    answers: describeFormats(
+      SUMMARY,
+      { exchange: z.string(), symbol: z.string(), timeframe: z.string(), refreshed_at: moment.nullable() },
+      { row: candleAnswer, array: candleArray },
+    ),
+  },
+  { querystring: candlesQuery },
+);
+
+/** `GET /v1/recent`: as /v1/ohlcv, out of the view of the last seven days as of its last refresh (`refreshed_at`). */
+export function registerRecentRoutes(app: HttpApp, { recentOhlcv, ohlcv, probes, logger }: RecentRoutesDeps): void {
+  app.get('/v1/recent', { schema: recentSchema }, async (request, reply) => {
+    const { exchange, symbol, timeframe, numbers, ...query } = request.query;
+    const format = chooseFormat(query.format, request.headers.accept);
     const series = { exchange, symbol, timeframe };
-    const { since, until } = toWindow(request.query, Date.now());
+    const { since, until } = toWindow(query, Date.now());
     if (!(await recentOhlcv.isPopulated()))
       throw new RequestError(
         'NOT_POPULATED',
         'recent_ohlcv is filled by its first refresh; /v1/ohlcv answers already.',
-        {
-          headers: { 'retry-after': '10' },
-        },
+        { headers: { 'retry-after': '10' } },
       );
+    if (isExportFormat(format)) {
+      const limit = query.limit ?? null;
+      const windowMs = limit === null ? WINDOW_MS : Math.min(WINDOW_MS, limit * timeframeMs(timeframe));
+      const range = { since: since ?? until - windowMs, until };
+      if ((await recentOhlcv.list(series, range, 1)).length === 0)
+        await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
+      const list = async (part: TimeRange, rows: number) =>
+        (await recentOhlcv.list(series, part, rows)).map((candle) => toTextRow(candle));
+      const shape = format === 'ndjson' ? 'object' : 'csv';
+      return await sendExport(request, reply, {
+        format,
+        columns: CANDLE_EXPORT_COLUMNS,
+        numbers,
+        pages: pageLines(list, range, limit, { columns: COLUMNS, shape, numbers }),
+        fileName: `${exchange}-${symbol}-${timeframe}-recent`,
+        logger,
+      });
+    }
+    const limit = toPageLimit(query.limit);
     const range = { since: since ?? until - limit * timeframeMs(timeframe), until };
     const page = cutPage(await recentOhlcv.list(series, range, limit + 1), limit);
     if (page.rows.length === 0) await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
-    return {
-      ...series,
-      refreshed_at: probes.recentOhlcv().refreshed_at,
-      next:
-        page.nextSince === null ? null : createPageLink('/v1/recent', request.query, { since: page.nextSince, until }),
-      data: page.rows.map((candle) => toCandleObject(candle, numbers)),
-    };
+    const shape = format === 'json' ? 'object' : 'array';
+    const link = { ...series, limit, numbers, format: query.format };
+    return sendPage(request, reply, {
+      format,
+      fields: { ...series, refreshed_at: probes.recentOhlcv().refreshed_at },
+      gaps: null,
+      next: page.nextSince === null ? null : createPageLink('/v1/recent', link, { since: page.nextSince, until }),
+      text: page.rows.map((candle) => writeRow(toTextRow(candle), COLUMNS, shape, numbers)).join(','),
+      isClosed: false,
+    });
   });
+}
+
+function toTextRow({ timestamp, open, high, low, close, volume }: Candle): TextRow {
+  return { timestamp, values: [open, high, low, close, volume] };
 }

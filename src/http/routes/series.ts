@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { HealthProbes, SeriesState } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
+import { describeRoute, moment } from '../route-schema.ts';
 import type { BoundsReader, SeriesBounds } from '../series-lookup.ts';
 
 /** One series as it is answered: what is stored of it, and where its ingest stands. */
@@ -40,12 +41,41 @@ const seriesQuery = z.strictObject({
   counts: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
 });
 
+const seriesAnswer = z
+  .object({
+    exchange: z.string(),
+    symbol: z.string(),
+    timeframe: z.string(),
+    candles: z.int().nullable().describe('How many are stored; null where counts was not asked for.'),
+    first: moment.nullable().describe('The opening time of the oldest stored candle.'),
+    last: moment.nullable().describe('The opening time of the newest stored candle.'),
+    state: z
+      .enum(['complete', 'backfilling', 'behind', 'refused', 'stored'])
+      .describe('`stored`: this process does not collect it.'),
+    missing: z.int().nullable().describe('How many candles are still to fetch; null where that is not known.'),
+    rejected: z.int().describe('Rows of the exchange that cannot be candles.'),
+    last_error: z.string().nullable(),
+  })
+  .meta({ id: 'Series' });
+
+const seriesSchema = describeRoute(
+  {
+    id: 'listSeries',
+    chapter: 'Data',
+    access: 'data',
+    summary: 'Every series that is stored or collected',
+    description: 'By exchange, symbol and timeframe. `counts=true` takes about a second for ten million candles.',
+  },
+  { querystring: seriesQuery },
+  z.object({ data: z.array(seriesAnswer) }),
+);
+
 /**
  * `GET /v1/series`: every series that is stored or collected, by exchange, symbol and timeframe. `counts=true` counts
  * the candles too, which takes about a second for ten million of them.
  */
 export function registerSeriesRoutes(app: HttpApp, { ohlcv, probes }: SeriesRoutesDeps): void {
-  app.get('/v1/series', { schema: { querystring: seriesQuery } }, async (request) => {
+  app.get('/v1/series', { schema: seriesSchema }, async (request) => {
     const stored = request.query.counts === 'true' ? await ohlcv.listCoverage() : await ohlcv.listBounds();
     return { data: joinSeries(stored, probes.ingestSeries()) };
   });

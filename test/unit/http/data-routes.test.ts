@@ -23,6 +23,9 @@ describe('GET /v1/ohlcv', () => {
       exchange: 'binance',
       symbol: 'BTC/USDT',
       timeframe: '1h',
+      built_from: null,
+      complete: true,
+      gaps: [],
       next: null,
       data: [2, 3].map((hour) => ({
         timestamp: iso(hour),
@@ -105,7 +108,7 @@ describe('GET /v1/ohlcv', () => {
   it('answers 404 with what is stored nearby for an unknown series', async () => {
     const { app, rows } = createTestApp();
     const cases: [string, RegExp][] = [
-      ['symbol=BTC/USDT&timeframe=1d', /Stored of binance BTC\/USDT: 1h\./],
+      ['symbol=BTC/USDT&timeframe=1m', /Stored of binance BTC\/USDT: 1h\./],
       ['symbol=DOGE/USDT&timeframe=1h', /Stored of binance: BTC\/USDT\./],
       ['exchange=kraken&symbol=BTC/USDT&timeframe=1h', /Exchanges with candles: binance\./],
     ];

@@ -58,7 +58,7 @@ describe('errors', () => {
   it('are 503 while stopping, when the pool is closed under the requests in flight', async () => {
     let phase: Phase = 'running';
     const { app, rows } = createTestApp({ probes: createProbes({ phase: () => phase }) });
-    rows.ohlcv.listNewest = () => {
+    rows.ohlcv.readPage = () => {
       phase = 'stopping';
       return Promise.reject(new Error('driver has already been destroyed'));
     };

@@ -25,6 +25,8 @@ describe('GET /v1/futures', () => {
     assert.deepEqual(page, {
       exchange: 'binance',
       symbol: 'BTC/USDT',
+      complete: true,
+      gaps: [],
       next: null,
       data: [
         {

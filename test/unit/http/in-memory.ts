@@ -4,10 +4,13 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { CandleRevision } from '../../../src/db/repositories/candle-revisions-repository.ts';
 import type { StoredCoverage } from '../../../src/db/repositories/coverage-repository.ts';
+import type { LedgerGap } from '../../../src/db/repositories/ledger-gaps.ts';
 import type { QuarantinedRow } from '../../../src/db/repositories/quarantine-repository.ts';
+import type { CandleLines, CandleTextRequest } from '../../../src/db/repositories/stream-candle-text.ts';
 import { AppError, MigrationError } from '../../../src/errors.ts';
 import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../../src/http/create-http-app.ts';
 import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
+import { writeRow, type TextRow } from '../../../src/http/formats/row-text.ts';
 import type { HealthProbes } from '../../../src/http/health.ts';
 import type { HttpApp } from '../../../src/http/http-app.ts';
 import type { HttpLimits } from '../../../src/http/limits.ts';
@@ -40,6 +43,12 @@ export function hourlyCandles(count: number): Candle[] {
   }));
 }
 
+const CANDLE_VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
+
+function toTextRow(candle: Candle): TextRow {
+  return { timestamp: candle.timestamp, values: CANDLE_VALUES.map((name) => candle[name]) };
+}
+
 /** Rows kept in memory, answered as the ports say. Each set of rows is oldest first. */
 export class InMemoryRows implements HttpRepositories {
   readonly candles = new Map<string, { series: Series; rows: readonly Candle[] }>();
@@ -48,6 +57,8 @@ export class InMemoryRows implements HttpRepositories {
   ranges: readonly StoredCoverage[] = [];
   quarantined: readonly QuarantinedRow[] = [];
   revisions: readonly CandleRevision[] = [];
+  /** What every answer for candles says to be missing. */
+  gaps: readonly LedgerGap[] = [];
   isViewPopulated = true;
   /** Thrown by every reader while it is set. */
   fault: Error | null = null;
@@ -71,28 +82,49 @@ export class InMemoryRows implements HttpRepositories {
     }));
   }
 
+  #between(series: Series, since: number, until: number): readonly Candle[] {
+    return this.#rowsOf(series).filter(({ timestamp }) => timestamp >= since && timestamp < until);
+  }
+
   readonly ohlcv: HttpRepositories['ohlcv'] = {
-    list: async (series, { since, until }, limit) =>
-      this.#rowsOf(series)
-        .filter(({ timestamp }) => timestamp >= since && timestamp < until)
-        .slice(0, limit),
-    listNewest: async (series, limit, before) =>
-      this.#rowsOf(series)
-        .filter(({ timestamp }) => timestamp < before)
-        .slice(-limit),
-    listBounds: async () =>
-      this.#coverage().map(({ exchange, symbol, timeframe, first, last }) => ({
-        exchange,
-        symbol,
-        timeframe,
-        first,
-        last,
-      })),
+    readPage: async ({ series, since, until, limit, shape, numbers }) => {
+      const all = this.#between(series, since ?? -Infinity, until);
+      const rows = since === null ? all.slice(-limit) : all.slice(0, limit);
+      return {
+        text: rows.map((candle) => writeRow(toTextRow(candle), CANDLE_VALUES, shape, numbers)).join(','),
+        count: rows.length,
+        nextSince: since === null ? null : (all[limit]?.timestamp ?? null),
+        gaps: this.gaps,
+      };
+    },
+    readRangeState: async ({ series, since, until, newest }) => {
+      const rows = this.#between(series, since ?? -Infinity, until).slice(newest === null ? 0 : -newest);
+      return { since: since ?? rows[0]?.timestamp ?? null, gaps: this.gaps, digest: String(rows.length) };
+    },
+    streamText: (request) => this.#streamText(request),
+    listBounds: async (market?: { readonly exchange: string; readonly symbol: string }) =>
+      this.#coverage()
+        .filter(({ exchange, symbol }) => !market || (exchange === market.exchange && symbol === market.symbol))
+        .map(({ exchange, symbol, timeframe, first, last }) => ({ exchange, symbol, timeframe, first, last })),
     listCoverage: async () => this.#coverage(),
   };
 
+  async *#streamText({
+    series,
+    since,
+    until,
+    limit,
+    shape,
+    numbers,
+  }: CandleTextRequest): AsyncGenerator<CandleLines, void> {
+    for (const candle of this.#between(series, since, until).slice(0, limit ?? Infinity)) {
+      const line = `${writeRow(toTextRow(candle), CANDLE_VALUES, shape, numbers)}\n`;
+      yield await Promise.resolve({ lines: Buffer.from(line), count: 1 });
+    }
+  }
+
   readonly recentOhlcv: HttpRepositories['recentOhlcv'] = {
-    list: async (series, range, limit) => await this.ohlcv.list(series, range, limit),
+    list: async (series, { since, until }, limit) => this.#between(series, since, until).slice(0, limit),
     isPopulated: async () => this.isViewPopulated,
   };
 
@@ -124,8 +156,9 @@ export class InMemoryRows implements HttpRepositories {
         .slice(0, limit),
     findCoverage: async (exchange, symbol) => {
       const rows = this.snapshots.get(`${exchange} ${symbol}`);
-      return rows === undefined ? null : { last: rows.at(-1)!.timestamp };
+      return rows === undefined ? null : { first: rows[0]!.timestamp, last: rows.at(-1)!.timestamp };
     },
+    listLedgerGaps: async () => [],
     listSymbols: async () =>
       [...this.snapshots.keys()].map((key) => {
         const [exchange = '', symbol = ''] = key.split(' ');
@@ -267,7 +300,6 @@ export function createCompleteness(changes: Partial<CompletenessProbes> = {}): C
   };
 }
 
-/** No CORS, no rate limit, no proxy. */
 /** What a plan says where nothing is missing. */
 export const NOTHING_TO_FETCH: Awaited<ReturnType<PlanPort>> = {
   since: '2026-01-01T00:00:00.000Z',
@@ -284,6 +316,7 @@ export const NO_METRICS: HttpAppDeps['metrics'] = {
   observeRequest: () => undefined,
 };
 
+/** No CORS, no rate limit, no proxy. */
 export const NO_LIMITS: HttpLimits = { corsOrigins: [], rateLimitPerMinute: 0, trustedProxies: [] };
 
 export interface LoggedLine {

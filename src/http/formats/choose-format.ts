@@ -1,0 +1,60 @@
+import { RequestError } from '../errors.ts';
+
+/**
+ * How rows are answered. In pages: `json` (an object for each row), `arrays` (milliseconds, then the values, as ccxt has
+ * candles). Whole ranges of any size: `csv`, `ndjson` (a JSON object for each line), `parquet`.
+ */
+export const FORMATS = ['json', 'arrays', 'csv', 'ndjson', 'parquet'] as const;
+export type Format = (typeof FORMATS)[number];
+export type PageFormat = 'json' | 'arrays';
+export type ExportFormat = Exclude<Format, PageFormat>;
+
+export const CONTENT_TYPES = {
+  json: 'application/json; charset=utf-8',
+  arrays: 'application/json; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+  parquet: 'application/vnd.apache.parquet',
+} as const satisfies Record<Format, string>;
+
+/** Media types of an Accept header in our terms. */
+const ACCEPTED: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'application/*': 'json',
+  '*/*': 'json',
+  'text/csv': 'csv',
+  'text/*': 'csv',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+  'application/vnd.apache.parquet': 'parquet',
+};
+
+export function isExportFormat(format: Format): format is ExportFormat {
+  return format !== 'json' && format !== 'arrays';
+}
+
+/**
+ * The format that the parameter names, else the one that the Accept header likes best, else `json`.
+ *
+ * @throws RequestError NOT_ACCEPTABLE (406) where the header names none of ours and no wildcard.
+ */
+export function chooseFormat(parameter: Format | undefined, accept: string | undefined): Format {
+  if (parameter !== undefined) return parameter;
+  if (accept === undefined || accept.trim() === '' || accept === '*/*') return 'json';
+  const liked = accept
+    .split(',')
+    .map((entry, place) => {
+      const [type = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+      const quality = parameters.find((part) => part.startsWith('q='));
+      return { type, place, quality: quality === undefined ? 1 : Number(quality.slice(2)) || 0 };
+    })
+    .filter(({ type, quality }) => quality > 0 && Object.hasOwn(ACCEPTED, type))
+    .sort((a, b) => b.quality - a.quality || a.place - b.place);
+  const format = ACCEPTED[liked[0]?.type ?? ''];
+  if (format !== undefined) return format;
+  throw new RequestError(
+    'NOT_ACCEPTABLE',
+    'Accept application/json, text/csv, application/x-ndjson or application/vnd.apache.parquet, or name the format: format=csv.',
+  );
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { BINARY_BODY, moment, nextLink, TEXT_BODY, type AnswerSchema } from '../route-schema.ts';
+
+const gap = z
+  .object({
+    metric: z.string().optional().describe('Of futures data: which feed.'),
+    since: moment,
+    until: moment,
+    state: z
+      .enum(['missing', 'refused', 'out_of_window', 'unknown'])
+      .describe('`unknown`: nothing was ever asked there. What the exchange confirmed as empty is no gap.'),
+  })
+  .meta({ id: 'Gap', description: 'A stretch [since, until) that may have had rows which are not stored.' });
+
+/** The fields that tell how complete a page is. */
+export const completeness = {
+  complete: z.boolean().describe('Whether everything that the exchange has in the range of this page is here.'),
+  gaps: z.array(gap).describe('Up to 101 gaps in the range of this page, oldest first; GET /v1/gaps lists all.'),
+};
+
+/** The answers of a route for rows in all formats; `row` is one of `json`, `array` one of `arrays`. */
+export function describeFormats(
+  summary: string,
+  fields: Readonly<Record<string, z.ZodType>>,
+  { row, array }: { readonly row: z.ZodType; readonly array: z.ZodType },
+): Readonly<Record<number, AnswerSchema>> {
+  const page = z.object({ ...fields, next: nextLink, data: z.array(row) });
+  return {
+    200: {
+      description: `${summary}. A JSON object, with \`format=arrays\` a bare array (next in the link header, x-complete and x-gaps tell what is missing), or the whole range as CSV, NDJSON or Parquet.`,
+      content: {
+        'application/json': z.union([page, z.array(array)]),
+        'text/csv': TEXT_BODY,
+        'application/x-ndjson': TEXT_BODY,
+        'application/vnd.apache.parquet': BINARY_BODY,
+      },
+    },
+    304: { description: 'The range has not changed since the answer with the entity tag of if-none-match' },
+  };
+}

@@ -1,0 +1,29 @@
+import type { Numbers } from '../rows.ts';
+
+/** A row of any table: its time, then its values in the order of its columns; null where one is not known. */
+export interface TextRow {
+  /** Epoch milliseconds. */
+  readonly timestamp: number;
+  readonly values: readonly (string | null)[];
+}
+
+/** How one row is written: see `CandleShape`. */
+export type RowShape = 'object' | 'array' | 'csv';
+
+/** One row as JSON or as a CSV line (without its end; a value that is not known is empty). */
+export function writeRow(
+  { timestamp, values }: TextRow,
+  columns: readonly string[],
+  shape: RowShape,
+  numbers: Numbers,
+): string {
+  const time = shape === 'array' ? '' : new Date(timestamp).toISOString();
+  if (shape === 'csv') return `${time},${values.map((value) => value ?? '').join(',')}`;
+  const written = values.map((value) => {
+    if (value === null) return 'null';
+    // Decimals are JSON numbers as they stand, but `numeric` has values that JSON has not.
+    return numbers === 'float' ? (/^-?\d/.test(value) ? value : 'null') : `"${value}"`;
+  });
+  if (shape === 'array') return `[${timestamp},${written.join(',')}]`;
+  return `{"timestamp":"${time}",${written.map((value, place) => `"${columns[place] ?? ''}":${value}`).join(',')}}`;
+}

@@ -1,0 +1,53 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import { createEntityTag, isFresh } from '../entity-tag.ts';
+import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
+
+/** A stretch that may have had rows which are not stored, as it is answered. */
+export interface GapObject {
+  readonly metric?: string;
+  readonly since: string;
+  readonly until: string;
+  readonly state: string;
+}
+
+export interface RowPage {
+  readonly format: PageFormat;
+  /** Besides `complete`, `gaps`, `next` and `data`; of `json` only. */
+  readonly fields: object;
+  /** null: it is not known how complete the rows are. */
+  readonly gaps: readonly GapObject[] | null;
+  readonly next: string | null;
+  /** The rows as JSON, separated by commas. */
+  readonly text: string;
+  /** Whether the range lies in the past, so that it changes only where history is rewritten. */
+  readonly isClosed: boolean;
+}
+
+/**
+ * Answers with a page. `json`: an object with `complete`, `gaps`, `next` and `data`. `arrays`: the bare array, with
+ * these in the headers. A closed range without gaps has an entity tag, made of the answer itself.
+ */
+export function sendPage(request: FastifyRequest, reply: FastifyReply, page: RowPage): FastifyReply {
+  const { format, fields, gaps, next, text, isClosed } = page;
+  const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
+  void reply.type(CONTENT_TYPES[format]).header('vary', 'accept');
+  if (gaps) setCompleteness(reply, gaps.length);
+  if (next !== null) void reply.header('link', `<${next}>; rel="next"`);
+  const body =
+    format === 'arrays'
+      ? `[${text}]`
+      : `${JSON.stringify({ ...fields, ...complete, next }).slice(0, -1)},"data":[${text}]}`;
+  if (isClosed && gaps?.length === 0 && isFresh(request, reply, createEntityTag(body)))
+    return reply.code(304).removeHeader('content-type').send();
+  return reply.send(body);
+}
+
+/** Tells in headers whether anything may be missing, and in how many stretches (101: in more than 100). */
+export function setCompleteness(reply: FastifyReply, gaps: number): void {
+  void reply.headers({ 'x-complete': String(gaps === 0), 'x-gaps': String(gaps) });
+}
+
+export function toGapObject({ since, until, state }: LedgerGap): GapObject {
+  return { since: new Date(since).toISOString(), until: new Date(until).toISOString(), state };
+}

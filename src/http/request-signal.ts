@@ -1,0 +1,15 @@
+import type { FastifyReply } from 'fastify';
+import { RequestError } from './errors.ts';
+
+/**
+ * Aborts when the client hangs up before it has its whole answer: then nobody needs what the database is still working
+ * on.
+ */
+export function createRequestSignal({ raw }: FastifyReply): AbortSignal {
+  const left = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished)
+      left.abort(new RequestError('REQUEST_TIMEOUT', 'The client hung up before the answer was complete.'));
+  });
+  return left.signal;
+}
