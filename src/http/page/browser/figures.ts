@@ -10,7 +10,7 @@ export function countOf(count: number, one: string, many: string): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
-/** `12.3 k`, `4.56 M`: three digits, for axes and sums where the exact figure does not matter. */
+/** `12.34 k`, `4.567 M`: four digits, for axes and sums where the exact figure does not matter. */
 export function formatShort(value: number): string {
   const size = Math.abs(value);
   for (const [unit, factor] of [
@@ -23,7 +23,7 @@ export function formatShort(value: number): string {
 }
 
 function toPrecision(value: number): string {
-  return Number(value.toPrecision(3)).toString();
+  return Number(value.toPrecision(4)).toString();
 }
 
 /**

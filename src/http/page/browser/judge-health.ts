@@ -94,7 +94,8 @@ export function listTiles(health: HealthDocument, series: readonly SeriesObject[
 function describeCoverage({ coverage }: HealthDocument): Tile {
   const name = 'Completeness';
   if (!coverage) return { name, tone: 'quiet', figure: '–', note: 'not counted yet' };
-  const { settled, total } = countSettled(coverage);
+  // Of what can be had: what an exchange deleted or refuses nobody can fill, and it is told beside.
+  const { settled } = countSettled(coverage);
   const lost = coverage.refused + coverage.out_of_window;
   const parts = [
     ...(coverage.missing > 0 ? [`${formatCount(coverage.missing)} missing`] : []),
@@ -104,7 +105,7 @@ function describeCoverage({ coverage }: HealthDocument): Tile {
   return {
     name,
     tone: coverage.missing > 0 ? 'warn' : 'good',
-    figure: formatShare(settled, total),
+    figure: formatShare(settled, settled + coverage.missing),
     note,
   };
 }
@@ -145,7 +146,7 @@ function describeExchanges({ exchanges }: HealthDocument): Tile {
     streams.length === 0
       ? 'asked by REST'
       : live === streams.length
-        ? 'live streams'
+        ? `live stream of ${formatCount(sum(streams.map(({ subscribed }) => subscribed)))} series`
         : `${live} of ${streams.length} streams live`;
   return {
     name: exchanges.length === 1 ? 'Exchange' : 'Exchanges',
@@ -158,6 +159,10 @@ function describeExchanges({ exchanges }: HealthDocument): Tile {
           : `${up} of ${exchanges.length} up`,
     note: exchanges.length === 0 ? 'nothing is collected here' : note,
   };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 function describeRefused({ quarantine, revisions }: HealthDocument): Tile {

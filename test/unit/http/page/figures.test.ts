@@ -49,8 +49,8 @@ describe('figures', () => {
 
   it('shorten what need not be exact', () => {
     assert.deepEqual([76_013.7, 1_234_567, 0.00123, -2_000_000_000].map(formatShort), [
-      '76 k',
-      '1.23 M',
+      '76.01 k',
+      '1.235 M',
       '0.00123',
       '-2 G',
     ]);

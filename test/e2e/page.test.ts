@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Page } from 'playwright-core';
+import { missingChromium, TestBrowser } from '../support/browser.ts';
+import { ExchangeStage } from '../support/exchange-stage.ts';
+import { atPort, findFreePort, LoopbackProxy } from '../support/loopback-proxy.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { startService } from '../support/service-process.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const SYMBOLS = ['BTC/USDT', 'ETH/USDT'];
+
+/** Waits until the element holds the text. */
+async function waitForText(page: Page, selector: string, text: RegExp, timeout = 20_000): Promise<void> {
+  try {
+    await page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout });
+  } catch (error) {
+    const shown = await page.locator('body').innerText();
+    throw new Error(`${selector} never held ${String(text)}; the page shows:\n${shown}`, { cause: error });
+  }
+}
+
+/** Keeps a picture where SCREENSHOTS names a folder, for a person to look at. */
+async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = process.env['SCREENSHOTS'];
+  if (folder === undefined || folder === '') return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+/** How many pixels of the chart have the colour of a hole that is missing, on either theme. */
+async function countHolePixels(page: Page): Promise<number> {
+  return await page.evaluate<number>(`(() => {
+    let count = 0;
+    for (const canvas of document.querySelectorAll('#chart canvas')) {
+      const { width, height } = canvas;
+      if (width === 0 || height === 0) continue;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+      for (let at = 0; at < data.length; at += 4) {
+        const [red, green, blue, opacity] = data.subarray(at, at + 4);
+        if (opacity > 200 && red > 220 && green > 190 && green < 240 && red - blue > 25 && green - blue > 12) count++;
+      }
+    }
+    return count;
+  })()`);
+}
+
+const openChart = async (page: Page, key: string) => {
+  await page.locator(`#series-rows tr[data-key="${key}"]`).click();
+  await page.locator(`#series-rows tr[data-key="${key}"][aria-selected=true]`).waitFor();
+  await waitForText(page, '#chart-title', new RegExp(key.split(' ')[1] ?? ''));
+  await waitForText(page, '#chart-foot', /candles loaded/);
+};
+
+describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, () => {
+  it('shows a gap, a candle that arrives, deferred steps, both themes and a narrow window', async () => {
+    await using database = await createTestDatabase();
+    // Its minute ends twenty seconds after the start, and ours lies at most a minute ahead of it.
+    const nowMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 20_000;
+    await using stage = await ExchangeStage.open({ symbols: SYMBOLS, nowMs });
+    const fromMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS - 3 * HOUR_MS;
+    // Twenty minutes of one market that the exchange keeps back.
+    const gap = { since: fromMs + HOUR_MS + 10 * MINUTE_MS, until: fromMs + HOUR_MS + 30 * MINUTE_MS };
+    stage.intercept = ({ path, query }) =>
+      path.endsWith('/klines') && query.get('symbol') === 'ETHUSDT'
+        ? {
+            rewrite: (rows) =>
+              Array.isArray(rows)
+                ? rows.filter((row: unknown) => {
+                    const openMs = Array.isArray(row) ? Number(row[0]) : Number.NaN;
+                    return !(openMs >= gap.since && openMs < gap.until);
+                  })
+                : rows,
+          }
+        : undefined;
+    await using service = startService({
+      ...stage.environment({ symbols: SYMBOLS, timeframes: '1m', fromMs }),
+      DATABASE_URL: database.url,
+    });
+    await using browser = await TestBrowser.launch();
+    // Opened while it still starts: the page finds out by itself.
+    const { page, misdeeds } = await browser.open(await service.url(), { colorScheme: 'light' });
+    await waitForText(page, '#verdict-title', /All is well|not all is well/, 40_000);
+    await waitForText(page, '#series-rows', /BTC\/USDT.*ETH\/USDT/s);
+    await waitForText(page, '#link', /live/);
+
+    await openChart(page, 'binance BTC/USDT 1m');
+    await waitForText(page, '#chart-foot', /no gap in them/);
+    assert.equal(await countHolePixels(page), 0, 'a gap is drawn where there is none');
+    await openChart(page, 'binance ETH/USDT 1m');
+    await waitForText(page, '#gaps', /ETH\/USDT.*20/s, 40_000);
+    await waitForText(page, '#chart-foot', /20 missing/, 40_000);
+    await page.locator('#gaps button').first().click();
+    await waitForText(page, '#chart-foot', /stretch of the past/);
+    assert.ok((await countHolePixels(page)) > 2000, 'the gap is not drawn');
+    await keepPicture(page, 'gap-light');
+    const eth = page.locator('#series-rows tr[data-key="binance ETH/USDT 1m"]');
+    assert.match(await eth.innerText(), /\d\d\.\d\d %/);
+
+    // A candle that is stored while we look is on the chart and in the table.
+    await openChart(page, 'binance BTC/USDT 1m');
+    const newest = async () => /– (.*)/.exec(await page.locator('#chart-foot').innerText())?.[1] ?? '';
+    const before = await newest();
+    const deadline = Date.now() + 90_000;
+    while ((await newest()) === before) {
+      assert.ok(Date.now() < deadline, `no candle followed that of ${before}`);
+      await delay(200);
+    }
+    const candles = stage.listTruth('BTC/USDT', '1m', fromMs);
+    const [openMs, , , , close] = candles.at(-1)!;
+    assert.equal(await newest(), new Date(openMs).toISOString().slice(0, 16).replace('T', ' '));
+    const shown = await page.locator('#series-rows tr[data-key="binance BTC/USDT 1m"] .close').innerText();
+    assert.equal(Number(shown.replaceAll(',', '')), Number(close));
+    assert.match(await page.locator('#chart-legends').innerText(), new RegExp(shown.replaceAll('.', '\\.')));
+
+    // What is deferred stands there with its reason and its remedy.
+    const { schema } = await service.health();
+    const told = await page.locator('#schema').innerText();
+    assert.ok(told.includes(schema!.version!));
+    for (const { step, reason, remedy } of schema!.deferred)
+      for (const text of [step, reason, remedy]) assert.ok(told.includes(text), `${text} is not told in\n${told}`);
+    assert.equal(told.includes('Nothing is deferred'), schema!.deferred.length === 0);
+    await keepPicture(page, 'live-light');
+
+    // The keyboard alone: filter, walk, open, and change the colours.
+    await page.keyboard.press('/');
+    await page.keyboard.type('eth');
+    assert.equal(await page.locator('#series-rows tr').count(), 1);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await waitForText(page, '#chart-title', /ETH\/USDT/);
+    const background = () => page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor');
+    const lightBackground = await background();
+    await page.keyboard.press('t');
+    await page.keyboard.press('t');
+    assert.equal(await page.locator('#theme-name').innerText(), 'dark');
+    assert.notEqual(await background(), lightBackground);
+    const canvasTone = await page.evaluate<number>(
+      `document.querySelector('#chart canvas').getContext('2d').getImageData(3, 3, 1, 1).data[0]`,
+    );
+    assert.ok(canvasTone < 60, 'the chart did not take the dark colours');
+    await page.reload();
+    assert.equal(await page.locator('#theme-name').innerText(), 'dark');
+    await waitForText(page, '#series-rows', /BTC\/USDT/);
+    await openChart(page, 'binance BTC/USDT 1m');
+    await keepPicture(page, 'live-dark');
+
+    // The last column sorts; what is largest comes first.
+    await page.getByRole('button', { name: 'Last close' }).click();
+    assert.match(await page.locator('#series-rows tr').first().innerText(), /BTC/);
+    await page.getByRole('button', { name: 'Last close' }).click();
+    assert.match(await page.locator('#series-rows tr').first().innerText(), /ETH/);
+
+    await page.setViewportSize({ width: 390, height: 844 });
+    const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+    assert.ok(overflow <= 0, `the narrow page is ${overflow} px too wide`);
+    for (const part of ['#verdict', '#tiles', '#series-rows', '#chart', '#schema'])
+      assert.ok(await page.locator(part).isVisible(), `${part} is not there in a narrow window`);
+    await keepPicture(page, 'narrow-dark');
+    assert.deepEqual(misdeeds, []);
+  });
+
+  it('tells a boot, a database that is away and a service that is gone, and recovers by itself', async () => {
+    await using database = await createTestDatabase();
+    await using stage = await ExchangeStage.open({ symbols: ['BTC/USDT'] });
+    const fromMs = Math.floor(stage.now() / HOUR_MS) * HOUR_MS - 48 * HOUR_MS;
+    await using proxy = new LoopbackProxy({ port: await findFreePort(), targetUrl: database.url });
+    await using service = startService({
+      ...stage.environment({ symbols: ['BTC/USDT'], timeframes: '1h', fromMs }),
+      DATABASE_URL: atPort(database.url, proxy.port),
+    });
+    await using browser = await TestBrowser.launch();
+    const { page, misdeeds } = await browser.open(await service.url(), { colorScheme: 'dark' });
+    await waitForText(page, '#verdict-title', /is starting/);
+    await waitForText(page, '#verdict-detail li[aria-current]', /connecting/);
+    await waitForText(page, '#chart-note', /as soon as the service runs/);
+    assert.equal(await page.locator('#tiles').isVisible(), false);
+    await keepPicture(page, 'starting-dark');
+
+    await proxy.open();
+    await waitForText(page, '#verdict-title', /All is well/, 40_000);
+    await waitForText(page, '#series-rows', /BTC\/USDT.*100 %/s);
+    await waitForText(page, '#chart-foot', /48 candles|49 candles/);
+
+    await proxy.close();
+    await waitForText(page, '#verdict-title', /database does not answer/, 40_000);
+    assert.match(await page.locator('#series-rows').innerText(), /BTC\/USDT/, 'what was read is gone');
+    assert.match(await page.title(), /database does not answer/);
+    await keepPicture(page, 'database-down-dark');
+    await proxy.open();
+    // The refresh that failed meanwhile is told until the next one.
+    await waitForText(page, '#verdict-title', /All is well|not all is well/, 60_000);
+
+    await service.end('SIGTERM');
+    await waitForText(page, '#verdict-title', /service does not answer/);
+    await waitForText(page, '#link', /no answer/);
+    assert.match(await page.locator('#series-rows').innerText(), /BTC\/USDT/);
+    await keepPicture(page, 'gone-dark');
+    assert.deepEqual(misdeeds, []);
+  });
+
+  it('says what to do where nothing is stored, and where no series matches', async () => {
+    await using database = await createTestDatabase();
+    await using stage = await ExchangeStage.open({ symbols: ['BTC/USDT'] });
+    stage.intercept = () => ({ status: 503, body: 'closed' });
+    await using service = startService({
+      ...stage.environment({ symbols: ['BTC/USDT'], timeframes: '1h', fromMs: stage.now() - HOUR_MS * 5 }),
+      DATABASE_URL: database.url,
+    });
+    await service.waitFor(({ phase }) => phase === 'running');
+    await using browser = await TestBrowser.launch();
+    const { page, misdeeds } = await browser.open(await service.url());
+    await waitForText(page, '#chart-note', /No candle is stored yet|The chart appears with the first series/);
+    await waitForText(page, '#errors', /binance/, 30_000);
+    await keepPicture(page, 'empty-light');
+    await page.locator('#filter').fill('nothing of the kind');
+    await waitForText(page, '#series-empty', /No series/);
+    assert.deepEqual(misdeeds, []);
+  });
+});
