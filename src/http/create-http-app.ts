@@ -28,10 +28,11 @@ import { registerRecentRoutes, type RecentCandleReader } from './routes/recent.t
 import { registerRevisionsRoutes, type RevisionReader } from './routes/revisions.ts';
 import { registerSeriesRoutes, type CoverageReader } from './routes/series.ts';
 import { registerStreamRoutes, type LivePort } from './routes/stream.ts';
+import { registerUdfRoutes, type BarReader } from './routes/udf.ts';
 
 /** What the data routes read. */
 export interface HttpRepositories {
-  readonly ohlcv: CandleReader & CoverageReader;
+  readonly ohlcv: CandleReader & CoverageReader & BarReader;
   readonly futures: FuturesReader;
   readonly recentOhlcv: RecentCandleReader;
   readonly coverage: LedgerReader;
@@ -193,6 +194,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
       registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
       registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
       registerPlanRoutes(data, { auth, plan, signal });
+      registerUdfRoutes(data, { ohlcv: repositories.ohlcv });
       if (deps.live) registerStreamRoutes(data, { live: deps.live, ohlcv: repositories.ohlcv, probes });
       done();
     });

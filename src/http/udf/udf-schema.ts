@@ -1,0 +1,113 @@
+import { z } from 'zod';
+
+const text = z
+  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold control characters')
+  .max(100);
+
+/** Epoch seconds, from the epoch to the year 9999. Old charts send negative ones, and fractions. */
+const seconds = z
+  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
+  .regex(/^-?\d{1,11}(\.\d+)?$/, 'must be epoch seconds')
+  .transform((value) => Math.min(Math.max(0, Math.floor(Number(value))), 253_402_300_799));
+
+function count(most: number) {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform((value) => Math.min(Number(value), most));
+}
+
+/** Bars in one answer. The library asks again for what it lacks. */
+export const MAX_BARS = 5_000;
+const MAX_FOUND = 200;
+
+// Whatever else a version of the library sends is let pass: it has no use for a refusal.
+export const symbolQuery = z.looseObject({ symbol: text.describe('Symbol or ticker, such as binance:BTC/USDT.') });
+export const searchQuery = z.looseObject({
+  query: text.default(''),
+  exchange: text.default(''),
+  type: text.default(''),
+  limit: count(MAX_FOUND).default(30),
+});
+export const historyQuery = z.looseObject({
+  symbol: text.describe('Symbol or ticker, such as binance:BTC/USDT.'),
+  resolution: text.describe('Such as 1, 60 or 1D.'),
+  from: seconds.default(0).describe('Epoch seconds of the first bar.'),
+  to: seconds.describe('Epoch seconds; bars before it.'),
+  countback: count(MAX_BARS)
+    .optional()
+    .describe('The last so many bars before to; where it is given, from is not looked at.'),
+});
+
+export const errorAnswer = z
+  .looseObject({ s: z.literal('error'), errmsg: z.string() })
+  .meta({ id: 'UdfError', description: 'What was wrong with the request has the fields of a problem document too.' });
+const strings = z.array(z.string()).readonly();
+const numbers = z.array(z.number()).readonly();
+
+export const configAnswer = z.object({
+  supports_search: z.literal(true),
+  supports_group_request: z.literal(false),
+  supports_marks: z.literal(false),
+  supports_timescale_marks: z.literal(false),
+  supports_time: z.literal(true),
+  supported_resolutions: strings,
+  exchanges: z.array(z.object({ value: z.string(), name: z.string(), desc: z.string() })).readonly(),
+  symbols_types: z.array(z.object({ value: z.string(), name: z.string() })).readonly(),
+});
+
+export const symbolAnswer = z.union([
+  z.object({
+    name: z.string(),
+    full_name: z.string(),
+    ticker: z.string(),
+    description: z.string(),
+    type: z.string(),
+    exchange: z.string(),
+    listed_exchange: z.string(),
+    session: z.string(),
+    timezone: z.string(),
+    format: z.string(),
+    minmov: z.number(),
+    pricescale: z.number().describe('10 to the number of digits that prices have after the point.'),
+    volume_precision: z.number(),
+    currency_code: z.string(),
+    visible_plots_set: z.string(),
+    data_status: z.string(),
+    has_empty_bars: z.boolean(),
+    supported_resolutions: strings,
+    has_intraday: z.boolean(),
+    intraday_multipliers: strings,
+    has_daily: z.boolean(),
+    daily_multipliers: strings,
+    has_weekly_and_monthly: z.boolean(),
+    weekly_multipliers: strings,
+  }),
+  errorAnswer,
+]);
+
+export const searchAnswer = z.union([
+  z
+    .array(
+      z.object({
+        symbol: z.string(),
+        full_name: z.string(),
+        ticker: z.string(),
+        description: z.string(),
+        exchange: z.string(),
+        type: z.string(),
+      }),
+    )
+    .readonly(),
+  errorAnswer,
+]);
+
+export const historyAnswer = z.union([
+  z.object({ s: z.literal('ok'), t: numbers, o: numbers, h: numbers, l: numbers, c: numbers, v: numbers }),
+  z.object({
+    s: z.literal('no_data'),
+    nextTime: z.number().optional().describe('Epoch seconds of the newest bar before; left out where there is none.'),
+  }),
+  errorAnswer,
+]);
