@@ -107,6 +107,7 @@ export class InMemoryRows implements HttpRepositories {
         .filter(({ exchange, symbol }) => !market || (exchange === market.exchange && symbol === market.symbol))
         .map(({ exchange, symbol, timeframe, first, last }) => ({ exchange, symbol, timeframe, first, last })),
     listCoverage: async () => this.#coverage(),
+    listNewest: async (series, limit, before = Infinity) => this.#between(series, -Infinity, before).slice(-limit),
   };
 
   async *#streamText({
