@@ -6,6 +6,7 @@ import { createKysely, createPool } from './db/client.ts';
 import { DatabaseMonitor } from './db/database-monitor.ts';
 import { EmbeddedServer } from './db/embedded/embedded-server.ts';
 import { findRuntimeRole, SchemaMigrator } from './db/migrator/schema-migrator.ts';
+import { PoolWatch } from './db/pool-watch.ts';
 import { AuditRepository } from './db/repositories/audit-repository.ts';
 import { createRepositories } from './db/repositories/index.ts';
 import { RowSizes } from './db/repositories/row-sizes.ts';
@@ -51,16 +52,20 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
   const embedded = database.url === null ? new EmbeddedServer({ dataDir: config.dataDir, logger }) : null;
   const runtimeUrl = () => database.url ?? embedded?.connectionString() ?? '';
   const migrationUrl = () => database.migrationUrl ?? runtimeUrl();
+  const pools = new PoolWatch();
   const connect = (applicationName: string, maxConnections: number, statementTimeoutMs = 0) =>
     createKysely(() =>
-      createPool({
-        url: runtimeUrl(),
+      pools.add(
         applicationName,
-        maxConnections,
-        statementTimeoutMs,
-        schema: () => state.schema,
-        logger,
-      }),
+        createPool({
+          url: runtimeUrl(),
+          applicationName,
+          maxConnections,
+          statementTimeoutMs,
+          schema: () => state.schema,
+          logger,
+        }),
+      ),
     );
   const kysely = connect('candlekeep', MAX_CONNECTIONS);
   const leaseKysely = connect('candlekeep leases', LEASE_CONNECTIONS);
@@ -169,9 +174,13 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     probes: {
       phase: () => state.phase,
       database: () => databaseMonitor.state(),
-      ingest: () => ingest.health(),
+      schema: () => schema.current(),
       completeness,
+      ingestSeries: () => ingest.series(),
       ingestTotals: () => ingest.counters(),
+      ingestLags: () => ingest.lags(),
+      pools: () => pools.states(),
+      liveClients: () => live.size,
     },
   });
 

@@ -46,6 +46,8 @@ export interface ServiceMetricsDeps {
     ingestTotals(): IngestTotals;
     ingestLags(): readonly IngestLag[];
     pools(): readonly PoolState[];
+    /** Clients that listen to /v1/stream. */
+    liveClients(): number;
   };
 }
 
@@ -136,6 +138,7 @@ function registerServiceMetrics(metrics: MetricRegistry, probes: Probes): void {
     for (const phase of PHASES) set({ phase }, Number(probes.phase() === phase));
   });
   metrics.value('database_up', 'Whether the database answers.', () => Number(probes.database() === 'up'));
+  metrics.value('live_clients', 'Clients that listen to /v1/stream.', () => probes.liveClients());
   const states = ['pool', 'state'] as const;
   metrics.gauge('pool_connections', 'Open database connections of a pool.', states, (set) => {
     for (const { pool, open, idle } of probes.pools()) {

@@ -70,6 +70,7 @@ async function scrape(): Promise<string> {
       ingestTotals: () => ({ requests: 1, failures: 2, read: 3, stored: 4, revised: 5, quarantined: 6, streamed: 7 }),
       ingestLags: () => [{ exchange: 'binance', timeframe: '1m', metric: 'ohlcv', lag_seconds: 0 }],
       pools: () => [{ pool: 'candlekeep', max: 10, open: 1, idle: 1, waiting: 0 }],
+      liveClients: () => 1,
     },
   });
   metrics.observeJob({ job: 'refresh', durationMs: 5, hasFailed: true });
@@ -170,6 +171,19 @@ describe('the alert rules and the dashboard', () => {
       assert.ok(annotations.summary.length > 20 && annotations.action.length > 20, alert);
       assert.ok(described.includes(`\`${alert}\``), `docs/observability.md does not tell of ${alert}`);
     }
+  });
+
+  it('send people to paths that there are', async () => {
+    const { app } = createTestApp();
+    await app.ready();
+    const table = read('docs/observability.md').match(/^\| `Candlekeep.*$/gm) ?? [];
+    const told = [...table, ...rules.map(({ annotations }) => annotations.action)].join('\n');
+    const paths = new Set(
+      [...told.matchAll(/(?:GET |`)(\/(?:v1|health|migrations|metrics)[\w/]*)/g)].map(([, path]) => path),
+    );
+    assert.ok(paths.size >= 5, [...paths].join(' '));
+    for (const path of paths) assert.ok(app.hasRoute({ method: 'GET', url: path! }), `nothing answers at ${path}`);
+    await app.close();
   });
 
   it('have panels that lie beside each other and read the data source that was chosen', () => {

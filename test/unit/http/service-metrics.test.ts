@@ -17,6 +17,7 @@ function createMetrics(
     ingestTotals: () => TOTALS,
     ingestLags: () => [],
     pools: () => [],
+    liveClients: () => 4,
     ...changes,
   };
   return new ServiceMetrics({ version: '1.2.3', probes });
@@ -83,6 +84,7 @@ describe('ServiceMetrics', () => {
       ['quarantine_rows', ['5']],
       ['revisions', ['6']],
       ['audit_differences', ['0']],
+      ['live_clients', ['4']],
       ['running', ['1']],
       ['database_up', ['1']],
     ] as const)
