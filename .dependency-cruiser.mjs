@@ -67,7 +67,7 @@ export default {
     {
       name: 'fastify-only-in-http',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^src/(http|exchanges/simulated)/' },
+      from: { path: '^(src|scripts)/', pathNot: '^(src/(http|exchanges/simulated)/|scripts/bench/)' },
       to: { path: 'node_modules/(fastify|fastify-type-provider-zod)/' },
     },
     {

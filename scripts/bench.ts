@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { config } from 'dotenv';
 import { pino } from 'pino';
 import { createBenchDatabase, openBenchServer, type BenchServer } from './bench/bench-database.ts';
+import { measureHttp } from './bench/measure-http.ts';
 import { measureImport } from './bench/measure-import.ts';
 import { measureLive } from './bench/measure-live.ts';
 import { measureRefresh } from './bench/measure-refresh.ts';
@@ -11,20 +12,24 @@ import type { Logger } from '../src/logger.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
 const WRITE_PARTS = ['import', 'live', 'refresh'] as const;
-const PARTS = [...WRITE_PARTS, 'migrations'] as const;
+const PARTS = [...WRITE_PARTS, 'http', 'migrations'] as const;
 type Part = (typeof PARTS)[number];
 
-const HELP = `Measures how fast this machine stores, refreshes and migrates.
+const HELP = `Measures how fast this machine stores, refreshes, answers and migrates.
 
   npm run bench [-- [import] [live] [refresh] [--rows N] [--rounds N]]
+  npm run bench http [-- --rows N] [--rounds N]
   npm run bench migrations [-- --rows N] [--timescale]
 
   import       a file of invented 1m candles of four series: first with one and two writers, again, memory
   live         upserts of 500 new rows
   refresh      the refresh of recent_ohlcv with 400,000 rows, concurrent against plain
+  http         only where it is named: pages of 500 candles at 16 connections against an empty handler and the bare SQL,
+               and the export of a series as CSV against psql \\copy
   migrations   only where it is named: the predecessor's database brought to head while others read and write it, what
                the migrations add to a start at head, and /health under load
-  --rows       rows of the imported file (1000000); of ohlcv_data in the predecessor's database (5000000)
+  --rows       rows of the imported file, of the exported series (1000000); of ohlcv_data in the predecessor's database
+               (5000000)
   --rounds     rounds, of which the median counts (3)
   --timescale  migrations on hypertables: the predecessor's, a large plain table made one, and one of 2,000 chunks; takes
                a server with TimescaleDB
@@ -65,6 +70,8 @@ await runCommand(async () => {
   const measurements: Measurement[] = [];
   if (WRITE_PARTS.some((part) => parts.includes(part)))
     measurements.push(...(await measureWrites(server, { parts, rows: rows ?? 1_000_000, rounds, logger, log })));
+  if (parts.includes('http'))
+    measurements.push(...(await measureAnswers(server, { rows: rows ?? 1_000_000, rounds, logger, log })));
   if (parts.includes('migrations'))
     measurements.push(
       ...(await measureMigrations(server, { rows: rows ?? 5_000_000, timescale: values.timescale, logger, log })),
@@ -97,6 +104,15 @@ async function measureWrites(server: BenchServer, options: WriteOptions): Promis
     measurements.push(...(await measureRefresh(database, { rounds, log })));
   }
   return measurements;
+}
+
+async function measureAnswers(server: BenchServer, options: Omit<WriteOptions, 'parts'>): Promise<Measurement[]> {
+  const { rows, rounds, logger, log } = options;
+  await using database = await createBenchDatabase(server, logger);
+  log(
+    `${database.version}; pages, and the export of ${rows.toLocaleString('en-US')} candles; median of ${rounds} rounds`,
+  );
+  return await measureHttp(database, { rows, rounds, log });
 }
 
 function parsePart(text: string): Part {
