@@ -28,6 +28,8 @@ interface OperationParts {
   readonly description?: string;
   /** Further refusals; those that follow from `access`, a query and a body are there already. */
   readonly problems?: readonly ProblemCode[];
+  /** Refusals that a protocol of others makes this route answer in another way, with a success. */
+  readonly leaveOut?: readonly ProblemCode[];
   /** Further answers by status, such as a 304, or the other content types of 200. */
   readonly answers?: Readonly<Record<number, AnswerSchema>>;
 }
@@ -77,7 +79,7 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
   input: Input,
   answer?: Answer,
 ): Input & { response: Record<number, Answer> } {
-  const { id, chapter, access, summary, description, problems = [], answers = {} } = parts;
+  const { id, chapter, access, summary, description, problems = [], leaveOut = [], answers = {} } = parts;
   const codes: ProblemCode[] = [
     ...(input.querystring || input.body || input.params ? (['REQUEST_INVALID'] as const) : []),
     ...(input.body ? BODY_PROBLEMS : []),
@@ -95,7 +97,7 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
     response: {
       ...(answer ? { 200: declareAnswer({ description: summary, content: { 'application/json': answer } }) } : {}),
       ...Object.fromEntries(Object.entries(answers).map(([status, entry]) => [status, declareAnswer(entry)])),
-      ...declareProblems(codes),
+      ...declareProblems(codes.filter((code) => !leaveOut.includes(code))),
     },
   };
   // Whatever the status, the handler is typed by its success: problems are thrown.

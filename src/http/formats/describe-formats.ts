@@ -35,6 +35,9 @@ export function describeFormats(
         'application/vnd.apache.parquet': BINARY_BODY,
       },
     },
-    304: { description: 'The range has not changed since the answer with the entity tag of if-none-match' },
+    // What does not know how complete it is has no entity tag.
+    ...('complete' in fields
+      ? { 304: { description: 'The range has not changed since the answer with the entity tag of if-none-match' } }
+      : {}),
   };
 }
