@@ -202,7 +202,21 @@ export class CandleChart {
 
   showNewest(): void {
     const last = this.#timeline.places.length - 1;
-    this.#chart.timeScale().setVisibleLogicalRange({ from: last - this.#room(), to: last + 4 });
+    // A few candles get some room, and do not stand in a corner.
+    const shown = Math.min(this.#room(), Math.max(last, 60));
+    this.#chart.timeScale().setVisibleLogicalRange({ from: last - shown, to: last + 4 });
+  }
+
+  /** Moves by so many candles, into the past where negative. */
+  move(candles: number): void {
+    const scale = this.#chart.timeScale();
+    scale.scrollToPosition(scale.scrollPosition() + candles, false);
+  }
+
+  /** Makes the candles so many times as wide. */
+  zoom(factor: number): void {
+    const scale = this.#chart.timeScale();
+    scale.applyOptions({ barSpacing: Math.min(60, Math.max(0.6, scale.options().barSpacing * factor)) });
   }
 
   /** Brings a stretch of time (epoch ms) into the middle. */

@@ -7,14 +7,25 @@ import { formatDuration, formatMoment, formatRange } from './moments.ts';
 /** More than that are told as a number. */
 const MAX_ENTRIES = 60;
 
-/** The stretches that are missing, of every series. Each is a button with the index of the gap as its key. */
-export function showGaps(gaps: readonly CoverageObject[], isMore: boolean): void {
+/**
+ * The stretches that are missing, of every series. Each is a button with the index of the gap as its key.
+ *
+ * @param told `isMore`: not all are in the list; `isKnown`: the ledger knows of any series at all
+ */
+export function showGaps(
+  gaps: readonly CoverageObject[],
+  { isMore, isKnown }: { readonly isMore: boolean; readonly isKnown: boolean },
+): void {
   const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
   setText(byId('gaps-count'), gaps.length === 0 ? '' : `${isMore ? 'over ' : ''}${countOf(slots, 'slot', 'slots')}`);
   setContent(
     byId('gaps'),
     ...(gaps.length === 0
-      ? [createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')]
+      ? [
+          isKnown
+            ? createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
+            : createEmpty('Not known yet', 'Gaps are counted from the first candle on.'),
+        ]
       : gaps.slice(0, MAX_ENTRIES).map(createGap)),
     gaps.length > MAX_ENTRIES || isMore
       ? element('p.entry.muted', {}, 'There are more: GET /v1/gaps lists them all.')

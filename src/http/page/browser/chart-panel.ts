@@ -11,6 +11,15 @@ import type { Hole } from './timeline.ts';
 
 const STORAGE_KEY = 'panes';
 
+/** What the keys do while the chart has the focus. */
+const KEYS: Readonly<Record<string, (chart: CandleChart) => void>> = {
+  ArrowLeft: (chart) => chart.move(-10),
+  ArrowRight: (chart) => chart.move(10),
+  '+': (chart) => chart.zoom(1.25),
+  '-': (chart) => chart.zoom(0.8),
+  End: (chart) => chart.showNewest(),
+};
+
 /** The chart with its heading and switches: shows one series at a time, and follows it. */
 export class ChartPanel {
   readonly #now: () => number;
@@ -47,7 +56,10 @@ export class ChartPanel {
       else void this.open(this.#window.name);
     });
     container.addEventListener('keydown', (event) => {
-      if (event.key === 'End') this.#chart.showNewest();
+      const act = KEYS[event.key];
+      if (act === undefined) return;
+      event.preventDefault();
+      act(this.#chart);
     });
   }
 
@@ -60,7 +72,7 @@ export class ChartPanel {
     this.#abort.abort();
     const abort = (this.#abort = new AbortController());
     const window = new ChartWindow(name, around, abort.signal);
-    const isSame = this.#window?.name === name;
+    const isSame = this.#window !== null && isSameSeries(this.#window.name, name);
     this.#window = window;
     this.#showTitle(name);
     if (!isSame) this.#showNote('Reading the candles …');
@@ -176,7 +188,7 @@ export class ChartPanel {
     setContent(byId('chart-title'), symbol, element('span.muted', {}, `${exchange} · ${timeframe}`));
     byId('chart').setAttribute(
       'aria-label',
-      `Chart of ${symbol} on ${exchange}, ${timeframe}. Drag or scroll to move, End shows the newest.`,
+      `Chart of ${symbol} on ${exchange}, ${timeframe}. Arrow keys move it, plus and minus zoom, End shows the newest.`,
     );
   }
 

@@ -87,6 +87,7 @@ export class Dashboard {
         else turn.resume();
     });
     byId('series-scroll').addEventListener('scroll', () => this.#askCloses(), { passive: true });
+    showGaps([], { isMore: false, isKnown: false });
     this.#healthTurn.soon();
   }
 
@@ -147,7 +148,7 @@ export class Dashboard {
       this.#summaries = summary.data;
       this.#gaps = gaps.data;
       this.#quarantined = quarantine.data;
-      showGaps(this.#gaps, gaps.next !== null);
+      showGaps(this.#gaps, { isMore: gaps.next !== null, isKnown: summary.data.length > 0 });
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       return LEDGER_MS;
@@ -205,6 +206,9 @@ export class Dashboard {
 
   #showAll(): void {
     showOverview({ health: this.#health, silence: this.#silence, series: this.#series });
+    // What was read before an outage is no lie as long as it does not look like now.
+    const isStale = this.#silence !== null || this.#health?.components.database === 'down';
+    document.body.toggleAttribute('data-stale', isStale);
     showErrors(this.#health, this.#series, this.#quarantined);
     showExchanges(this.#health, this.#now());
     showSchema(this.#health);

@@ -21,6 +21,8 @@ export interface Tile {
   readonly note: string;
 }
 
+const WAITING = 'It waits for the database to answer.';
+
 /** The way of a boot, in its order. */
 export const BOOT_PHASES = ['connecting', 'migrating', 'verifying', 'running'] as const;
 
@@ -45,7 +47,13 @@ export function judge(
   if (health === null) return { tone: 'quiet', title: 'Asking the service how it is', detail: '', reasons: [] };
   const { status, components, ingest, reasons, phase_detail: detail } = health;
   if (status === 'stopping') return { tone: 'warn', title: 'The service is stopping', detail: detail ?? '', reasons };
-  if (status === 'starting') return { tone: 'quiet', title: 'The service is starting', detail: detail ?? '', reasons };
+  if (status === 'starting')
+    return {
+      tone: 'quiet',
+      title: 'The service is starting',
+      detail: detail ?? (components.database === 'down' ? WAITING : ''),
+      reasons,
+    };
   if (components.database === 'down')
     return {
       tone: 'bad',
@@ -93,7 +101,8 @@ export function listTiles(health: HealthDocument, series: readonly SeriesObject[
 
 function describeCoverage({ coverage }: HealthDocument): Tile {
   const name = 'Completeness';
-  if (!coverage) return { name, tone: 'quiet', figure: '–', note: 'not counted yet' };
+  if (!coverage || countSettled(coverage).total === 0)
+    return { name, tone: 'quiet', figure: '–', note: 'not counted yet' };
   // Of what can be had: what an exchange deleted or refuses nobody can fill, and it is told beside.
   const { settled } = countSettled(coverage);
   const lost = coverage.refused + coverage.out_of_window;
@@ -134,13 +143,14 @@ function describeLag({ ingest }: HealthDocument): Tile {
     name,
     tone: ingest.behind > 0 ? 'warn' : 'good',
     figure: formatDuration(lag * 1000),
-    note: lag === 0 ? 'every closed candle is here' : 'for a candle that has closed',
+    note: lag === 0 ? 'no candle is late' : 'for a candle that has closed',
   };
 }
 
 function describeExchanges({ exchanges }: HealthDocument): Tile {
   const up = exchanges.filter(({ state }) => state === 'up').length;
   const streams = exchanges.flatMap(({ stream }) => (stream ? [stream] : []));
+  const away = exchanges.find(({ state }) => state !== 'up');
   const live = streams.filter(({ state }) => state === 'live').length;
   const note =
     streams.length === 0
@@ -157,7 +167,10 @@ function describeExchanges({ exchanges }: HealthDocument): Tile {
         : exchanges.length === 1
           ? (exchanges[0]?.state ?? '')
           : `${up} of ${exchanges.length} up`,
-    note: exchanges.length === 0 ? 'nothing is collected here' : note,
+    note:
+      exchanges.length === 0
+        ? 'nothing is collected here'
+        : (away?.last_error ?? (away ? `${away.exchange} does not answer` : note)),
   };
 }
 
