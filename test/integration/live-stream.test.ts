@@ -20,6 +20,11 @@ const ETH = seriesOf('okx', 'ETH/USDT', '1h');
 const { logger } = createRecordingLogger();
 const CANDLES = candlesFrom(START, MINUTE, 1000);
 
+interface Told {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
 describe('what is stored, followed over PostgreSQL', () => {
   let database: TestDatabase;
   let kysely: ReturnType<typeof createKysely>;
@@ -103,7 +108,7 @@ describe('what is stored, followed over PostgreSQL', () => {
       await watch.look();
       return events
         .splice(0)
-        .map((event) => ({ type: event.type, ...(JSON.parse(event.render('string')) as Record<string, unknown>) }));
+        .map((event): Told => ({ ...(JSON.parse(event.render('string')) as object), type: event.type }));
     };
     // Rows that are younger than the first look's reach are told again: let them grow older.
     await new Promise((resolve) => setTimeout(resolve, 2_100));
@@ -121,14 +126,14 @@ describe('what is stored, followed over PostgreSQL', () => {
     await store(BTC, CANDLES.slice(300, 304));
     const repaired = await look();
     assert.deepEqual(
-      repaired.map(({ type, timestamp, missing: left }) => timestamp ?? `${String(type)} ${String(left)}`),
+      repaired.map(({ type, timestamp, missing: left }) => timestamp ?? `${type} ${String(left)}`),
       [...CANDLES.slice(300, 304).map(({ timestamp }) => new Date(timestamp).toISOString()), 'gap 1'],
     );
 
     await store(BTC, [{ ...CANDLES[305]!, volume: parseDecimal('99.75') }]);
     const [revision, ...more] = await look();
     assert.deepEqual(more, []);
-    assert.equal(revision?.['type'], 'revision');
+    assert.equal(revision?.type, 'revision');
     assert.deepEqual(
       [revision['old'], revision['new']].map((values) => (values as Candle).volume),
       ['305.500', '99.75'],

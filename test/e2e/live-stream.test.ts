@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { EventStream } from '../support/event-stream.ts';
+import { ExchangeStage } from '../support/exchange-stage.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { startService } from '../support/service-process.ts';
+
+const MINUTE_MS = 60_000;
+const SYMBOL = 'BTC/USDT';
+
+interface Told {
+  readonly timestamp: string;
+  readonly close: string;
+}
+
+describe('GET /v1/stream of a whole service', () => {
+  it('brings a candle seconds after its end, tells it to a chart too, and lets a client go on after a restart', async () => {
+    await using database = await createTestDatabase();
+    const nowMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS + 40_000;
+    await using stage = await ExchangeStage.open({ symbols: [SYMBOL], nowMs });
+    const fromMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS;
+    const environment = {
+      ...stage.environment({ symbols: [SYMBOL], timeframes: '1m', fromMs }),
+      DATABASE_URL: database.url,
+    };
+    let lastEventId: string;
+    let first: Told;
+    {
+      await using service = startService(environment);
+      await service.waitUntilComplete();
+      await using stream = await EventStream.open(`${await service.url()}/v1/stream?symbol=${SYMBOL}`);
+      await stream.waitFor('health');
+      const openMs = Math.floor(stage.now() / MINUTE_MS) * MINUTE_MS;
+      [first] = (await stream.waitFor('candle', 1, 40_000)) as [Told];
+      assert.equal(Date.parse(first.timestamp), openMs);
+      assert.ok(stage.now() - openMs - MINUTE_MS < 8_000, 'it comes within seconds of its end');
+      const [truth] = stage.listTruth(SYMBOL, '1m', openMs);
+      assert.equal(Number(first.close), Number(truth?.[4]));
+      const query = `symbol=${SYMBOL}&resolution=1&from=0&to=${openMs / 1000 + 60}&countback=3`;
+      const { body } = await service.request(`/udf/history?${query}`);
+      assert.deepEqual(
+        body['t'],
+        [openMs - 2 * MINUTE_MS, openMs - MINUTE_MS, openMs].map((ms) => ms / 1000),
+      );
+      lastEventId = stream.lastEventId;
+      const stopped = service.end('SIGTERM');
+      await stream.waitForEnd();
+      await stopped;
+    }
+    await using again = startService(environment);
+    await again.waitUntilComplete();
+    await using stream = await EventStream.open(`${await again.url()}/v1/stream`, { 'last-event-id': lastEventId });
+    // It reaches back half a minute, into what the backfill brought.
+    const wantedMs = Date.parse(first.timestamp) + MINUTE_MS;
+    for (let count = 1; ; count++) {
+      const told = (await stream.waitFor('candle', count, 80_000)) as Told[];
+      if (Date.parse(told[count - 1]!.timestamp) === wantedMs) break;
+      assert.ok(Date.parse(told[count - 1]!.timestamp) < wantedMs, 'nothing is left out');
+    }
+    assert.deepEqual(
+      stream.events.filter(({ type }) => type === 'reset'),
+      [],
+    );
+  });
+});
