@@ -22,6 +22,7 @@ import { registerHealthRoutes } from './routes/health.ts';
 import { registerMetricsRoutes, type MetricsPort } from './routes/metrics.ts';
 import { registerMigrationsRoutes, type SchemaPort } from './routes/migrations.ts';
 import { registerOhlcvRoutes, type CandleReader } from './routes/ohlcv.ts';
+import { registerPageRoutes } from './routes/page.ts';
 import { registerPlanRoutes, type PlanPort } from './routes/plan.ts';
 import { registerQuarantineRoutes, type QuarantineReader } from './routes/quarantine.ts';
 import { registerRecentRoutes, type RecentCandleReader } from './routes/recent.ts';
@@ -177,6 +178,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
   weakenTagsOfCompressed(app);
   registerHealthRoutes(app, { version, probes, uptimeSeconds });
   registerMetricsRoutes(app, { metrics });
+  registerPageRoutes(app);
   registerMigrationsRoutes(app, { auth, schema, probes, logger, signal });
   app.register((gated: HttpApp, _options, gatedDone) => {
     gated.addHook('onRequest', (_request, _reply, next) => {

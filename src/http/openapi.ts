@@ -43,7 +43,13 @@ export function registerOpenApi(app: HttpApp, { version }: { readonly version: s
   });
   app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { validatorUrl: null, docExpansion: 'list', deepLinking: true, displayRequestDuration: true },
+    uiConfig: {
+      layout: 'BaseLayout',
+      validatorUrl: null,
+      docExpansion: 'list',
+      deepLinking: true,
+      displayRequestDuration: true,
+    },
     theme: { title: 'candlekeep API' },
     transformStaticCSP: () =>
       Object.entries(DOCS_POLICY)

@@ -54,6 +54,10 @@ describe('parseConfig', () => {
       HOST: '0.0.0.0',
       PORT: '0',
       ADMIN_TOKEN: 'sixteen-characters',
+      CORS_ORIGINS: 'https://charts.example, http://127.0.0.1:3000/',
+      RATE_LIMIT_PER_MINUTE: '0',
+      TRUSTED_PROXIES: '10.0.0.0/8,::1',
+      HTTP_STATEMENT_TIMEOUT_S: '7',
       MARKETS: 'binance:btc/usdt, okx:*/USDT',
       TIMEFRAMES: '1m,1d',
       BACKFILL_DAYS: '3',
@@ -80,6 +84,9 @@ describe('parseConfig', () => {
     assert.equal(config.collect.futures, false);
     assert.equal(config.collect.confirmEmptyAfterMs, 5_000);
     assert.equal(config.auditCron, '5 4 * * *');
+    const { corsOrigins, rateLimitPerMinute, trustedProxies, statementTimeoutMs } = config.http;
+    assert.deepEqual(corsOrigins, ['https://charts.example', 'http://127.0.0.1:3000']);
+    assert.deepEqual([rateLimitPerMinute, trustedProxies, statementTimeoutMs], [0, ['10.0.0.0/8', '::1'], 7_000]);
     assert.equal(config.exchangeUrls.get('binance'), 'http://127.0.0.1:9001');
     assert.deepEqual(config.telegram, {
       botToken: 't',
@@ -128,6 +135,11 @@ describe('parseConfig', () => {
       { EXCHANGE_URLS: 'binance=http://x/y' },
       /the address for binance must be an origin only/,
     ],
+    ['a foreign page with a path', { CORS_ORIGINS: 'https://a.example/x' }, /^CORS_ORIGINS: "https:.*an origin only/],
+    ['a foreign page without scheme', { CORS_ORIGINS: 'a.example' }, /^CORS_ORIGINS: "a\.example" is not a URL/],
+    ['a proxy by name', { TRUSTED_PROXIES: 'proxy' }, /^TRUSTED_PROXIES: "proxy" is neither an address nor a network/],
+    ['a network too narrow', { TRUSTED_PROXIES: '10.0.0.0/33' }, /is neither an address nor a network/],
+    ['no patience at all', { HTTP_STATEMENT_TIMEOUT_S: '0' }, /must be a whole number from 1 to 3600/],
     ['a day that does not exist', { BACKFILL_FROM: '2026-02-31' }, /must be an ISO date/],
     ['a start before there was anything', { BACKFILL_FROM: '1970-01-01' }, /lies before 2009-01-03/],
     ['a token that no header can carry', { ADMIN_TOKEN: 'correct horse battery staple' }, /without blanks/],
