@@ -113,8 +113,9 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     const candles = stage.listTruth('BTC/USDT', '1m', fromMs);
     const [openMs, , , , close] = candles.at(-1)!;
     assert.equal(await newest(), new Date(openMs).toISOString().slice(0, 16).replace('T', ' '));
-    const shown = await page.locator('#series-rows tr[data-key="binance BTC/USDT 1m"] .close').innerText();
-    assert.equal(Number(shown.replaceAll(',', '')), Number(close));
+    const cell = page.locator('#series-rows tr[data-key="binance BTC/USDT 1m"] .close');
+    const shown = Number(close).toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 8 });
+    await cell.filter({ hasText: shown }).waitFor();
     assert.match(await page.locator('#chart-legends').innerText(), new RegExp(shown.replaceAll('.', '\\.')));
 
     // What is deferred stands there with its reason and its remedy.

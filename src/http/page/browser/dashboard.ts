@@ -25,6 +25,7 @@ const IMPATIENT_MS = 1500;
 const SERIES_MS = 15_000;
 const LEDGER_MS = 30_000;
 const GAPS_SHOWN = 200;
+const TABLE_MS = 100;
 
 const LINK_WORDS: Readonly<Record<LinkState | 'silent', readonly [tone: string, text: string]>> = {
   connecting: ['quiet', 'connecting'],
@@ -131,8 +132,6 @@ export class Dashboard {
     this.#closes.note(this.#series);
     if (this.#panel.name === null) this.#openFirst();
     this.#showAll();
-    // The rows are there with the next frame.
-    requestAnimationFrame(() => this.#askCloses());
     await this.#panel.refresh();
     return this.#link === 'live' ? SERIES_MS : HEALTH_MS;
   }
@@ -216,14 +215,15 @@ export class Dashboard {
     this.#showLink();
   }
 
-  /** Once for each frame: at the full minute a thousand candles arrive in one. */
+  /** Seldom enough: at the full minute a thousand candles arrive in a second. */
   #showTable(): void {
     if (this.#isDrawing) return;
     this.#isDrawing = true;
-    requestAnimationFrame(() => {
+    setTimeout(() => {
       this.#isDrawing = false;
       this.#drawTable();
-    });
+      this.#askCloses();
+    }, TABLE_MS);
   }
 
   #drawTable(): void {

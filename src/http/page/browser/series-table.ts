@@ -21,6 +21,8 @@ export class SeriesTable {
   #sort: { column: SortColumn; isDescending: boolean } = { column: 'name', isDescending: false };
   #filter = '';
   #focusKey: string | null = null;
+  /** What each row was drawn from. */
+  readonly #drawn = new WeakMap<HTMLElement, string>();
   readonly #body = byId('series-rows');
 
   constructor({ onSelect }: { readonly onSelect: (key: string) => void }) {
@@ -127,6 +129,11 @@ export class SeriesTable {
     const target = known instanceof HTMLElement ? known : element('tr', { 'data-key': row.key });
     target.tabIndex = isFocusable ? 0 : -1;
     target.setAttribute('aria-selected', String(row.key === this.#selected));
+    // To build what is there already would take longer than all the rest, with hundreds of rows.
+    const { key, series, slots, lagMs, close, tone } = row;
+    const content = JSON.stringify([key, series, slots, lagMs === null ? null : formatDuration(lagMs), close, tone]);
+    if (this.#drawn.get(target) === content) return target;
+    this.#drawn.set(target, content);
     const before = target.querySelector('.close')?.textContent ?? '';
     const cells = createCells(row);
     const now = cells.at(-1)?.textContent ?? '';
