@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely';
 import type { Series } from '../../market/instrument.ts';
-import type { Timeframe } from '../../market/timeframe.ts';
+import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
+import { executeText, Parameters } from './cancellable.ts';
 import { candleTextExpression, withoutNonFinite, type DecimalStyle } from './candle-text.ts';
 import { copyTo } from './copy-stream.ts';
 import { insertIsoMarks } from './insert-iso-marks.ts';
+import { addKey, matchesKey } from './ledger-gaps.ts';
 import { readCandlePage } from './read-candle-page.ts';
 import { quoteLiteral } from './quote-literal.ts';
 
@@ -37,21 +39,29 @@ interface FetchedPage extends CandleLines {
 
 /**
  * All candles of the range as lines of text, oldest first, in pages. Each page is a statement of its own, and the next
- * one is on its way while the consumer works on the last: no connection is held for a slow consumer, no more than two
- * pages are in memory, and a row written meanwhile behind the page is not seen. `signal` cancels what is in flight.
+ * ones are on their way while the consumer works on the last: no connection is held for a slow consumer, no more than
+ * three pages are in memory, and a row written meanwhile behind the page is not seen. `createSignal` is asked for each
+ * statement; its signal cancels it.
  */
-export async function* streamCandleText(
+export function streamCandleText(
   kysely: Kysely<Database>,
   request: CandleTextRequest,
   createSignal: () => AbortSignal | undefined = () => undefined,
 ): AsyncGenerator<CandleLines, void> {
+  const isWhole = request.from === null && request.limit === null;
+  return isWhole ? streamWindows(kysely, request, createSignal) : streamPages(kysely, request, createSignal);
+}
+
+/** Page after page, each from where the one before ended. */
+async function* streamPages(
+  kysely: Kysely<Database>,
+  request: CandleTextRequest,
+  createSignal: () => AbortSignal | undefined,
+): AsyncGenerator<CandleLines, void> {
   let left = request.limit ?? Infinity;
   const fetchNext = (since: number, rows: number) => {
     const fetch = request.from === null ? copyPage : buildPage;
-    const page = fetch(kysely, { ...request, since }, rows, createSignal());
-    // The consumer may take long or stop: a failure must not count as unhandled before it is awaited.
-    page.catch(() => undefined);
-    return page;
+    return handled(fetch(kysely, { ...request, since }, rows, createSignal()));
   };
   let ahead: Promise<FetchedPage> | null = fetchNext(request.since, left);
   try {
@@ -66,13 +76,72 @@ export async function* streamCandleText(
   }
 }
 
+/** Statements of one export that run at once: writing rows as text is most of the work, and the server has more cores. */
+const AT_ONCE = 2;
+
+/** Stretches of time that hold a page each: these do not depend on each other, so that two can be asked for at once. */
+async function* streamWindows(
+  kysely: Kysely<Database>,
+  request: CandleTextRequest,
+  createSignal: () => AbortSignal | undefined,
+): AsyncGenerator<CandleLines, void> {
+  const bounds = await findBounds(kysely, request, createSignal());
+  if (!bounds) return;
+  const windowMs = PAGE_ROWS * timeframeMs(request.series.timeframe);
+  const underway: Promise<FetchedPage>[] = [];
+  let since = bounds.first;
+  try {
+    while (since <= bounds.last || underway.length > 0) {
+      while (since <= bounds.last && underway.length < AT_ONCE) {
+        const until = Math.min(since + windowMs, bounds.last + 1);
+        underway.push(handled(copyPage(kysely, { ...request, since, until }, null, createSignal())));
+        since = until;
+      }
+      const page = await underway.shift();
+      if (page && page.count > 0) yield page;
+    }
+  } finally {
+    await Promise.allSettled(underway);
+  }
+}
+
+/** The consumer may take long or stop: a failure must not count as unhandled before it is awaited. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** The first and the last opening time in the range; null where it holds no candle. */
+async function findBounds(
+  kysely: Kysely<Database>,
+  { series, since, until }: CandleTextRequest,
+  signal: AbortSignal | undefined,
+): Promise<TimeRangeBounds | null> {
+  const parameters = new Parameters();
+  const rows = `ohlcv_data where ${matchesKey(addKey(parameters, series))}
+    and timestamp >= ${parameters.addMoment(since)} and timestamp < ${parameters.addMoment(until)}`;
+  const [row] = await executeText<{ first: Date | null; last: Date | null }>(
+    kysely,
+    `select (select timestamp from ${rows} order by timestamp limit 1) as first,
+      (select timestamp from ${rows} order by timestamp desc limit 1) as last`,
+    parameters,
+    signal,
+  );
+  return row?.first && row.last ? { first: row.first.getTime(), last: row.last.getTime() } : null;
+}
+
+interface TimeRangeBounds {
+  readonly first: number;
+  readonly last: number;
+}
+
 async function copyPage(
   kysely: Kysely<Database>,
   { series, since, until, shape, numbers }: CandleTextRequest,
-  left: number,
+  left: number | null,
   signal: AbortSignal | undefined,
 ): Promise<FetchedPage> {
-  const rows = Math.min(PAGE_ROWS, left);
+  const rows = left === null ? null : Math.min(PAGE_ROWS, left);
   const isCsv = shape === 'csv';
   const columns = isCsv
     ? `timestamp at time zone 'UTC', open, high, low, close, volume`
@@ -85,7 +154,7 @@ async function copyPage(
        where exchange = ${quoteLiteral(series.exchange)} and symbol = ${quoteLiteral(series.symbol)}
          and timeframe = ${quoteLiteral(series.timeframe)}
          and timestamp >= '${new Date(since).toISOString()}' and timestamp < '${new Date(until).toISOString()}'
-       order by timestamp limit ${rows}
+       order by timestamp ${rows === null ? '' : `limit ${rows}`}
      ) to stdout ${isCsv ? '(format csv)' : ''}`,
     signal,
   );
