@@ -10,13 +10,6 @@ export interface UdfMarket {
   readonly timeframes: readonly Timeframe[];
 }
 
-/**
- * A symbol as the charting library wants it described.
- *
- * @see https://www.tradingview.com/charting-library-docs/latest/connecting_data/Symbology
- */
-export type SymbolInfo = ReturnType<typeof describeSymbol>;
-
 /** A larger scale would not be a whole number that a double can hold. */
 const MAX_PRICE_DIGITS = 15;
 const MAX_VOLUME_DIGITS = 8;
@@ -26,7 +19,12 @@ export function tickerOf({ exchange, symbol }: { readonly exchange: string; read
   return `${exchange}:${symbol}`;
 }
 
-/** @param sample candles whose digits tell how many the prices and volumes have. */
+/**
+ * A symbol as the charting library wants it described.
+ *
+ * @param sample candles whose digits tell how many the prices and volumes have.
+ * @see https://www.tradingview.com/charting-library-docs/latest/connecting_data/Symbology
+ */
 export function describeSymbol(market: UdfMarket, sample: readonly Candle[]) {
   const { exchange, symbol } = market;
   const resolutions = listResolutions(market.timeframes);
