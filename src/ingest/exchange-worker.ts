@@ -229,7 +229,8 @@ export class ExchangeWorker {
 class Readiness {
   readonly #exchange: Exchange;
   readonly #now: number;
-  readonly #known = new Map<string, number>();
+  readonly #urgent = new Map<RequestKind, number>();
+  readonly #patient = new Map<RequestKind, number>();
 
   constructor(exchange: Exchange, now: number) {
     this.#exchange = exchange;
@@ -237,15 +238,13 @@ class Readiness {
   }
 
   waitMs({ kind, isTail }: Wish): number {
-    return kind === null ? 0 : this.#find(kind, isTail);
-  }
-
-  #find(kind: RequestKind, isUrgent: boolean): number {
-    const name = isUrgent ? `${kind} urgent` : kind;
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    const waitMs = this.#exchange.readyAt(kind, isUrgent) - this.#now;
-    this.#known.set(name, waitMs);
+    if (kind === null) return 0;
+    const known = isTail ? this.#urgent : this.#patient;
+    let waitMs = known.get(kind);
+    if (waitMs === undefined) {
+      waitMs = this.#exchange.readyAt(kind, isTail) - this.#now;
+      known.set(kind, waitMs);
+    }
     return waitMs;
   }
 }

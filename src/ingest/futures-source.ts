@@ -18,8 +18,8 @@ export interface FuturesSourceDeps {
 interface FeedTraits {
   /** Hours between two values. */
   readonly everyHours: number;
-  /** Whether the value is one of the moment at which its slot opens, rather than of the hour that follows. */
-  readonly isMoment: boolean;
+  /** How long the period lasts that a value sums up, unless the exchange tells otherwise; 0: it is one of a moment. */
+  readonly periodMs: number;
   /** Hours that are read again with each live request. */
   readonly rereadSlots: number;
 }
@@ -30,11 +30,11 @@ interface FeedTraits {
  * https://www.binance.com/en/support/faq/introduction-to-binance-futures-funding-rates-360033525031
  */
 const TRAITS: Readonly<Record<FuturesFeed, FeedTraits>> = {
-  open_interest: { everyHours: 1, isMoment: true, rereadSlots: 2 },
-  top_trader_ratio: { everyHours: 1, isMoment: true, rereadSlots: 2 },
-  taker_buy_sell_ratio: { everyHours: 1, isMoment: false, rereadSlots: 2 },
-  funding_rate: { everyHours: 8, isMoment: true, rereadSlots: 24 },
-  mark_price: { everyHours: 1, isMoment: true, rereadSlots: 2 },
+  open_interest: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
+  top_trader_ratio: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
+  taker_buy_sell_ratio: { everyHours: 1, periodMs: FUTURES_SLOT_MS, rereadSlots: 2 },
+  funding_rate: { everyHours: 8, periodMs: 0, rereadSlots: 24 },
+  mark_price: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
 };
 
 /** One futures feed of one symbol, in slots of an hour. */
@@ -59,7 +59,7 @@ export class FuturesSource implements Source {
     const { exchange, feed, symbol } = deps;
     const offer = exchange.futuresFeeds.get(feed);
     if (!offer) throw new RangeError(`${exchange.id} has no ${feed}`);
-    const { everyHours, isMoment, rereadSlots } = TRAITS[feed];
+    const { everyHours, periodMs, rereadSlots } = TRAITS[feed];
     this.#deps = deps;
     this.key = feedKey(exchange.id, symbol, feed);
     this.kind = feed;
@@ -67,7 +67,7 @@ export class FuturesSource implements Source {
     this.fields = { exchange: exchange.id, symbol, feed };
     this.pageSlots = offer.limit * everyHours;
     this.rereadSlots = rereadSlots;
-    this.leadMs = isMoment ? this.stepMs : 0;
+    this.leadMs = Math.max(0, this.stepMs - (offer.periodMs ?? periodMs));
     // The exchange computes its statistics after the hour has begun.
     this.#delayMs = 20_000 + 40_000 * deps.jitter;
   }
