@@ -40,6 +40,7 @@ export interface SourceLedgerDeps {
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
 const DAY_MS = 86_400_000;
+const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /**
  * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it
@@ -57,6 +58,8 @@ export class SourceLedger {
   /** Where the newest page began when this run started: what lies before it is the survey's. */
   #pageSince = 0;
   #knownUntil: number | null = null;
+  /** Where the ledger ends: of what lies behind it the database knows nothing. */
+  #toldUntil: number | null = null;
   #latestSlot: number | null = null;
   #firstHave = Infinity;
   #hasReread = false;
@@ -108,6 +111,7 @@ export class SourceLedger {
       this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
       await this.#load(createRange(this.#pageSince, until), signal);
       this.#knownUntil = until;
+      this.#toldUntil = until;
     });
   }
 
@@ -166,7 +170,8 @@ export class SourceLedger {
             stepMs: source.stepMs,
             lateSince: source.untilAt(nowMs - source.patienceMs),
           });
-      const verdicts = this.missing.judge(have, holes, nowMs);
+      const judged = this.missing.judge(have, holes, nowMs);
+      const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
       const tally = await this.#commit(page, answered.until, verdicts, signal);
       const stored = page.slots.filter((slot) => slot >= answered.since && slot < answered.until);
       const [first, last] = [stored[0], stored.at(-1)];
@@ -232,9 +237,11 @@ export class SourceLedger {
     });
   }
 
-  /** The slots between the newest one known and a slot that came by the stream: these did not come. */
-  findSkipped(slot: number): TimeRange | null {
-    return this.#knownUntil === null ? null : createRange(this.#knownUntil, slot);
+  /** What the ledger is to be told before it hears of a slot: nobody has asked for what lies between. */
+  listUntold(slot: number): CoverageRange[] {
+    return this.#toldUntil === null || this.#hasEnded
+      ? []
+      : listRange(this.#toldUntil, slot).map((range) => ({ ...range, ...UNASKED }));
   }
 
   /** Takes over a slot that the live stream brought, once it is committed. To be called with the lock held. */
@@ -242,9 +249,9 @@ export class SourceLedger {
     // Before the first look at the database that look finds it.
     if (this.#knownUntil === null) return;
     const range = { since: slot, until: slot + this.#deps.source.stepMs };
-    const skipped = this.findSkipped(slot);
-    if (skipped) this.missing.add(skipped);
+    if (slot > this.#knownUntil) this.missing.add({ since: this.#knownUntil, until: slot });
     this.#knownUntil = Math.max(this.#knownUntil, range.until);
+    this.#toldUntil = Math.max(this.#toldUntil ?? 0, range.until);
     this.missing.settle(range);
     this.unsettled.note([range], this.#deps.now());
     this.#noteHave(slot, slot);
@@ -281,6 +288,7 @@ export class SourceLedger {
 
   #apply(verdicts: Verdicts): void {
     this.missing.apply(verdicts);
+    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, verdicts.changes.at(-1)?.until ?? 0);
     this.#believed.note(verdicts.confirmed);
   }
 }

@@ -52,9 +52,13 @@ describe('LiveIngest', () => {
     stream.send('BTC/USDT', M1, createCandle(open + 2 * MINUTE));
     await clock.run(100);
     const ledger = stores.listCoverage(candleKey(BTC), { since: open, until: open + 3 * MINUTE });
-    assert.ok(ledger.length > 0);
-    assert.equal(ledger.at(-1)?.state, 'have');
-    assert.ok(ledger.slice(0, -1).every(({ state }) => state === 'missing'));
+    assert.deepEqual(
+      ledger.map(({ since, until, state }) => [(since - open) / MINUTE, (until - open) / MINUTE, state]),
+      [
+        [0, 2, 'missing'],
+        [2, 3, 'have'],
+      ],
+    );
     assert.deepEqual(stores.audit(BTC), []);
     exchange.readyAt = () => 0;
     await clock.run(MINUTE);
