@@ -1,4 +1,4 @@
-import type { Exchange } from '../exchanges/exchange.ts';
+import type { Exchange, FuturesPage } from '../exchanges/exchange.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
 import type { TimeRange } from '../market/time-range.ts';
@@ -47,12 +47,15 @@ export class FuturesSource implements Source {
   readonly rereadSlots: number;
   readonly settleMs = null;
   readonly patienceMs = 30 * 60_000;
+  // Binance publishes its statistics some minutes after the moment that they are of.
+  readonly dueMs = 15 * 60_000;
   readonly leadMs: number;
   readonly aheadSlots = 0;
   readonly isProbed = false;
   readonly depthMs: number | null;
   readonly #deps: FuturesSourceDeps;
   readonly #delayMs: number;
+  readonly #limit: number;
 
   /** @throws RangeError where the exchange does not have the feed. */
   constructor(deps: FuturesSourceDeps) {
@@ -65,6 +68,7 @@ export class FuturesSource implements Source {
     this.kind = feed;
     this.depthMs = offer.depthMs;
     this.fields = { exchange: exchange.id, symbol, feed };
+    this.#limit = offer.limit;
     this.pageSlots = offer.limit * everyHours;
     this.rereadSlots = rereadSlots;
     this.leadMs = Math.max(0, this.stepMs - (offer.periodMs ?? periodMs));
@@ -101,7 +105,7 @@ export class FuturesSource implements Source {
     return {
       slots,
       rejected: page.rejected,
-      answered: page.answered,
+      answered: feed === 'funding_rate' ? this.#extendAnswered(page, slots, range) : page.answered,
       findHoles: (within) =>
         feed === 'funding_rate' ? findFundingHoles(slots, within) : findUncovered(within, slots, this.stepMs),
       store: async ({ futures }, until) => {
@@ -111,5 +115,17 @@ export class FuturesSource implements Source {
         return { inserted, updated };
       },
     };
+  }
+
+  /**
+   * What an answer about funding speaks of: also of the newest hours that it leaves open, up to the next settlement that
+   * its interval lets expect. Should that come sooner, because the interval was changed, a live request finds it: each
+   * reads a day again.
+   */
+  #extendAnswered({ answered, rejected }: FuturesPage, slots: readonly number[], range: TimeRange): TimeRange {
+    const isCut = slots.length + rejected.length >= this.#limit;
+    if (isCut || rejected.length > 0 || slots.length === 0 || answered.until >= range.until) return answered;
+    const [due] = findFundingHoles(slots, { since: answered.until, until: range.until });
+    return { since: answered.since, until: due?.since ?? range.until };
   }
 }

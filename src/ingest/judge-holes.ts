@@ -5,13 +5,14 @@ import type { SourcePage } from './source.ts';
 /**
  * A stretch without rows in one answer, by what it means.
  *
- * - `late`: the newest slots, which the exchange may not have published yet
+ * - `early`: the newest slots, which nobody expects yet
+ * - `late`: those before them, which the exchange may not have published yet
  * - `doubtful`: a row was refused there, so something exists
  * - `empty`: the exchange says that there is nothing
  */
 export interface Hole {
   readonly range: TimeRange;
-  readonly verdict: 'late' | 'doubtful' | 'empty';
+  readonly verdict: 'early' | 'late' | 'doubtful' | 'empty';
   /** For a person. */
   readonly reason: string;
 }
@@ -25,6 +26,8 @@ export interface Answer {
   readonly stepMs: number;
   /** From this opening time on the exchange may only be late. */
   readonly lateSince: number;
+  /** From this opening time on it is not even late. Default: late is all of it. */
+  readonly earlySince?: number;
 }
 
 const LATE_REASON = 'the exchange has not published it yet';
@@ -33,8 +36,16 @@ const LATE_REASON = 'the exchange has not published it yet';
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): Hole[] {
-  const late = clip(silent, lateSince, Infinity).map(toLate);
+export function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince = Infinity }: Answer): Hole[] {
+  const toLate = (ranges: readonly TimeRange[]): Hole[] => [
+    ...clip(ranges, lateSince, earlySince).map((range): Hole => ({ range, verdict: 'late', reason: LATE_REASON })),
+    ...clip(ranges, Math.max(lateSince, earlySince), Infinity).map((range): Hole => ({
+      range,
+      verdict: 'early',
+      reason: LATE_REASON,
+    })),
+  ];
+  const late = toLate(silent);
   const vague = page.rejected.find(({ timestamp }) => timestamp === undefined);
   if (vague)
     return [...holes.map((range): Hole => ({ range, verdict: 'doubtful', reason: describeRefused(vague) })), ...late];
@@ -56,13 +67,9 @@ export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): 
   return [
     ...joinEqual(doubtful),
     ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason })),
-    ...clip(unclaimed, openSince, Infinity).map(toLate),
+    ...toLate(clip(unclaimed, openSince, Infinity)),
     ...late,
   ];
-}
-
-function toLate(range: TimeRange): Hole {
-  return { range, verdict: 'late', reason: LATE_REASON };
 }
 
 function describeRefused({ reason }: { readonly reason: string }): string {

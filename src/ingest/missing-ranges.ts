@@ -202,7 +202,8 @@ export class MissingRanges {
     for (const hole of holes) {
       for (const before of this.#cut(hole.range)) {
         const after = afterHole(before, hole, nowMs, this.#rules.confirmAfterMs);
-        if (!isSameEvidence(before, after)) changes.push(toLedger(after));
+        // What nobody expects yet is no news for the ledger.
+        if (hole.verdict !== 'early' && !isSameEvidence(before, after)) changes.push(toLedger(after));
         if (after.state !== 'confirmed_empty') next.push(after);
         else {
           if (before.state !== 'confirmed_empty') confirmed.push({ since: after.since, until: after.until });

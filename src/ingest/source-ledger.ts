@@ -12,6 +12,7 @@ import type { IngestStores } from './ports.ts';
 import { toQuarantine } from './rejected-rows.ts';
 import { listRange, subtractLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
+import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
 
 /** What one answer, or one batch of the live stream, did. */
@@ -39,7 +40,6 @@ export interface SourceLedgerDeps {
 
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
-const DAY_MS = 86_400_000;
 const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /**
@@ -109,31 +109,40 @@ export class SourceLedger {
       const until = source.untilAt(now() - source.delayMs());
       this.#since = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
       this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
-      await this.#load(createRange(this.#pageSince, until), signal);
+      const dueUntil = Math.max(this.#pageSince, Math.min(until, source.untilAt(now() - source.dueMs)));
+      if (dueUntil < until) this.missing.add({ since: dueUntil, until });
+      const told = await this.#load(createRange(this.#pageSince, until), signal, dueUntil);
       this.#knownUntil = until;
-      this.#toldUntil = until;
+      this.#toldUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
     });
   }
 
   /** Reads what the database knows of the rest of the window. */
   async survey(signal: AbortSignal): Promise<void> {
-    await this.lock.run(() => this.#load(createRange(this.#since, this.#pageSince), signal));
+    await this.lock.run(async () => {
+      await this.#load(createRange(this.#since, this.#pageSince), signal);
+    });
   }
 
-  async #load(range: TimeRange | null, signal: AbortSignal): Promise<void> {
+  async #load(
+    range: TimeRange | null,
+    signal: AbortSignal,
+    missingUntil = Infinity,
+  ): Promise<readonly CoverageRange[]> {
     const { source, stores, database, now } = this.#deps;
-    if (!range) return;
-    const ranges = await database.run(() => stores.coverage.survey(source.key, range), signal);
+    if (!range) return [];
+    const ranges = await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal);
     this.missing.load(ranges, now());
     const have = ranges.filter(({ state }) => state === 'have');
     const [oldest, newest] = [have[0], have.at(-1)];
-    if (!oldest || !newest) return;
+    if (!oldest || !newest) return ranges;
     this.#noteHave(oldest.since, newest.until - source.stepMs);
-    if (this.#hasReread) return;
+    if (this.#hasReread) return ranges;
     // What was read just before the last run ended was perhaps not final.
     this.#hasReread = true;
     const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
     this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
+    return ranges;
   }
 
   /** Wants the slots that ended since the last look. */
@@ -169,6 +178,7 @@ export class SourceLedger {
             silent: this.missing.findHoles(listRange(Math.max(asked.since, answered.until), asked.until)),
             stepMs: source.stepMs,
             lateSince: source.untilAt(nowMs - source.patienceMs),
+            earlySince: source.untilAt(nowMs - source.dueMs),
           });
       const judged = this.missing.judge(have, holes, nowMs);
       const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
@@ -225,14 +235,7 @@ export class SourceLedger {
     const { source, now } = this.#deps;
     await this.lock.run(async () => {
       const replaced = this.missing.listWanted(source.keptSince(now()));
-      const reason = `the exchange keeps ${Math.round((source.depthMs ?? 0) / DAY_MS)} days of it`;
-      const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null };
-      const changes = replaced.map((range): CoverageRange => ({
-        ...range,
-        ...evidence,
-        state: 'out_of_window',
-        reason,
-      }));
+      const changes = replaced.map((range) => toOutOfWindow(range, source.depthMs ?? 0));
       await this.#record({ changes, replaced, next: [], confirmed: [] }, signal);
     });
   }

@@ -87,6 +87,25 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     assert.deepEqual(await ledger().survey(KEY, { since: T0 + 40 * MINUTE + 1, until: T0 + 40 * MINUTE + 2 }), []);
   });
 
+  it('stays silent of the newest slots that are not stored, and lists what is missing alone', async () => {
+    await repositories().ohlcv.upsert(
+      SERIES,
+      [0, 1, 5, 8].map((minute) => candleOf(T0 + minute * MINUTE)),
+    );
+    const told = [have(0, 2), missing(2, 5), have(5, 6), missing(6, 7), have(8, 9)];
+    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12), minutes(7, 12).since), told);
+    assert.deepEqual(await ledger().list(KEY), told);
+    assert.deepEqual(await ledger().listMissing(KEY, minutes(3, 20)), [missing(3, 5), missing(6, 7)]);
+    assert.deepEqual(await ledger().listMissing(KEY, minutes(7, 20)), []);
+    assert.deepEqual(await ledger().listMissing({ ...KEY, symbol: 'ETH/USDT' }, minutes(0, 20)), []);
+    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12)), [
+      ...told.slice(0, 3),
+      missing(6, 8),
+      have(8, 9),
+      missing(9, 12),
+    ]);
+  });
+
   it('surveys years with a hundred thousand holes at once', async () => {
     const count = 100_000;
     await query(`

@@ -346,15 +346,22 @@ export class MemoryStores implements IngestStores {
       await this.#answer();
       this.#record(key, changes);
     },
-    survey: async (key, range) => {
+    survey: async (key, range, missingUntil = Infinity) => {
       await this.#answer();
       const known = this.listCoverage(key, range);
       const silent = subtractLists([range], mergeRanges(known));
+      const found = silent
+        .flatMap((part) => this.#judgeRows(key, part))
+        .map((part) => (part.state === 'missing' ? { ...part, until: Math.min(part.until, missingUntil) } : part));
       this.#record(
         key,
-        silent.flatMap((part) => this.#judgeRows(key, part)),
+        found.filter(({ since, until }) => since < until),
       );
       return this.listCoverage(key, range);
+    },
+    listMissing: async (key, range) => {
+      await this.#answer();
+      return this.listCoverage(key, range).filter(({ state }) => state === 'missing');
     },
     extend: async (entries) => {
       await this.#answer();
