@@ -116,6 +116,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
   const audit = new AuditCoverage({
     cron: config.auditCron,
     stores: { audit: new AuditRepository({ kysely }), futures: repositories.futures },
+    onMissing: (key, ranges) => ingest.noteMissing(key, ranges),
     logger,
   });
   const jobs: Job[] = [refresh, audit, ...(report ? [report] : [])];

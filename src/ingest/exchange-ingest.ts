@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
+import type { CoverageKey } from '../market/coverage.ts';
 import type { FuturesFeed } from '../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern } from '../market/instrument.ts';
+import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import { CandleSource } from './candle-source.ts';
 import type { Chore } from './chores.ts';
@@ -15,7 +17,7 @@ import type { ExchangeState, SeriesState } from './ingest-state.ts';
 import { LiveIngest } from './live-ingest.ts';
 import { describeAbsent, MarketWatch } from './market-watch.ts';
 import type { IngestStores, MarketShares } from './ports.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import type { AnswerTally } from './store-answer.ts';
 import type { Source } from './source.ts';
 
 export interface ExchangeIngestDeps {
@@ -88,6 +90,15 @@ export class ExchangeIngest {
   /** Why nothing is collected for a wildcard of MARKETS, or null. */
   get lastError(): string | null {
     return this.#markets.unmatched[0] ?? null;
+  }
+
+  /** Has the collector of a key, if it is ours, ask for what the ledger calls missing now. */
+  async noteMissing({ symbol, timeframe, metric }: CoverageKey, ranges: readonly TimeRange[]): Promise<void> {
+    const collector =
+      metric === 'ohlcv' ? this.#series.get(`${symbol} ${timeframe}`) : this.#feeds.get(`${symbol} ${metric}`);
+    if (!collector) return;
+    await collector.noteMissing(ranges);
+    this.worker.wake();
   }
 
   describe(): ExchangeState {

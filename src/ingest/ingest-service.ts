@@ -3,7 +3,9 @@ import { messageOf } from '../errors.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Service, ServiceContext } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import type { CoverageKey } from '../market/coverage.ts';
 import type { MarketPattern } from '../market/instrument.ts';
+import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
@@ -11,7 +13,7 @@ import { ExchangeIngest } from './exchange-ingest.ts';
 import type { ExchangeState, IngestCounters, IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
 import { AllShares, type IngestStores, type MarketShares } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import type { AnswerTally } from './store-answer.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface CollectConfig {
@@ -102,6 +104,14 @@ export class IngestService implements Service {
   /** Epoch milliseconds (our clock) of the last write that changed a row, or null: whether a view is out of date. */
   lastWriteAt(): number | null {
     return this.#lastWriteAt;
+  }
+
+  /**
+   * Has the collector of this key ask for what the ledger calls missing now, as after an audit. Where another process
+   * collects it, that one sees it in the ledger within an hour. Never waits and never throws.
+   */
+  noteMissing(key: CoverageKey, ranges: readonly TimeRange[]): void {
+    void this.#ingests.get(key.exchange)?.noteMissing(key, ranges);
   }
 
   /** What was done since this process began, for metrics. */

@@ -1,6 +1,6 @@
 import { createRange, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { intersectLists, subtractLists } from './slot-ranges.ts';
-import type { SourcePage } from './source.ts';
+import type { Source, SourcePage } from './source.ts';
 
 /**
  * A stretch without rows in one answer, by what it means.
@@ -17,7 +17,7 @@ export interface Hole {
   readonly reason: string;
 }
 
-export interface Answer {
+interface Answer {
   readonly page: Pick<SourcePage, 'slots' | 'rejected'>;
   /** Wanted slots inside the answered range that the answer has no row for. */
   readonly holes: readonly TimeRange[];
@@ -26,17 +26,37 @@ export interface Answer {
   readonly stepMs: number;
   /** From this opening time on the exchange may only be late. */
   readonly lateSince: number;
-  /** From this opening time on it is not even late. Default: late is all of it. */
-  readonly earlySince?: number;
+  /** From this opening time on it is not even late. */
+  readonly earlySince: number;
 }
 
 const LATE_REASON = 'the exchange has not published it yet';
+
+/** What the wanted slots mean that an answer at `nowMs` has no row for (`uncovered`) or leaves open behind its end. */
+export function judgeAnswer(answer: {
+  readonly source: Source;
+  readonly page: SourcePage;
+  readonly uncovered: readonly TimeRange[];
+  readonly open: readonly TimeRange[];
+  readonly nowMs: number;
+  readonly missing: { findHoles(uncovered: readonly TimeRange[]): TimeRange[] };
+}): Hole[] {
+  const { source, page, uncovered, open, nowMs, missing } = answer;
+  return judgeHoles({
+    page,
+    holes: missing.findHoles(uncovered),
+    silent: missing.findHoles(open),
+    stepMs: source.stepMs,
+    lateSince: source.untilAt(nowMs - source.patienceMs),
+    earlySince: source.untilAt(nowMs - source.dueMs),
+  });
+}
 
 /**
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-export function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince = Infinity }: Answer): Hole[] {
+function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answer): Hole[] {
   const toLate = (ranges: readonly TimeRange[]): Hole[] => [
     ...clip(ranges, lateSince, earlySince).map((range): Hole => ({ range, verdict: 'late', reason: LATE_REASON })),
     ...clip(ranges, Math.max(lateSince, earlySince), Infinity).map((range): Hole => ({

@@ -8,7 +8,7 @@ import { logChanges } from './candle-source.ts';
 import type { Collector } from './collector.ts';
 import { RowsRefusedError, type DatabaseGate } from './database-gate.ts';
 import { toQuarantine } from './rejected-rows.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import type { AnswerTally } from './store-answer.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface LiveIngestDeps {

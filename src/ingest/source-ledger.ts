@@ -2,27 +2,18 @@ import { ExchangeDataError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageRange } from '../market/coverage.ts';
-import { createRange, intersectRanges, type TimeRange } from '../market/time-range.ts';
+import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { BelievedStretches } from './believed-stretches.ts';
 import type { DatabaseGate } from './database-gate.ts';
-import { judgeHoles } from './judge-holes.ts';
+import { judgeAnswer } from './judge-holes.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges, type Verdicts } from './missing-ranges.ts';
 import type { IngestStores } from './ports.ts';
-import { toQuarantine } from './rejected-rows.ts';
-import { listRange, subtractLists } from './slot-ranges.ts';
+import { intersectLists, listRange, subtractLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
+import { storeAnswer, type AnswerTally } from './store-answer.ts';
 import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
-
-/** What one answer, or one batch of the live stream, did. */
-export interface AnswerTally {
-  /** Rows: read, new, changed, refused. */
-  readonly read: number;
-  readonly stored: number;
-  readonly revised: number;
-  readonly quarantined: number;
-}
 
 export interface SourceLedgerDeps {
   readonly source: Source;
@@ -40,6 +31,8 @@ export interface SourceLedgerDeps {
 
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
+/** What others note in the ledger is seen within this time. */
+const REVIEW_EVERY_MS = 3_600_000;
 const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /**
@@ -63,6 +56,7 @@ export class SourceLedger {
   #latestSlot: number | null = null;
   #firstHave = Infinity;
   #hasReread = false;
+  #reviewAt = Infinity;
   #hasEnded = false;
 
   constructor(deps: SourceLedgerDeps) {
@@ -82,6 +76,11 @@ export class SourceLedger {
   /** The end of the newest slot that was looked at or is wanted; null before the first look. */
   get knownUntil(): number | null {
     return this.#knownUntil;
+  }
+
+  /** When the ledger is to be looked at again. */
+  get reviewAt(): number {
+    return this.#reviewAt;
   }
 
   /** The newest slot that is known to be stored, or null. */
@@ -113,6 +112,7 @@ export class SourceLedger {
       if (dueUntil < until) this.missing.add({ since: dueUntil, until });
       const told = await this.#load(createRange(this.#pageSince, until), signal, dueUntil);
       this.#knownUntil = until;
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
       this.#toldUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
     });
   }
@@ -121,6 +121,30 @@ export class SourceLedger {
   async survey(signal: AbortSignal): Promise<void> {
     await this.lock.run(async () => {
       await this.#load(createRange(this.#since, this.#pageSince), signal);
+    });
+  }
+
+  /** Takes over what somebody else noted as missing in the ledger; asked for at once where it was not wanted before. */
+  async noteMissing(ranges: readonly TimeRange[]): Promise<void> {
+    // A look at the database that is under way may have come too early to see it.
+    await this.lock.run(() => {
+      if (this.#knownUntil !== null) {
+        const known = { since: this.#since, until: this.#knownUntil };
+        this.missing.addMissing(intersectLists(mergeRanges(ranges), [known]));
+      }
+      return Promise.resolve();
+    });
+  }
+
+  /** Looks at the ledger again for what others (an audit in another process, hands) noted as missing meanwhile. */
+  async review(signal: AbortSignal): Promise<void> {
+    const { source, stores, database, now, logger } = this.#deps;
+    await this.lock.run(async () => {
+      const range = createRange(this.#since, this.#knownUntil ?? 0);
+      const found = range ? await database.run(() => stores.coverage.listMissing(source.key, range), signal) : [];
+      if (this.missing.addMissing(found))
+        logger.info(source.fields, 'the ledger calls missing what this process took for settled; it is asked for');
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
     });
   }
 
@@ -170,16 +194,8 @@ export class SourceLedger {
       if (!answered) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
       const uncovered = page.findHoles(answered);
       const have = subtractLists([answered], uncovered);
-      const holes = this.#hasEnded
-        ? []
-        : judgeHoles({
-            page,
-            holes: this.missing.findHoles(uncovered),
-            silent: this.missing.findHoles(listRange(Math.max(asked.since, answered.until), asked.until)),
-            stepMs: source.stepMs,
-            lateSince: source.untilAt(nowMs - source.patienceMs),
-            earlySince: source.untilAt(nowMs - source.dueMs),
-          });
+      const open = listRange(Math.max(asked.since, answered.until), asked.until);
+      const holes = this.#hasEnded ? [] : judgeAnswer({ source, page, uncovered, open, nowMs, missing: this.missing });
       const judged = this.missing.judge(have, holes, nowMs);
       const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
       const tally = await this.#commit(page, answered.until, verdicts, signal);
@@ -195,11 +211,8 @@ export class SourceLedger {
   noteReread(asked: TimeRange): void {
     const { source, logger, now } = this.#deps;
     for (const { since, until } of this.unsettled.noteAnswered(asked, now())) {
-      const range = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
-      logger.warn(
-        { ...source.fields, ...range },
-        'the exchange no longer tells of rows that are stored; they are kept',
-      );
+      const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+      logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
     }
   }
 
@@ -267,19 +280,9 @@ export class SourceLedger {
 
   async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
     const { source, stores, database } = this.#deps;
-    const refused = toQuarantine(source.key, page.rejected, 'rest');
-    const { inserted, updated } = await database.run(
-      () =>
-        stores.withTransaction(async (transaction) => {
-          const counts = await page.store(transaction, until);
-          if (verdicts.changes.length > 0) await transaction.coverage.record(source.key, verdicts.changes);
-          if (refused.length > 0) await transaction.quarantine.add(refused);
-          return counts;
-        }),
-      signal,
-    );
+    const tally = await database.run(() => storeAnswer(stores, source.key, page, until, verdicts.changes), signal);
     this.#apply(verdicts);
-    return { stored: inserted, revised: updated, quarantined: refused.length };
+    return tally;
   }
 
   async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {

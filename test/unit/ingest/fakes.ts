@@ -24,7 +24,7 @@ import { findUncovered, subtractLists } from '../../../src/ingest/slot-ranges.ts
 import type { CoverageKey, CoverageRange } from '../../../src/market/coverage.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
-import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Instrument, type Series } from '../../../src/market/instrument.ts';
 import { mergeRanges, type TimeRange } from '../../../src/market/time-range.ts';
 import { ceilToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../../../src/market/timeframe.ts';
@@ -174,7 +174,7 @@ export class MemoryExchange implements Exchange {
     candleLimit?: number;
     skewMs?: number;
     timeframes?: readonly string[];
-    feeds?: ReadonlyMap<FuturesFeed, { limit: number; depthMs: number | null }>;
+    feeds?: Exchange['futuresFeeds'];
   }) {
     this.#clock = deps.clock;
     this.id = deps.id ?? 'binance';
