@@ -17,6 +17,7 @@ import type { ExchangeState, SeriesState } from './ingest-state.ts';
 import { LiveIngest } from './live-ingest.ts';
 import { describeAbsent, MarketWatch } from './market-watch.ts';
 import type { IngestStores, MarketShares } from './ports.ts';
+import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
 import type { AnswerTally } from './store-answer.ts';
 import type { Source } from './source.ts';
 
@@ -31,6 +32,7 @@ export interface ExchangeIngestDeps {
   readonly stores: IngestStores;
   readonly shares: MarketShares;
   readonly database: DatabaseGate;
+  readonly blocks: BlockStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -47,6 +49,7 @@ export class ExchangeIngest {
   readonly worker: ExchangeWorker;
   readonly #deps: ExchangeIngestDeps;
   readonly #live: LiveIngest | null;
+  readonly #blocks: SharedBlocks;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #collectors: readonly Collector[] = [];
@@ -67,8 +70,12 @@ export class ExchangeIngest {
       logger,
       chores: this.#createChores(),
       collectors: () => this.#collectors,
-      onStep,
+      onStep: (isAnswered) => {
+        onStep(isAnswered);
+        if (!isAnswered) this.#blocks.noteFailure();
+      },
     });
+    this.#blocks = new SharedBlocks({ ...deps, store: deps.blocks, onAdopted: () => this.worker.wake() });
     this.#live = this.#createLive();
   }
 
@@ -126,9 +133,15 @@ export class ExchangeIngest {
     const failing = new AbortController();
     const inner = AbortSignal.any([signal, failing.signal]);
     const unsubscribe = this.#deps.shares.onChange(() => this.#align());
-    const loops = [this.worker.run(inner), ...(this.#live ? [this.#live.run(inner)] : [])];
+    const loops: Promise<void>[] = [];
     try {
+      // A ban outlives the process that was told of it: no request before we know.
+      await this.#blocks.exchangeNews(inner);
+      loops.push(this.#blocks.run(inner), this.worker.run(inner));
+      if (this.#live) loops.push(this.#live.run(inner));
       await Promise.all(loops);
+    } catch (error) {
+      if (!signal.aborted) throw error;
     } finally {
       unsubscribe();
       failing.abort();

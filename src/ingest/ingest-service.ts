@@ -13,6 +13,7 @@ import { ExchangeIngest } from './exchange-ingest.ts';
 import type { ExchangeState, IngestCounters, IngestHealth, IngestProgress, SeriesState } from './ingest-state.ts';
 import { AllShares, type IngestStores, type MarketShares } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import { NO_BLOCKS, type BlockStore } from './shared-blocks.ts';
 import type { AnswerTally } from './store-answer.ts';
 import { Wakeup } from './wakeup.ts';
 
@@ -31,6 +32,8 @@ export interface IngestServiceDeps {
   readonly stores: IngestStores;
   /** Which markets are ours where several processes share them. Default: all. */
   readonly shares?: MarketShares;
+  /** Where it is kept what an exchange told us to wait for. Default: nowhere but in memory. */
+  readonly blocks?: BlockStore;
   readonly collect: CollectConfig;
   readonly logger: Logger;
   /** Told each second while something is missing, and once when nothing is any more. */
@@ -185,7 +188,7 @@ export class IngestService implements Service {
   }
 
   async #runExchange(id: string, signal: AbortSignal): Promise<void> {
-    const { collect, openExchange, stores, logger, random = Math.random } = this.#deps;
+    const { collect, openExchange, stores, logger, random = Math.random, blocks = NO_BLOCKS } = this.#deps;
     const exchange = await openExchange(id);
     this.#opened.push(exchange);
     const { backfill, confirmEmptyAfterMs } = collect;
@@ -199,6 +202,7 @@ export class IngestService implements Service {
       stores,
       shares: this.#shares,
       database: this.#database,
+      blocks,
       clock: this.#clock,
       logger,
       random,

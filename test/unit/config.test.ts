@@ -60,6 +60,7 @@ describe('parseConfig', () => {
       BACKFILL_FROM: '2024-01-01',
       FUTURES: '0',
       EXCHANGE_URLS: 'binance=http://127.0.0.1:9001/',
+      ADDRESS_NAME: 'office',
       CONFIRM_EMPTY_AFTER_S: '5',
       REFRESH_CRON: '0 * * * *',
       AUDIT_CRON: '5 4 * * *',
@@ -81,6 +82,7 @@ describe('parseConfig', () => {
     assert.equal(config.collect.confirmEmptyAfterMs, 5_000);
     assert.equal(config.auditCron, '5 4 * * *');
     assert.equal(config.exchangeUrls.get('binance'), 'http://127.0.0.1:9001');
+    assert.equal(config.addressName, 'office');
     assert.deepEqual(config.telegram, {
       botToken: 't',
       chatId: 'c',

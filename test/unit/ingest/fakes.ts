@@ -188,7 +188,15 @@ export class MemoryExchange implements Exchange {
     return [];
   }
 
-  block: Exchange['block'] = () => null;
+  block: Exchange['block'] = () => {
+    const { adopted } = this;
+    return adopted && adopted.until > this.#clock.now() ? adopted : null;
+  };
+
+  adopted: Parameters<Exchange['adoptBlock']>[0] | null = null;
+  adoptBlock(block: Parameters<Exchange['adoptBlock']>[0]): void {
+    this.adopted = block;
+  }
 
   /** When a request of a kind may leave. */
   readyAt: Exchange['readyAt'] = () => 0;
@@ -357,6 +365,10 @@ export class MemoryStores implements IngestStores {
         key,
         found.filter(({ since, until }) => since < until),
       );
+      return this.listCoverage(key, range);
+    },
+    list: async (key, range) => {
+      await this.#answer();
       return this.listCoverage(key, range);
     },
     listMissing: async (key, range) => {

@@ -1,5 +1,6 @@
 import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
 import type { MarketShares } from '../../../src/ingest/ports.ts';
+import type { BlockStore } from '../../../src/ingest/shared-blocks.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
 import { MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';
@@ -17,7 +18,11 @@ type Collect = Partial<CollectConfig> & { readonly sinceMs?: number };
 type ExchangeOptions = Omit<ConstructorParameters<typeof MemoryExchange>[0], 'clock'>;
 
 /** An exchange, stores and a clock in memory, and services over them. `stop` ends every service. */
-export function createSetting({ shares, ...options }: ExchangeOptions & { shares?: MarketShares } = {}) {
+export function createSetting({
+  shares,
+  blocks,
+  ...options
+}: ExchangeOptions & { shares?: MarketShares; blocks?: BlockStore } = {}) {
   const clock = new VirtualClock(START);
   const exchange = new MemoryExchange({ clock, ...options });
   const stores = new MemoryStores();
@@ -29,6 +34,7 @@ export function createSetting({ shares, ...options }: ExchangeOptions & { shares
       openExchange: () => Promise.resolve(exchange),
       stores,
       ...(shares ? { shares } : {}),
+      ...(blocks ? { blocks } : {}),
       collect: {
         markets: [{ exchange: 'binance', symbol: 'BTC/USDT' }],
         timeframes: [M1],
