@@ -44,6 +44,8 @@ export interface CoverageStore {
   survey(key: CoverageKey, range: TimeRange, missingUntil?: number): Promise<CoverageRange[]>;
   /** What the ledger calls missing inside `range`, oldest first, clipped to it. */
   listMissing(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
+  /** What the ledger says of `range`, oldest first, clipped to it. */
+  list(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
   /** Notes ranges of many keys as `have`. */
   extend(entries: readonly { readonly key: CoverageKey; readonly range: TimeRange }[]): Promise<void>;
 }

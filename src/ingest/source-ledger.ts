@@ -14,6 +14,7 @@ import type { Silence, Source, SourcePage } from './source.ts';
 import { storeAnswer, type AnswerTally } from './store-answer.ts';
 import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
+import { listRegained, settleWindowEdge } from './window-edge.ts';
 
 export interface SourceLedgerDeps {
   readonly source: Source;
@@ -103,10 +104,11 @@ export class SourceLedger {
 
   /** Reads what the database knows of the newest page: enough to begin with the live tail. */
   async open(signal: AbortSignal): Promise<void> {
-    const { source, now, windowSince } = this.#deps;
+    const { source, stores, database, now, windowSince } = this.#deps;
     await this.lock.run(async () => {
       const until = source.untilAt(now() - source.delayMs());
-      this.#since = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      const wanted = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      this.#since = await database.run(() => settleWindowEdge(stores.coverage, source.key, wanted), signal);
       this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
       const dueUntil = Math.max(this.#pageSince, Math.min(until, source.untilAt(now() - source.dueMs)));
       if (dueUntil < until) this.missing.add({ since: dueUntil, until });
@@ -148,15 +150,12 @@ export class SourceLedger {
     });
   }
 
-  async #load(
-    range: TimeRange | null,
-    signal: AbortSignal,
-    missingUntil = Infinity,
-  ): Promise<readonly CoverageRange[]> {
+  async #load(range: TimeRange | null, signal: AbortSignal, missingUntil = Infinity): Promise<CoverageRange[]> {
     const { source, stores, database, now } = this.#deps;
     if (!range) return [];
     const ranges = await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal);
     this.missing.load(ranges, now());
+    this.missing.addMissing(listRegained(ranges));
     const have = ranges.filter(({ state }) => state === 'have');
     const [oldest, newest] = [have[0], have.at(-1)];
     if (!oldest || !newest) return ranges;

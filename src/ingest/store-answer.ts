@@ -29,6 +29,12 @@ export async function storeAnswer(
     const { inserted, updated } = await page.store(transaction, until);
     if (changes.length > 0) await transaction.coverage.record(key, changes);
     if (refused.length > 0) await transaction.quarantine.add(refused);
-    return { stored: inserted, revised: updated, quarantined: refused.length };
+    // An hour of futures data is filled by several calls: taking in another metric rewrites nothing.
+    const isRewritten = key.metric === 'ohlcv';
+    return {
+      stored: isRewritten ? inserted : inserted + updated,
+      revised: isRewritten ? updated : 0,
+      quarantined: refused.length,
+    };
   });
 }

@@ -66,6 +66,27 @@ describe('the ledger of a series', () => {
     assert.deepEqual(again, []);
   });
 
+  it('leaves nothing missing behind a window that moved on: holes are filled, what lies before all is given up', async () => {
+    const { clock, exchange, stores, start, untilComplete } = createSetting();
+    exchange.list('BTC/USDT', (slot) => createCandle(slot));
+    const unasked = { asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
+    const early = minutes(closedUntil(START) - 600 * MINUTE, 100);
+    const hole = minutes(closedUntil(START) - 300 * MINUTE, 3);
+    await stores.coverage.record(KEY, [
+      { ...early, state: 'missing', ...unasked },
+      { since: early.until, until: closedUntil(START), state: 'have', ...unasked },
+      { ...hole, state: 'missing', ...unasked },
+    ]);
+    const listStates = (range: typeof hole) => stores.listCoverage(KEY, range).map(({ state }) => state);
+    const shorter = await start({ sinceMs: START - HOUR });
+    assert.ok(await untilComplete(shorter));
+    assert.deepEqual([listStates(early), listStates(hole)], [['out_of_window'], ['have']]);
+    await shorter.stop();
+    await clock.run(MINUTE);
+    assert.ok(await untilComplete(await start({ sinceMs: START - DAY })));
+    assert.deepEqual(listStates(early), ['have'], 'a longer window wants it again');
+  });
+
   it('takes over rows that it is silent on, and finds the holes between them', async () => {
     const { clock, exchange, stores, start, untilComplete } = createSetting();
     exchange.list('BTC/USDT', createCandle);
