@@ -59,5 +59,5 @@ audit: $$(INSTALLED_OR_APP) ## hold the completeness ledger against the rows; RE
 plan: $$(INSTALLED_OR_APP) ## what collecting MARKETS, TIMEFRAMES and BACKFILL_DAYS will cost, before it starts
 	@$(IN_APP) $(call script,plan) || test $$? -eq 3
 
-bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import, live, refresh, http or migrations
+bench: $(INSTALLED) ## measure this machine against its own limits: WHAT=import, live, refresh, http, migrations or ingest
 	@$(NPM_RUN) bench -- $(WHAT)

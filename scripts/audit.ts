@@ -78,7 +78,7 @@ function describe(report: AuditReport, repairs: boolean): string {
   for (const { exchange, symbol, timeframe, metric, kind, since, until } of examples.slice(0, SHOWN))
     lines.push(`  ! ${exchange} ${symbol} ${timeframe} ${metric}: ${kind}, ${since} to ${until}`);
   if (differences > SHOWN) lines.push(`  … and ${count(differences - SHOWN)} more`);
-  if (repaired > 0) lines.push(`${count(repaired)} of ${count(differences)} differences were put right in the ledger`);
+  if (repaired > 0) lines.push(`differences put right in the ledger: ${count(repaired)} of ${count(differences)}`);
   if (differences > 0 && !repairs) lines.push('nothing was changed; to make the ledger true: make audit REPAIR=1');
   if (checks !== null) {
     const { candle_sums: sums, open_interest_value: values } = checks;

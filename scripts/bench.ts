@@ -1,9 +1,11 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { config } from 'dotenv';
 import { pino } from 'pino';
 import { createBenchDatabase, openBenchServer, type BenchServer } from './bench/bench-database.ts';
 import { measureHttp } from './bench/measure-http.ts';
 import { measureImport } from './bench/measure-import.ts';
+import { measureIngest } from './bench/measure-ingest.ts';
 import { measureLive } from './bench/measure-live.ts';
 import { measureRefresh } from './bench/measure-refresh.ts';
 import { measureMigrations } from './bench/migrations/measure-migrations.ts';
@@ -12,14 +14,15 @@ import type { Logger } from '../src/logger.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
 const WRITE_PARTS = ['import', 'live', 'refresh'] as const;
-const PARTS = [...WRITE_PARTS, 'http', 'migrations'] as const;
+const PARTS = [...WRITE_PARTS, 'http', 'migrations', 'ingest'] as const;
 type Part = (typeof PARTS)[number];
 
-const HELP = `Measures how fast this machine stores, refreshes, answers and migrates.
+const HELP = `Measures how fast this machine stores, refreshes, answers, migrates and collects.
 
   npm run bench [-- [import] [live] [refresh] [--rows N] [--rounds N]]
   npm run bench http [-- --rows N] [--rounds N]
   npm run bench migrations [-- --rows N] [--timescale]
+  npm run bench ingest [-- --minutes N] [--series N] [--latency MS] [--futures] [--profile FOLDER]
 
   import       a file of invented 1m candles of four series: first with one and two writers, again, memory
   live         upserts of 500 new rows
@@ -28,11 +31,18 @@ const HELP = `Measures how fast this machine stores, refreshes, answers and migr
                and the export of a series as CSV against psql \\copy
   migrations   only where it is named: the predecessor's database brought to head while others read and write it, what
                the migrations add to a start at head, and /health under load
+  ingest       only where it is named: the service against a simulated exchange in real time, first by the live stream,
+               then by REST alone: from the close of each candle to its row, CPU and memory. Takes twice --minutes and some
   --rows       rows of the imported file, of the exported series (1000000); of ohlcv_data in the predecessor's database
                (5000000)
   --rounds     rounds, of which the median counts (3)
   --timescale  migrations on hypertables: the predecessor's, a large plain table made one, and one of 2,000 chunks; takes
                a server with TimescaleDB
+  --minutes    ingest: the closes that are watched in each phase (5)
+  --series     ingest: 1m series (500)
+  --latency    ingest: how long the simulated exchange takes for an answer (100)
+  --futures    ingest: collect the futures data of their perpetuals besides
+  --profile    ingest: write a CPU profile of the service to this folder, which costs some CPU itself
   --help       this text
 
 Ratios are against a limit measured in the same run. Works in databases of its own, which it drops in the end: on the server of BENCH_DATABASE_URL (as a role that may create
@@ -48,6 +58,11 @@ await runCommand(async () => {
       rows: { type: 'string' },
       rounds: { type: 'string', default: '3' },
       timescale: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '5' },
+      series: { type: 'string', default: '500' },
+      latency: { type: 'string', default: '100' },
+      futures: { type: 'boolean', default: false },
+      profile: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -62,11 +77,17 @@ await runCommand(async () => {
   if (values.timescale && !parts.includes('migrations'))
     throw new UsageError('--timescale belongs to the part migrations');
 
+  const minutes = parseCount('minutes', values.minutes, 1, 1440);
+  const series = parseCount('series', values.series, 1, 999);
+  const latencyMs = parseCount('latency', values.latency, 0, 10_000);
+
   config({ quiet: true });
   const serverUrl = process.env['BENCH_DATABASE_URL']?.trim() ?? '';
   const logger = pino({ level: 'error', base: null }, pino.destination({ dest: 2, sync: true }));
   const log = (line: string) => console.log(line);
-  await using server = await openBenchServer(serverUrl === '' ? null : serverUrl, logger);
+  // When a row was committed is not written down otherwise; what that costs is not to be measured with the rest.
+  const settings = parts.includes('ingest') ? { track_commit_timestamp: 'on' } : undefined;
+  await using server = await openBenchServer(serverUrl === '' ? null : serverUrl, logger, settings);
   const measurements: Measurement[] = [];
   if (WRITE_PARTS.some((part) => parts.includes(part)))
     measurements.push(...(await measureWrites(server, { parts, rows: rows ?? 1_000_000, rounds, logger, log })));
@@ -76,6 +97,20 @@ await runCommand(async () => {
     measurements.push(
       ...(await measureMigrations(server, { rows: rows ?? 5_000_000, timescale: values.timescale, logger, log })),
     );
+  if (parts.includes('ingest')) {
+    const profileFolder = values.profile === undefined ? null : resolve(values.profile);
+    measurements.push(
+      ...(await measureIngest(server, {
+        series,
+        minutes,
+        latencyMs,
+        futures: values.futures,
+        profileFolder,
+        logger,
+        log,
+      })),
+    );
+  }
   console.log(`\n${toTable(measurements)}`);
   return 0;
 });

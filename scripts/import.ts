@@ -4,7 +4,7 @@ import { seriesKey } from '../src/market/instrument.ts';
 import { importCandles, type ImportReport } from './import/import-candles.ts';
 import { readCandleRecords } from './import/read-candle-records.ts';
 import { readText } from './import/read-text.ts';
-import { keepHeapSmall } from './import/small-heap.ts';
+import { keepHeapSmall } from '../src/small-heap.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 import { completeSeries, parseSeriesOptions } from './support/series-options.ts';

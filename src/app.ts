@@ -23,6 +23,7 @@ import { IngestService } from './ingest/ingest-service.ts';
 import { ProgressBar } from './ingest/progress-bar.ts';
 import { createReplicaIdentity } from './ingest/replica-identity.ts';
 import { ReplicaShares } from './ingest/replica-shares.ts';
+import type { BlockStore } from './ingest/shared-blocks.ts';
 import { AuditCoverage } from './jobs/audit-coverage.ts';
 import type { Job } from './jobs/job.ts';
 import { measureJob } from './jobs/measure-job.ts';
@@ -93,6 +94,14 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     const sharedBy = () => shares.state().alive ?? 1;
     return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy });
   };
+  const placeOf = (exchange: string) => {
+    const address = config.addressName ?? identity.host;
+    return { exchange, origin: config.exchangeUrls.get(exchange) ?? '', address };
+  };
+  const blocks: BlockStore = {
+    find: (id) => repositories.exchangeBlocks.find(placeOf(id)),
+    note: (id, block) => repositories.exchangeBlocks.note(placeOf(id), block, identity.id),
+  };
 
   let isFirstBackfillDone = false;
   const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
@@ -101,6 +110,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     clock,
     stores: repositories,
     shares,
+    blocks,
     collect: config.collect,
     logger,
     onStored: (stored) => live.note(stored),
@@ -135,6 +145,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
   const audit = new AuditCoverage({
     cron: config.auditCron,
     stores: { audit: new AuditRepository({ kysely }), futures: repositories.futures },
+    onMissing: (key, ranges) => ingest.noteMissing(key, ranges),
     logger,
   });
   const jobs: Job[] = [refresh, audit, ...(report ? [report] : [])];
@@ -151,6 +162,8 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     listMarkets: async (id, signal) => {
       const exchange = await openExchange(id);
       try {
+        const block = await blocks.find(id);
+        if (block) exchange.adoptBlock(block);
         return { exchange, instruments: await exchange.fetchInstruments(signal) };
       } finally {
         await exchange.close();

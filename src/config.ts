@@ -42,6 +42,8 @@ export interface Config {
   };
   /** Exchange id → origin that all its requests go to. */
   readonly exchangeUrls: ReadonlyMap<string, string>;
+  /** What the address is called that exchanges see; null: by the host's name. */
+  readonly addressName: string | null;
   readonly refreshCron: string;
   readonly auditCron: string;
   /** null: no report is sent. */
@@ -216,6 +218,10 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     BACKFILL_DAYS: wholeNumber(1, 10_000).default(1095),
     BACKFILL_FROM: text(parseMoment).optional(),
     FUTURES: boolean.default(true),
+    ADDRESS_NAME: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,100}$/, 'must be a name of up to 100 plain characters without blanks')
+      .optional(),
     EXCHANGE_URLS: text((value) => {
       const entries = parseList(value, (item): [string, string] => {
         const at = item.indexOf('=');
@@ -302,6 +308,7 @@ function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: bo
       confirmEmptyAfterMs: env.CONFIRM_EMPTY_AFTER_S * 1000,
     },
     exchangeUrls: env.EXCHANGE_URLS ?? new Map(),
+    addressName: env.ADDRESS_NAME ?? null,
     refreshCron: env.REFRESH_CRON,
     auditCron: env.AUDIT_CRON,
     telegram:

@@ -6,6 +6,7 @@ import { AppError, ConfigError, messageOf } from './errors.ts';
 import { findExchangeFault } from './exchanges/ccxt/ccxt-library.ts';
 import { findCronFault } from './jobs/scheduler.ts';
 import { createLogger } from './logger.ts';
+import { keepWholeHeapSmall } from './small-heap.ts';
 
 /** 0: stopped in order · 1: could not start, or failed · 2: the configuration is not valid. */
 const EXIT = { ok: 0, failed: 1, config: 2 } as const;
@@ -27,6 +28,7 @@ function readConfig() {
   }
 }
 
+keepWholeHeapSmall();
 const config = readConfig();
 const logger = createLogger(config.log);
 const app = createApp(config, logger);

@@ -24,10 +24,17 @@ export interface BenchServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** The server at `serverUrl`, or an embedded one in a temporary folder, which waits for the disk as in production. */
-export async function openBenchServer(serverUrl: string | null, logger: Logger): Promise<BenchServer> {
+/**
+ * The server at `serverUrl`, or an embedded one in a temporary folder, which waits for the disk as in production, with
+ * these settings besides.
+ */
+export async function openBenchServer(
+  serverUrl: string | null,
+  logger: Logger,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchServer> {
   await using resources = new AsyncDisposableStack();
-  const url = serverUrl ?? (await startServer(resources, logger));
+  const url = serverUrl ?? (await startServer(resources, logger, settings));
   const owned = resources.move();
   return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -68,12 +75,21 @@ export async function createBenchDatabase(server: BenchServer, logger: Logger): 
   };
 }
 
-async function startServer(resources: AsyncDisposableStack, logger: Logger): Promise<string> {
+async function startServer(
+  resources: AsyncDisposableStack,
+  logger: Logger,
+  settings: Readonly<Record<string, string>>,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'candlekeep-bench-'));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   // As root the server runs as another user, who must be able to come through to its files.
   await chmod(folder, 0o711);
-  const server = new EmbeddedServer({ dataDir: join(folder, 'data'), systemDir: join(folder, 'system'), logger });
+  const server = new EmbeddedServer({
+    dataDir: join(folder, 'data'),
+    systemDir: join(folder, 'system'),
+    logger,
+    settings,
+  });
   await server.start({
     signal: new AbortController().signal,
     fail: (error) => logger.error({ err: error }, 'the embedded server ended during the benchmark'),

@@ -4,7 +4,7 @@ import { createLogger } from '../../src/logger.ts';
 import { importCandles } from '../import/import-candles.ts';
 import { readCandleRecords } from '../import/read-candle-records.ts';
 import { readText } from '../import/read-text.ts';
-import { keepHeapSmall } from '../import/small-heap.ts';
+import { keepHeapSmall } from '../../src/small-heap.ts';
 
 /** What a process of its own, so that its memory is its own, writes as JSON to standard output. */
 export interface WorkerResult {

@@ -16,6 +16,7 @@ export interface Database {
   replicas: ReplicasTable;
   leases: LeasesTable;
   job_runs: JobRunsTable;
+  exchange_blocks: ExchangeBlocksTable;
 }
 
 /** Written as an ISO 8601 string or a Date, never changed afterwards. */
@@ -154,4 +155,16 @@ export interface JobRunsTable {
   started_at: Generated<Date>;
   finished_at: NullableMoment;
   error: string | null;
+}
+
+/** Until when an exchange wants no request from one address. */
+export interface ExchangeBlocksTable {
+  exchange: string;
+  origin: string;
+  address: string;
+  reason: string;
+  blocked_until: ChangingMoment;
+  message: string;
+  replica_id: string;
+  noted_at: Generated<Date>;
 }

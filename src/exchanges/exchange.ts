@@ -144,6 +144,11 @@ export interface Exchange {
   /** Why nothing may be sent now, or null. */
   block(): RequestBlock | null;
   /**
+   * Takes over what another process was told, or this one before a restart: nothing is sent before `until`. One that
+   * ends sooner than what is known changes nothing.
+   */
+  adoptBlock(block: RequestBlock & { readonly until: number }): void;
+  /**
    * When (our clock, epoch ms) a request of this kind may leave without waiting; now or earlier: at once. `isUrgent`:
    * the live tail, for which a part of each allowance is kept back.
    */

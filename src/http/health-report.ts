@@ -41,10 +41,10 @@ export function reportHealth(health: HealthDocument, url: string): string {
 function reportCompleteness({ coverage, quarantine, revisions, exchanges, replica, audit }: HealthDocument): string[] {
   const lines: string[] = [];
   if (coverage) {
-    const { have, missing, confirmed_empty, refused, out_of_window } = coverage;
+    const { have, missing, confirmed_empty, refused, out_of_window, as_of } = coverage;
     lines.push(
       `  coverage      ${have} slots stored, ${missing} missing, ${confirmed_empty} confirmed empty, ${refused} refused, ${out_of_window} out of window`,
-      `                ${quarantine ?? 0} rows in quarantine, ${revisions ?? 0} candles rewritten`,
+      `                rows in quarantine: ${quarantine ?? 0}, candles rewritten: ${revisions ?? 0}, counted at ${as_of}`,
     );
   }
   for (const { exchange, state, block, budgets, stream } of exchanges) {

@@ -55,8 +55,8 @@ const COUNTERS = {
   requests: ['requests_total', 'Requests that exchanges answered.'],
   failures: ['request_failures_total', 'Requests to exchanges that failed.'],
   read: ['rows_read_total', 'Rows that came in answers and messages.'],
-  stored: ['rows_stored_total', 'Rows that were new.'],
-  revised: ['rows_revised_total', 'Stored rows that a later answer changed.'],
+  stored: ['rows_stored_total', 'Rows, and values of futures data, that were new.'],
+  revised: ['rows_revised_total', 'Stored candles that the exchange told otherwise later.'],
   quarantined: ['rows_quarantined_total', 'Rows that could not be stored.'],
   streamed: ['candles_streamed_total', 'Closed candles that live streams brought.'],
 } as const satisfies Record<keyof IngestTotals, readonly [string, string]>;

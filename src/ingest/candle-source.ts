@@ -33,6 +33,7 @@ export class CandleSource implements Source {
   readonly rereadSlots = 3;
   readonly settleMs = 600_000;
   readonly patienceMs = 120_000;
+  readonly dueMs = 15_000;
   readonly leadMs = 0;
   readonly aheadSlots = 1;
   readonly depthMs = null;

@@ -1,3 +1,4 @@
+import type { TimeRange } from '../market/time-range.ts';
 import type { CollectorState } from './ingest-state.ts';
 import { Setbacks } from './setbacks.ts';
 import { SourceLedger, type SourceLedgerDeps } from './source-ledger.ts';
@@ -13,7 +14,7 @@ import { URGENCY, type Urgency, type Wish } from './urgency.ts';
 type Phase = 'opening' | 'surveying' | 'probing' | 'collecting';
 
 /** What a step does; `idle`: nothing yet. */
-type Task = 'idle' | 'open' | 'survey' | 'probe' | 'expire' | 'tail' | 'backlog' | 'reread';
+type Task = 'idle' | 'open' | 'survey' | 'review' | 'probe' | 'expire' | 'tail' | 'backlog' | 'reread';
 
 interface Choice {
   readonly task: Task;
@@ -109,6 +110,12 @@ export class Collector {
     this.#choice = null;
   }
 
+  /** Takes over that the ledger calls these ranges missing now. */
+  async noteMissing(ranges: readonly TimeRange[]): Promise<void> {
+    await this.ledger.noteMissing(ranges);
+    this.reconsider();
+  }
+
   /**
    * Does the one thing that `peek` wished for: at most one request and the write of its answer. Resolves with whether
    * the exchange was asked, rather than the database alone.
@@ -164,8 +171,15 @@ export class Collector {
     const end = missing.findAvailableEnd(now);
     if (end !== null && end === knownUntil) return this.#want('tail', now, Infinity);
     const mayAsk = historyHeldUntil <= now && (historyHeldUntil === 0 || this.#steps.inFlight === 0);
-    const nextAt = Math.min(tailAt, missing.nextAt(now), this.#steps.isRereading ? Infinity : ledger.unsettled.dueAt());
+    const nextAt = Math.min(
+      tailAt,
+      missing.nextAt(now),
+      ledger.reviewAt,
+      this.#steps.isRereading ? Infinity : ledger.unsettled.dueAt(),
+    );
     if (!this.#isBusy && this.#phase === 'surveying') return this.#want('survey', now, tailAt);
+    if (!this.#isBusy && this.#phase === 'collecting' && ledger.reviewAt <= now)
+      return this.#want('review', now, tailAt);
     if (!mayAsk) return this.#wait(historyHeldUntil > now ? Math.min(tailAt, historyHeldUntil) : tailAt);
     if (!this.#isBusy && this.#phase === 'probing') return this.#want('probe', now, tailAt);
     if (this.#phase !== 'collecting') return this.#wait(tailAt);
@@ -187,7 +201,7 @@ export class Collector {
     const tail = kind === 'candles' ? URGENCY.tail : URGENCY.feedTail;
     const isTail = task === 'tail' || task === 'open' || task === 'idle';
     const urgency = isTail ? tail : task === 'reread' ? URGENCY.reread : (rated ?? URGENCY.gap);
-    const isLocal = task === 'open' || task === 'survey' || task === 'expire';
+    const isLocal = task === 'open' || task === 'survey' || task === 'review' || task === 'expire';
     const oldest = urgency === URGENCY.expiring ? this.ledger.missing.findOldest() : null;
     const deletedAt = oldest && depthMs !== null ? oldest.since + depthMs : Infinity;
     return { task, wish: { urgency, at, kind: isLocal ? null : kind, isTail, deletedAt }, validUntil };
@@ -213,6 +227,11 @@ export class Collector {
         return this.#exclusively(async () => {
           await this.ledger.survey(signal);
           this.#phase = this.#steps.isWorthProbing() ? 'probing' : 'collecting';
+          return false;
+        });
+      case 'review':
+        return this.#exclusively(async () => {
+          await this.ledger.review(signal);
           return false;
         });
       case 'probe':

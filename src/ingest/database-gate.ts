@@ -19,16 +19,21 @@ export interface DatabaseGateDeps {
 }
 
 const BACKOFF: Backoff = { firstMs: 200, maxMs: 10_000 };
+/** Fewer than the pool has connections: however many answers come at once, readers of the API find one. */
+const MOST_AT_ONCE = 6;
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html: data exception, integrity constraint violation. */
 const ROW_FAULTS = new Set(['22', '23']);
 
 /**
  * The one way from the ingest to the database. While the database is away every operation waits and is tried again,
- * and `isDown` tells the exchange loops to ask for nothing more: pages in memory stay as few as requests in flight.
+ * and `isDown` tells the exchange loops to ask for nothing more: pages in memory stay as few as requests in flight. A few
+ * operations run at a time, in the order of asking.
  */
 export class DatabaseGate {
   readonly #deps: DatabaseGateDeps;
+  readonly #queue: (() => void)[] = [];
+  #running = 0;
   readonly #waiting = new Set<symbol>();
   #lastError: string | null = null;
 
@@ -53,6 +58,7 @@ export class DatabaseGate {
   async run<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { clock, logger, backoff = BACKOFF } = this.#deps;
     const token = Symbol('operation');
+    await this.#enter();
     try {
       for (let attempt = 1; ; attempt++) {
         signal.throwIfAborted();
@@ -72,7 +78,20 @@ export class DatabaseGate {
         logger.info('the database can be written again');
         this.#deps.onUp?.();
       }
+      this.#leave();
     }
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#running < MOST_AT_ONCE) this.#running++;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+  }
+
+  /** Whoever waits next takes the place over, so that nobody slips in between. */
+  #leave(): void {
+    const next = this.#queue.shift();
+    if (next) next();
+    else this.#running--;
   }
 }
 

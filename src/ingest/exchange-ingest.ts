@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Logger } from '../logger.ts';
+import type { CoverageKey } from '../market/coverage.ts';
 import type { FuturesFeed } from '../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern } from '../market/instrument.ts';
+import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import { CandleSource } from './candle-source.ts';
 import type { Chore } from './chores.ts';
@@ -15,7 +17,8 @@ import type { ExchangeState, SeriesState } from './ingest-state.ts';
 import { LiveIngest } from './live-ingest.ts';
 import { describeAbsent, MarketWatch } from './market-watch.ts';
 import type { IngestStores, MarketShares } from './ports.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
+import type { AnswerTally } from './store-answer.ts';
 import type { Source } from './source.ts';
 
 export interface ExchangeIngestDeps {
@@ -29,6 +32,7 @@ export interface ExchangeIngestDeps {
   readonly stores: IngestStores;
   readonly shares: MarketShares;
   readonly database: DatabaseGate;
+  readonly blocks: BlockStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -45,6 +49,7 @@ export class ExchangeIngest {
   readonly worker: ExchangeWorker;
   readonly #deps: ExchangeIngestDeps;
   readonly #live: LiveIngest | null;
+  readonly #blocks: SharedBlocks;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #collectors: readonly Collector[] = [];
@@ -65,8 +70,12 @@ export class ExchangeIngest {
       logger,
       chores: this.#createChores(),
       collectors: () => this.#collectors,
-      onStep,
+      onStep: (isAnswered) => {
+        onStep(isAnswered);
+        if (!isAnswered) this.#blocks.noteFailure();
+      },
     });
+    this.#blocks = new SharedBlocks({ ...deps, store: deps.blocks, onAdopted: () => this.worker.wake() });
     this.#live = this.#createLive();
   }
 
@@ -88,6 +97,15 @@ export class ExchangeIngest {
   /** Why nothing is collected for a wildcard of MARKETS, or null. */
   get lastError(): string | null {
     return this.#markets.unmatched[0] ?? null;
+  }
+
+  /** Has the collector of a key, if it is ours, ask for what the ledger calls missing now. */
+  async noteMissing({ symbol, timeframe, metric }: CoverageKey, ranges: readonly TimeRange[]): Promise<void> {
+    const collector =
+      metric === 'ohlcv' ? this.#series.get(`${symbol} ${timeframe}`) : this.#feeds.get(`${symbol} ${metric}`);
+    if (!collector) return;
+    await collector.noteMissing(ranges);
+    this.worker.wake();
   }
 
   describe(): ExchangeState {
@@ -116,9 +134,15 @@ export class ExchangeIngest {
     const failing = new AbortController();
     const inner = AbortSignal.any([signal, failing.signal]);
     const unsubscribe = this.#deps.shares.onChange(() => this.#align());
-    const loops = [this.worker.run(inner), ...(this.#live ? [this.#live.run(inner)] : [])];
+    const loops: Promise<void>[] = [];
     try {
+      // A ban outlives the process that was told of it: no request before we know.
+      await this.#blocks.exchangeNews(inner);
+      loops.push(this.#blocks.run(inner), this.worker.run(inner));
+      if (this.#live) loops.push(this.#live.run(inner));
       await Promise.all(loops);
+    } catch (error) {
+      if (!signal.aborted) throw error;
     } finally {
       unsubscribe();
       failing.abort();

@@ -22,7 +22,7 @@ export interface ExchangeWorkerDeps {
   readonly collectors: () => Iterable<Collector>;
   /** Called for each step that asked the exchange, or failed. */
   readonly onStep: (isAnswered: boolean) => void;
-  /** Steps in flight at most: of any kind, and with live tails besides. Default 4 and 8. */
+  /** Steps in flight at most: of any kind, and with live tails besides. */
   readonly concurrency?: { readonly all: number; readonly tails: number };
 }
 
@@ -36,6 +36,8 @@ interface Turn {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** 500 tails within seconds of their close, from an exchange that takes a quarter of a second for an answer. */
+const CONCURRENCY = { all: 4, tails: 20 };
 const HOUR_MS = 3_600_000;
 /** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
 const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
@@ -89,7 +91,7 @@ export class ExchangeWorker {
 
   /** Starts what may be started now; answers how long there is nothing more to start. */
   #launch(signal: AbortSignal): number {
-    const { exchange, gate, database, clock, concurrency = { all: 4, tails: 8 } } = this.#deps;
+    const { exchange, gate, database, clock, concurrency = CONCURRENCY } = this.#deps;
     for (;;) {
       const now = clock.now();
       if (database.isDown) return Infinity;
@@ -229,7 +231,8 @@ export class ExchangeWorker {
 class Readiness {
   readonly #exchange: Exchange;
   readonly #now: number;
-  readonly #known = new Map<string, number>();
+  readonly #urgent = new Map<RequestKind, number>();
+  readonly #patient = new Map<RequestKind, number>();
 
   constructor(exchange: Exchange, now: number) {
     this.#exchange = exchange;
@@ -237,15 +240,13 @@ class Readiness {
   }
 
   waitMs({ kind, isTail }: Wish): number {
-    return kind === null ? 0 : this.#find(kind, isTail);
-  }
-
-  #find(kind: RequestKind, isUrgent: boolean): number {
-    const name = isUrgent ? `${kind} urgent` : kind;
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    const waitMs = this.#exchange.readyAt(kind, isUrgent) - this.#now;
-    this.#known.set(name, waitMs);
+    if (kind === null) return 0;
+    const known = isTail ? this.#urgent : this.#patient;
+    let waitMs = known.get(kind);
+    if (waitMs === undefined) {
+      waitMs = this.#exchange.readyAt(kind, isTail) - this.#now;
+      known.set(kind, waitMs);
+    }
     return waitMs;
   }
 }

@@ -1,4 +1,4 @@
-import type { Exchange } from '../exchanges/exchange.ts';
+import type { Exchange, FuturesPage } from '../exchanges/exchange.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
 import type { TimeRange } from '../market/time-range.ts';
@@ -18,8 +18,8 @@ export interface FuturesSourceDeps {
 interface FeedTraits {
   /** Hours between two values. */
   readonly everyHours: number;
-  /** Whether the value is one of the moment at which its slot opens, rather than of the hour that follows. */
-  readonly isMoment: boolean;
+  /** How long the period lasts that a value sums up, unless the exchange tells otherwise; 0: it is one of a moment. */
+  readonly periodMs: number;
   /** Hours that are read again with each live request. */
   readonly rereadSlots: number;
 }
@@ -30,11 +30,11 @@ interface FeedTraits {
  * https://www.binance.com/en/support/faq/introduction-to-binance-futures-funding-rates-360033525031
  */
 const TRAITS: Readonly<Record<FuturesFeed, FeedTraits>> = {
-  open_interest: { everyHours: 1, isMoment: true, rereadSlots: 2 },
-  top_trader_ratio: { everyHours: 1, isMoment: true, rereadSlots: 2 },
-  taker_buy_sell_ratio: { everyHours: 1, isMoment: false, rereadSlots: 2 },
-  funding_rate: { everyHours: 8, isMoment: true, rereadSlots: 24 },
-  mark_price: { everyHours: 1, isMoment: true, rereadSlots: 2 },
+  open_interest: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
+  top_trader_ratio: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
+  taker_buy_sell_ratio: { everyHours: 1, periodMs: FUTURES_SLOT_MS, rereadSlots: 2 },
+  funding_rate: { everyHours: 8, periodMs: 0, rereadSlots: 24 },
+  mark_price: { everyHours: 1, periodMs: 0, rereadSlots: 2 },
 };
 
 /** One futures feed of one symbol, in slots of an hour. */
@@ -47,27 +47,31 @@ export class FuturesSource implements Source {
   readonly rereadSlots: number;
   readonly settleMs = null;
   readonly patienceMs = 30 * 60_000;
+  // Binance publishes its statistics some minutes after the moment that they are of.
+  readonly dueMs = 15 * 60_000;
   readonly leadMs: number;
   readonly aheadSlots = 0;
   readonly isProbed = false;
   readonly depthMs: number | null;
   readonly #deps: FuturesSourceDeps;
   readonly #delayMs: number;
+  readonly #limit: number;
 
   /** @throws RangeError where the exchange does not have the feed. */
   constructor(deps: FuturesSourceDeps) {
     const { exchange, feed, symbol } = deps;
     const offer = exchange.futuresFeeds.get(feed);
     if (!offer) throw new RangeError(`${exchange.id} has no ${feed}`);
-    const { everyHours, isMoment, rereadSlots } = TRAITS[feed];
+    const { everyHours, periodMs, rereadSlots } = TRAITS[feed];
     this.#deps = deps;
     this.key = feedKey(exchange.id, symbol, feed);
     this.kind = feed;
     this.depthMs = offer.depthMs;
     this.fields = { exchange: exchange.id, symbol, feed };
+    this.#limit = offer.limit;
     this.pageSlots = offer.limit * everyHours;
     this.rereadSlots = rereadSlots;
-    this.leadMs = isMoment ? this.stepMs : 0;
+    this.leadMs = Math.max(0, this.stepMs - (offer.periodMs ?? periodMs));
     // The exchange computes its statistics after the hour has begun.
     this.#delayMs = 20_000 + 40_000 * deps.jitter;
   }
@@ -101,7 +105,7 @@ export class FuturesSource implements Source {
     return {
       slots,
       rejected: page.rejected,
-      answered: page.answered,
+      answered: feed === 'funding_rate' ? this.#extendAnswered(page, slots, range) : page.answered,
       findHoles: (within) =>
         feed === 'funding_rate' ? findFundingHoles(slots, within) : findUncovered(within, slots, this.stepMs),
       store: async ({ futures }, until) => {
@@ -111,5 +115,17 @@ export class FuturesSource implements Source {
         return { inserted, updated };
       },
     };
+  }
+
+  /**
+   * What an answer about funding speaks of: also of the newest hours that it leaves open, up to the next settlement that
+   * its interval lets expect. Should that come sooner, because the interval was changed, a live request finds it: each
+   * reads a day again.
+   */
+  #extendAnswered({ answered, rejected }: FuturesPage, slots: readonly number[], range: TimeRange): TimeRange {
+    const isCut = slots.length + rejected.length >= this.#limit;
+    if (isCut || rejected.length > 0 || slots.length === 0 || answered.until >= range.until) return answered;
+    const [due] = findFundingHoles(slots, { since: answered.until, until: range.until });
+    return { since: answered.since, until: due?.since ?? range.until };
   }
 }

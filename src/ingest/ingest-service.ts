@@ -3,7 +3,9 @@ import { messageOf } from '../errors.ts';
 import type { Exchange } from '../exchanges/exchange.ts';
 import type { Service, ServiceContext } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import type { CoverageKey } from '../market/coverage.ts';
 import type { MarketPattern } from '../market/instrument.ts';
+import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import type { Collector } from './collector.ts';
 import { DatabaseGate } from './database-gate.ts';
@@ -18,7 +20,8 @@ import type {
 } from './ingest-state.ts';
 import { AllShares, type IngestStores, type MarketShares, type SeriesCandles } from './ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import { NO_BLOCKS, type BlockStore } from './shared-blocks.ts';
+import type { AnswerTally } from './store-answer.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface CollectConfig {
@@ -36,6 +39,8 @@ export interface IngestServiceDeps {
   readonly stores: IngestStores;
   /** Which markets are ours where several processes share them. Default: all. */
   readonly shares?: MarketShares;
+  /** Where it is kept what an exchange told us to wait for. Default: nowhere but in memory. */
+  readonly blocks?: BlockStore;
   readonly collect: CollectConfig;
   readonly logger: Logger;
   /** Told each second while something is missing, and once when nothing is any more. */
@@ -111,6 +116,14 @@ export class IngestService implements Service {
   /** Epoch milliseconds (our clock) of the last write that changed a row, or null: whether a view is out of date. */
   lastWriteAt(): number | null {
     return this.#lastWriteAt;
+  }
+
+  /**
+   * Has the collector of this key ask for what the ledger calls missing now, as after an audit. Where another process
+   * collects it, that one sees it in the ledger within an hour. Never waits and never throws.
+   */
+  noteMissing(key: CoverageKey, ranges: readonly TimeRange[]): void {
+    void this.#ingests.get(key.exchange)?.noteMissing(key, ranges);
   }
 
   /** What was done since this process began, for metrics. */
@@ -199,7 +212,7 @@ export class IngestService implements Service {
   }
 
   async #runExchange(id: string, signal: AbortSignal): Promise<void> {
-    const { collect, openExchange, stores, logger, random = Math.random } = this.#deps;
+    const { collect, openExchange, stores, logger, random = Math.random, blocks = NO_BLOCKS } = this.#deps;
     const exchange = await openExchange(id);
     this.#opened.push(exchange);
     const { backfill, confirmEmptyAfterMs } = collect;
@@ -213,6 +226,7 @@ export class IngestService implements Service {
       stores,
       shares: this.#shares,
       database: this.#database,
+      blocks,
       clock: this.#clock,
       logger,
       random,

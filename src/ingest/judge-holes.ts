@@ -1,22 +1,23 @@
 import { createRange, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { intersectLists, subtractLists } from './slot-ranges.ts';
-import type { SourcePage } from './source.ts';
+import type { Source, SourcePage } from './source.ts';
 
 /**
  * A stretch without rows in one answer, by what it means.
  *
- * - `late`: the newest slots, which the exchange may not have published yet
+ * - `early`: the newest slots, which nobody expects yet
+ * - `late`: those before them, which the exchange may not have published yet
  * - `doubtful`: a row was refused there, so something exists
  * - `empty`: the exchange says that there is nothing
  */
 export interface Hole {
   readonly range: TimeRange;
-  readonly verdict: 'late' | 'doubtful' | 'empty';
+  readonly verdict: 'early' | 'late' | 'doubtful' | 'empty';
   /** For a person. */
   readonly reason: string;
 }
 
-export interface Answer {
+interface Answer {
   readonly page: Pick<SourcePage, 'slots' | 'rejected'>;
   /** Wanted slots inside the answered range that the answer has no row for. */
   readonly holes: readonly TimeRange[];
@@ -25,16 +26,46 @@ export interface Answer {
   readonly stepMs: number;
   /** From this opening time on the exchange may only be late. */
   readonly lateSince: number;
+  /** From this opening time on it is not even late. */
+  readonly earlySince: number;
 }
 
 const LATE_REASON = 'the exchange has not published it yet';
+
+/** What the wanted slots mean that an answer at `nowMs` has no row for (`uncovered`) or leaves open behind its end. */
+export function judgeAnswer(answer: {
+  readonly source: Source;
+  readonly page: SourcePage;
+  readonly uncovered: readonly TimeRange[];
+  readonly open: readonly TimeRange[];
+  readonly nowMs: number;
+  readonly missing: { findHoles(uncovered: readonly TimeRange[]): TimeRange[] };
+}): Hole[] {
+  const { source, page, uncovered, open, nowMs, missing } = answer;
+  return judgeHoles({
+    page,
+    holes: missing.findHoles(uncovered),
+    silent: missing.findHoles(open),
+    stepMs: source.stepMs,
+    lateSince: source.untilAt(nowMs - source.patienceMs),
+    earlySince: source.untilAt(nowMs - source.dueMs),
+  });
+}
 
 /**
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): Hole[] {
-  const late = clip(silent, lateSince, Infinity).map(toLate);
+function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answer): Hole[] {
+  const toLate = (ranges: readonly TimeRange[]): Hole[] => [
+    ...clip(ranges, lateSince, earlySince).map((range): Hole => ({ range, verdict: 'late', reason: LATE_REASON })),
+    ...clip(ranges, Math.max(lateSince, earlySince), Infinity).map((range): Hole => ({
+      range,
+      verdict: 'early',
+      reason: LATE_REASON,
+    })),
+  ];
+  const late = toLate(silent);
   const vague = page.rejected.find(({ timestamp }) => timestamp === undefined);
   if (vague)
     return [...holes.map((range): Hole => ({ range, verdict: 'doubtful', reason: describeRefused(vague) })), ...late];
@@ -56,13 +87,9 @@ export function judgeHoles({ page, holes, silent, stepMs, lateSince }: Answer): 
   return [
     ...joinEqual(doubtful),
     ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason })),
-    ...clip(unclaimed, openSince, Infinity).map(toLate),
+    ...toLate(clip(unclaimed, openSince, Infinity)),
     ...late,
   ];
-}
-
-function toLate(range: TimeRange): Hole {
-  return { range, verdict: 'late', reason: LATE_REASON };
 }
 
 function describeRefused({ reason }: { readonly reason: string }): string {

@@ -8,7 +8,7 @@ import { logChanges } from './candle-source.ts';
 import type { Collector } from './collector.ts';
 import { RowsRefusedError, type DatabaseGate } from './database-gate.ts';
 import { toQuarantine } from './rejected-rows.ts';
-import type { AnswerTally } from './source-ledger.ts';
+import type { AnswerTally } from './store-answer.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface LiveIngestDeps {
@@ -129,8 +129,8 @@ export class LiveIngest implements CandleStreamListener {
               groups.length === 0 ? { inserted: 0, updated: 0, changes: [] } : await ohlcv.upsertLive(groups);
             await coverage.extend(groups.flatMap(({ key, ranges }) => ranges.map((range) => ({ key, range }))));
             for (const { key, collector, first } of groups) {
-              const skipped = collector.ledger.findSkipped(first);
-              if (skipped) await coverage.record(key, [{ ...skipped, ...SKIPPED }]);
+              const untold = collector.ledger.listUntold(first);
+              if (untold.length > 0) await coverage.record(key, untold);
             }
             if (rejected.length > 0) await quarantine.add(rejected);
             return written;
@@ -170,8 +170,6 @@ export class LiveIngest implements CandleStreamListener {
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
-
-const SKIPPED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /** One entry for each series, its candles oldest first; of two with one opening time the later one counts. */
 function groupByCollector(arrivals: readonly Arrival[], exchange: string) {

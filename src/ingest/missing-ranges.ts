@@ -1,7 +1,7 @@
 import type { CoverageRange } from '../market/coverage.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import type { Hole } from './judge-holes.ts';
-import { intersectLists, subtractLists } from './slot-ranges.ts';
+import { intersectLists, spanAhead, spanBack, subtractLists } from './slot-ranges.ts';
 import {
   afterHole,
   afterRefusal,
@@ -56,6 +56,19 @@ export class MissingRanges {
   /** Notes a range that nobody asked for yet. */
   add({ since, until }: TimeRange): void {
     this.#replace([{ since, until }], [createNew(since, until)]);
+  }
+
+  /**
+   * Notes that the ledger calls these (sorted) missing. What is wanted already keeps its evidence and its time, so that
+   * being told again asks for nothing sooner. Answers whether any of it is news.
+   */
+  addMissing(ranges: readonly TimeRange[]): boolean {
+    const news = subtractLists(mergeRanges(ranges), mergeRanges(this.#wanted));
+    this.#replace(
+      news,
+      news.map(({ since, until }) => createNew(since, until)),
+    );
+    return news.length > 0;
   }
 
   /** Notes a range as stored, or as no longer wanted. */
@@ -144,22 +157,10 @@ export class MissingRanges {
     const length = maxSlots * this.#rules.stepMs;
     const first = from === 'newest' ? available.at(-1) : available[0];
     if (!first) return null;
-    let range: TimeRange;
-    if (from === 'newest') {
-      const floor = Math.max(
-        first.until - length,
-        ...this.#taken.map(({ until }) => until).filter((at) => at <= first.until),
-      );
-      const oldest = available.find(({ until }) => until > floor) ?? first;
-      range = { since: Math.max(oldest.since, floor), until: first.until };
-    } else {
-      const ceiling = Math.min(
-        first.since + length,
-        ...this.#taken.map(({ since }) => since).filter((at) => at >= first.since),
-      );
-      const newest = available.findLast(({ since }) => since < ceiling) ?? first;
-      range = { since: first.since, until: Math.min(newest.until, ceiling) };
-    }
+    const range =
+      from === 'newest'
+        ? spanBack(first, length, available, this.#taken)
+        : spanAhead(first, length, available, this.#taken);
     this.#take(range);
     return range;
   }
@@ -202,7 +203,8 @@ export class MissingRanges {
     for (const hole of holes) {
       for (const before of this.#cut(hole.range)) {
         const after = afterHole(before, hole, nowMs, this.#rules.confirmAfterMs);
-        if (!isSameEvidence(before, after)) changes.push(toLedger(after));
+        // What nobody expects yet is no news for the ledger.
+        if (hole.verdict !== 'early' && !isSameEvidence(before, after)) changes.push(toLedger(after));
         if (after.state !== 'confirmed_empty') next.push(after);
         else {
           if (before.state !== 'confirmed_empty') confirmed.push({ since: after.since, until: after.until });

@@ -44,9 +44,14 @@ export interface CoverageStore {
   record(key: CoverageKey, changes: readonly CoverageRange[]): Promise<void>;
   /**
    * What the ledger says of `range`, oldest first, clipped to it and without a break: what it was silent on has become
-   * `have` or `missing` by the rows that are stored.
+   * `have` or `missing` by the rows that are stored. From `missingUntil` (default: the end) on it stays silent of slots
+   * without a row.
    */
-  survey(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
+  survey(key: CoverageKey, range: TimeRange, missingUntil?: number): Promise<CoverageRange[]>;
+  /** What the ledger calls missing inside `range`, oldest first, clipped to it. */
+  listMissing(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
+  /** What the ledger says of `range`, oldest first, clipped to it. */
+  list(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
   /** Notes ranges of many keys as `have`. */
   extend(entries: readonly { readonly key: CoverageKey; readonly range: TimeRange }[]): Promise<void>;
 }

@@ -54,3 +54,32 @@ export function listRange(since: number, until: number): TimeRange[] {
   const range = createRange(since, until);
   return range ? [range] : [];
 }
+
+/**
+ * The range that ends where `last` does and spans as many of `ranges` (sorted) before it as lie within `lengthMs`, but
+ * nothing of `taken`.
+ */
+export function spanBack(
+  last: TimeRange,
+  lengthMs: number,
+  ranges: readonly TimeRange[],
+  taken: readonly TimeRange[],
+): TimeRange {
+  const ends = taken.map(({ until }) => until).filter((at) => at <= last.until);
+  const floor = Math.max(last.until - lengthMs, ...ends);
+  const oldest = ranges.find(({ until }) => until > floor) ?? last;
+  return { since: Math.max(oldest.since, floor), until: last.until };
+}
+
+/** The same the other way: begins where `first` does and spans what comes after it. */
+export function spanAhead(
+  first: TimeRange,
+  lengthMs: number,
+  ranges: readonly TimeRange[],
+  taken: readonly TimeRange[],
+): TimeRange {
+  const starts = taken.map(({ since }) => since).filter((at) => at >= first.since);
+  const ceiling = Math.min(first.since + lengthMs, ...starts);
+  const newest = ranges.findLast(({ since }) => since < ceiling) ?? first;
+  return { since: first.since, until: Math.min(newest.until, ceiling) };
+}

@@ -2,28 +2,19 @@ import { ExchangeDataError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageRange } from '../market/coverage.ts';
-import { createRange, intersectRanges, type TimeRange } from '../market/time-range.ts';
+import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { BelievedStretches } from './believed-stretches.ts';
 import type { DatabaseGate } from './database-gate.ts';
-import { judgeHoles } from './judge-holes.ts';
+import { judgeAnswer } from './judge-holes.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges, type Verdicts } from './missing-ranges.ts';
-import type { IngestStores, SeriesCandles } from './ports.ts';
-import { toQuarantine } from './rejected-rows.ts';
-import { listRange, subtractLists } from './slot-ranges.ts';
+import type { IngestStores } from './ports.ts';
+import { intersectLists, listRange, subtractLists } from './slot-ranges.ts';
 import type { Silence, Source, SourcePage } from './source.ts';
+import { storeAnswer, type AnswerTally } from './store-answer.ts';
+import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
-
-/** What one answer, or one batch of the live stream, did. */
-export interface AnswerTally {
-  /** Rows: read, new, changed, refused. */
-  readonly read: number;
-  readonly stored: number;
-  readonly revised: number;
-  readonly quarantined: number;
-  /** The candles among the rows read, by series; they are committed. */
-  readonly candles: readonly SeriesCandles[];
-}
+import { listRegained, settleWindowEdge } from './window-edge.ts';
 
 export interface SourceLedgerDeps {
   readonly source: Source;
@@ -41,7 +32,9 @@ export interface SourceLedgerDeps {
 
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
-const DAY_MS = 86_400_000;
+/** What others note in the ledger is seen within this time. */
+const REVIEW_EVERY_MS = 3_600_000;
+const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /**
  * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it
@@ -59,9 +52,12 @@ export class SourceLedger {
   /** Where the newest page began when this run started: what lies before it is the survey's. */
   #pageSince = 0;
   #knownUntil: number | null = null;
+  /** Where the ledger ends: of what lies behind it the database knows nothing. */
+  #toldUntil: number | null = null;
   #latestSlot: number | null = null;
   #firstHave = Infinity;
   #hasReread = false;
+  #reviewAt = Infinity;
   #hasEnded = false;
 
   constructor(deps: SourceLedgerDeps) {
@@ -81,6 +77,11 @@ export class SourceLedger {
   /** The end of the newest slot that was looked at or is wanted; null before the first look. */
   get knownUntil(): number | null {
     return this.#knownUntil;
+  }
+
+  /** When the ledger is to be looked at again. */
+  get reviewAt(): number {
+    return this.#reviewAt;
   }
 
   /** The newest slot that is known to be stored, or null. */
@@ -103,35 +104,68 @@ export class SourceLedger {
 
   /** Reads what the database knows of the newest page: enough to begin with the live tail. */
   async open(signal: AbortSignal): Promise<void> {
-    const { source, now, windowSince } = this.#deps;
+    const { source, stores, database, now, windowSince } = this.#deps;
     await this.lock.run(async () => {
       const until = source.untilAt(now() - source.delayMs());
-      this.#since = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      const wanted = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      this.#since = await database.run(() => settleWindowEdge(stores.coverage, source.key, wanted), signal);
       this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
-      await this.#load(createRange(this.#pageSince, until), signal);
+      const dueUntil = Math.max(this.#pageSince, Math.min(until, source.untilAt(now() - source.dueMs)));
+      if (dueUntil < until) this.missing.add({ since: dueUntil, until });
+      const told = await this.#load(createRange(this.#pageSince, until), signal, dueUntil);
       this.#knownUntil = until;
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
+      this.#toldUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
     });
   }
 
   /** Reads what the database knows of the rest of the window. */
   async survey(signal: AbortSignal): Promise<void> {
-    await this.lock.run(() => this.#load(createRange(this.#since, this.#pageSince), signal));
+    await this.lock.run(async () => {
+      await this.#load(createRange(this.#since, this.#pageSince), signal);
+    });
   }
 
-  async #load(range: TimeRange | null, signal: AbortSignal): Promise<void> {
+  /** Takes over what somebody else noted as missing in the ledger; asked for at once where it was not wanted before. */
+  async noteMissing(ranges: readonly TimeRange[]): Promise<void> {
+    // A look at the database that is under way may have come too early to see it.
+    await this.lock.run(() => {
+      if (this.#knownUntil !== null) {
+        const known = { since: this.#since, until: this.#knownUntil };
+        this.missing.addMissing(intersectLists(mergeRanges(ranges), [known]));
+      }
+      return Promise.resolve();
+    });
+  }
+
+  /** Looks at the ledger again for what others (an audit in another process, hands) noted as missing meanwhile. */
+  async review(signal: AbortSignal): Promise<void> {
+    const { source, stores, database, now, logger } = this.#deps;
+    await this.lock.run(async () => {
+      const range = createRange(this.#since, this.#knownUntil ?? 0);
+      const found = range ? await database.run(() => stores.coverage.listMissing(source.key, range), signal) : [];
+      if (this.missing.addMissing(found))
+        logger.info(source.fields, 'the ledger calls missing what this process took for settled; it is asked for');
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
+    });
+  }
+
+  async #load(range: TimeRange | null, signal: AbortSignal, missingUntil = Infinity): Promise<CoverageRange[]> {
     const { source, stores, database, now } = this.#deps;
-    if (!range) return;
-    const ranges = await database.run(() => stores.coverage.survey(source.key, range), signal);
+    if (!range) return [];
+    const ranges = await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal);
     this.missing.load(ranges, now());
+    this.missing.addMissing(listRegained(ranges));
     const have = ranges.filter(({ state }) => state === 'have');
     const [oldest, newest] = [have[0], have.at(-1)];
-    if (!oldest || !newest) return;
+    if (!oldest || !newest) return ranges;
     this.#noteHave(oldest.since, newest.until - source.stepMs);
-    if (this.#hasReread) return;
+    if (this.#hasReread) return ranges;
     // What was read just before the last run ended was perhaps not final.
     this.#hasReread = true;
     const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
     this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
+    return ranges;
   }
 
   /** Wants the slots that ended since the last look. */
@@ -159,16 +193,10 @@ export class SourceLedger {
       if (!answered) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
       const uncovered = page.findHoles(answered);
       const have = subtractLists([answered], uncovered);
-      const holes = this.#hasEnded
-        ? []
-        : judgeHoles({
-            page,
-            holes: this.missing.findHoles(uncovered),
-            silent: this.missing.findHoles(listRange(Math.max(asked.since, answered.until), asked.until)),
-            stepMs: source.stepMs,
-            lateSince: source.untilAt(nowMs - source.patienceMs),
-          });
-      const verdicts = this.missing.judge(have, holes, nowMs);
+      const open = listRange(Math.max(asked.since, answered.until), asked.until);
+      const holes = this.#hasEnded ? [] : judgeAnswer({ source, page, uncovered, open, nowMs, missing: this.missing });
+      const judged = this.missing.judge(have, holes, nowMs);
+      const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
       const tally = await this.#commit(page, answered.until, verdicts, signal);
       const stored = page.slots.filter((slot) => slot >= answered.since && slot < answered.until);
       const [first, last] = [stored[0], stored.at(-1)];
@@ -182,11 +210,8 @@ export class SourceLedger {
   noteReread(asked: TimeRange): void {
     const { source, logger, now } = this.#deps;
     for (const { since, until } of this.unsettled.noteAnswered(asked, now())) {
-      const range = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
-      logger.warn(
-        { ...source.fields, ...range },
-        'the exchange no longer tells of rows that are stored; they are kept',
-      );
+      const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+      logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
     }
   }
 
@@ -222,21 +247,16 @@ export class SourceLedger {
     const { source, now } = this.#deps;
     await this.lock.run(async () => {
       const replaced = this.missing.listWanted(source.keptSince(now()));
-      const reason = `the exchange keeps ${Math.round((source.depthMs ?? 0) / DAY_MS)} days of it`;
-      const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null };
-      const changes = replaced.map((range): CoverageRange => ({
-        ...range,
-        ...evidence,
-        state: 'out_of_window',
-        reason,
-      }));
+      const changes = replaced.map((range) => toOutOfWindow(range, source.depthMs ?? 0));
       await this.#record({ changes, replaced, next: [], confirmed: [] }, signal);
     });
   }
 
-  /** The slots between the newest one known and a slot that came by the stream: these did not come. */
-  findSkipped(slot: number): TimeRange | null {
-    return this.#knownUntil === null ? null : createRange(this.#knownUntil, slot);
+  /** What the ledger is to be told before it hears of a slot: nobody has asked for what lies between. */
+  listUntold(slot: number): CoverageRange[] {
+    return this.#toldUntil === null || this.#hasEnded
+      ? []
+      : listRange(this.#toldUntil, slot).map((range) => ({ ...range, ...UNASKED }));
   }
 
   /** Takes over a slot that the live stream brought, once it is committed. To be called with the lock held. */
@@ -244,9 +264,9 @@ export class SourceLedger {
     // Before the first look at the database that look finds it.
     if (this.#knownUntil === null) return;
     const range = { since: slot, until: slot + this.#deps.source.stepMs };
-    const skipped = this.findSkipped(slot);
-    if (skipped) this.missing.add(skipped);
+    if (slot > this.#knownUntil) this.missing.add({ since: this.#knownUntil, until: slot });
     this.#knownUntil = Math.max(this.#knownUntil, range.until);
+    this.#toldUntil = Math.max(this.#toldUntil ?? 0, range.until);
     this.missing.settle(range);
     this.unsettled.note([range], this.#deps.now());
     this.#noteHave(slot, slot);
@@ -259,19 +279,9 @@ export class SourceLedger {
 
   async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
     const { source, stores, database } = this.#deps;
-    const refused = toQuarantine(source.key, page.rejected, 'rest');
-    const { inserted, updated, candles } = await database.run(
-      () =>
-        stores.withTransaction(async (transaction) => {
-          const counts = await page.store(transaction, until);
-          if (verdicts.changes.length > 0) await transaction.coverage.record(source.key, verdicts.changes);
-          if (refused.length > 0) await transaction.quarantine.add(refused);
-          return counts;
-        }),
-      signal,
-    );
+    const tally = await database.run(() => storeAnswer(stores, source.key, page, until, verdicts.changes), signal);
     this.#apply(verdicts);
-    return { stored: inserted, revised: updated, quarantined: refused.length, candles: candles ? [candles] : [] };
+    return tally;
   }
 
   async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {
@@ -283,6 +293,7 @@ export class SourceLedger {
 
   #apply(verdicts: Verdicts): void {
     this.missing.apply(verdicts);
+    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, verdicts.changes.at(-1)?.until ?? 0);
     this.#believed.note(verdicts.confirmed);
   }
 }

@@ -48,6 +48,8 @@ export interface Source {
   readonly settleMs: number | null;
   /** How long after its end the newest slot may be late before its absence is believed. */
   readonly patienceMs: number;
+  /** How long after its end the newest slot is waited for before the ledger calls it missing. */
+  readonly dueMs: number;
   /** How long before its end a slot is already known: 0 for a candle, the whole step for a value of one moment. */
   readonly leadMs: number;
   /**

@@ -1,11 +1,12 @@
 import type { CoverageRange } from '../market/coverage.ts';
+import type { TimeRange } from '../market/time-range.ts';
 import type { Hole } from './judge-holes.ts';
 
 /** A stretch of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
 export interface Stretch extends CoverageRange {
   readonly state: 'missing' | 'refused' | 'confirmed_empty';
   /** What the latest answer meant; `new`: there was none. */
-  readonly verdict: 'new' | 'refused' | Hole['verdict'];
+  readonly verdict: 'new' | 'refused' | Exclude<Hole['verdict'], 'early'>;
   /** Answers of this verdict in a row, each in its turn, in this run. */
   readonly attempts: number;
   /** Not asked for before this moment. */
@@ -68,6 +69,7 @@ export function afterHole(
   confirmAfterMs: number,
 ): Stretch {
   const isTurn = isDue(stretch, nowMs);
+  if (verdict === 'early') return waitForLate({ ...stretch, state: 'missing', reason }, nowMs);
   if (stretch.state === 'confirmed_empty') {
     if (verdict === 'doubtful') return afterRefusal(stretch, 'doubtful', reason, nowMs);
     return isTurn ? { ...stretch, asks: stretch.asks + 1, lastAskedAt: nowMs } : stretch;
@@ -76,12 +78,7 @@ export function afterHole(
     return stretch.verdict === 'doubtful' && !isTurn ? stretch : afterRefusal(stretch, 'doubtful', reason, nowMs);
   const { asks, firstAskedAt } = countEmpty(stretch, nowMs, confirmAfterMs);
   const evidence = { asks, firstAskedAt, lastAskedAt: asks > stretch.asks ? nowMs : stretch.lastAskedAt };
-  if (verdict === 'late') {
-    const isAgain = stretch.verdict === 'late';
-    const attempts = isAgain ? stretch.attempts + (isTurn ? 1 : 0) : 1;
-    const notBefore = isAgain && !isTurn ? stretch.notBefore : nowMs + waitMs('late', attempts);
-    return { ...stretch, ...evidence, state: 'missing', reason, verdict, attempts, notBefore };
-  }
+  if (verdict === 'late') return waitForLate({ ...stretch, ...evidence, state: 'missing', reason }, nowMs);
   if (asks >= 2) {
     const state = 'confirmed_empty';
     return {
@@ -115,6 +112,15 @@ export function afterRefusal(
   return { ...stretch, state, asks: 0, firstAskedAt, lastAskedAt: nowMs, reason, verdict, attempts, notBefore };
 }
 
+/** The same stretch, asked for again soon, and less often with each answer that came in its turn. */
+function waitForLate(stretch: Stretch, nowMs: number): Stretch {
+  const isAgain = stretch.verdict === 'late';
+  const isTurn = isDue(stretch, nowMs);
+  const attempts = isAgain ? stretch.attempts + (isTurn ? 1 : 0) : 1;
+  const notBefore = isAgain && !isTurn ? stretch.notBefore : nowMs + waitMs('late', attempts);
+  return { ...stretch, verdict: 'late', attempts, notBefore };
+}
+
 /** The part of a confirmed range that is looked at again, with the time; empty where it is settled for good. */
 export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number): Stretch[] {
   const { until, lastAskedAt, firstAskedAt } = range;
@@ -140,6 +146,12 @@ export function isSameEvidence(a: CoverageRange, b: CoverageRange): boolean {
 /** What the ledger keeps of a stretch. */
 export function toLedger({ since, until, state, asks, firstAskedAt, lastAskedAt, reason }: CoverageRange) {
   return { since, until, state, asks, firstAskedAt, lastAskedAt, reason } satisfies CoverageRange;
+}
+
+/** A range that the exchange, which keeps `depthMs`, deleted before we had it. */
+export function toOutOfWindow({ since, until }: TimeRange, depthMs: number): CoverageRange {
+  const reason = `the exchange keeps ${Math.round(depthMs / (24 * HOUR_MS))} days of it`;
+  return { since, until, state: 'out_of_window', asks: 0, firstAskedAt: null, lastAskedAt: null, reason };
 }
 
 /** Answers count only where they are far enough apart: the first one, and each that comes that long after it. */

@@ -8,7 +8,7 @@ import type { TimeRange } from './time-range.ts';
  * - `missing`: wanted and not stored yet, or asked for without an answer that may be believed
  * - `confirmed_empty`: the exchange has nothing there; it said so repeatedly, at different times
  * - `refused`: the exchange does not serve it, with its reason
- * - `out_of_window`: it was not collected in time and the exchange has deleted it since
+ * - `out_of_window`: it was not collected in time and the exchange has deleted it since, or nobody wants it any more
  */
 export const COVERAGE_STATES = ['have', 'missing', 'confirmed_empty', 'refused', 'out_of_window'] as const;
 export type CoverageState = (typeof COVERAGE_STATES)[number];

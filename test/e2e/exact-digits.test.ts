@@ -25,6 +25,8 @@ describe('digits that no float holds', () => {
     await using service = startService({
       ...stage.environment({ symbols: ['PEPE/USDT'], timeframes: '1h', fromMs: OPEN_MS - 24 * HOUR_MS }),
       DATABASE_URL: database.url,
+      // The hours before and after are empty, by two answers.
+      CONFIRM_EMPTY_AFTER_S: '1',
     });
     await service.waitUntilComplete();
     assert.deepEqual(await listStored(database.url, 'PEPE/USDT', '1h'), CANDLES);

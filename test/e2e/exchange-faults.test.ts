@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from '../../src/exchanges/simulated/fault.ts';
 import type { SeriesObject } from '../../src/http/routes/series.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';
-import { createTestDatabase } from '../support/postgres.ts';
+import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
 
 const MINUTE_MS = 60_000;
@@ -97,6 +98,52 @@ describe('faults of an exchange', { concurrency: 4 }, () => {
       const early = after.filter((ms) => ms > 300 && ms < 5_000);
       assert.deepEqual(early, []);
       assert.ok(after.length > 0);
+      await assertTruth();
+    });
+  });
+
+  it('a ban: a process that is killed and started again keeps to it, and one on another address does not', async () => {
+    await play(async ({ stage, start, assertTruth, url }) => {
+      let isBanned = false;
+      stage.intercept = ({ path }) => {
+        if (path !== KLINES || isBanned) return undefined;
+        isBanned = true;
+        const body = { code: -1003, msg: 'Way too many requests; IP banned' };
+        return { status: 418, headers: { 'retry-after': '600' }, body } satisfies Fault;
+      };
+      const first = start();
+      await first.waitForLog('exchange asked us to wait');
+      await first.waitFor(({ exchanges }) => exchanges?.[0]?.block?.reason === 'banned');
+      const noted = () => execute(url, `select reason, address from exchange_blocks where origin <> ''`);
+      const deadline = Date.now() + 10_000;
+      while ((await noted()).length === 0 && Date.now() < deadline) await delay(20);
+      assert.deepEqual(await noted(), [{ reason: 'banned', address: hostname().replaceAll(':', '-') }]);
+      await first.end('SIGKILL');
+      const before = stage.exchange.requests.length;
+      const second = start();
+      const { reason } = await second.waitForLog('the exchange told this address to wait; nothing is asked until then');
+      assert.equal(reason, 'banned');
+      const waiting = await second.waitFor(({ exchanges }) => exchanges?.[0]?.block?.reason === 'banned');
+      assert.match(String(waiting.exchanges?.[0]?.block?.message), /IP banned/);
+      await delay(3_000);
+      assert.equal(stage.exchange.requests.length, before, 'not even its time is asked for');
+      await second.end('SIGTERM');
+      await start({ ADDRESS_NAME: 'elsewhere' }).waitUntilComplete();
+      await assertTruth();
+    });
+  });
+
+  it('a row that is lost: the audit notices, and it is fetched again at once', async () => {
+    await play(async ({ start, assertTruth, url, fromMs }) => {
+      const service = start({ AUDIT_CRON: '*/5 * * * * *' });
+      await service.waitUntilComplete();
+      const lost = new Date(fromMs + 100 * HOUR_MS).toISOString();
+      await execute(url, `delete from ohlcv_data where timestamp = '${lost}'`);
+      const isBack = async () =>
+        (await execute(url, `select from ohlcv_data where timestamp = '${lost}'`)).length === 1;
+      const deadline = Date.now() + 30_000;
+      while (!(await isBack()) && Date.now() < deadline) await delay(100);
+      assert.ok(await isBack());
       await assertTruth();
     });
   });

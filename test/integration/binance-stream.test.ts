@@ -14,6 +14,7 @@ describe('the live stream of Binance', () => {
   it('subscribes in pieces and gives only closed candles, with every digit', async () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url, { limits: { streamsPerMessage: 2 } });
+    assert.equal(kept.stream.state().state, 'connecting', 'nothing is live before anything is subscribed to');
     kept.subscribe(BTC, 'ETH/USDT 1m', 'ETH/USDT 1h', 'BTC/USDT 7m');
     await until(() => stage.clients[0]?.streams.size === 3, 'the subscription');
     assert.equal(stage.last.url, '/stream');

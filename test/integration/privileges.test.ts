@@ -24,11 +24,12 @@ function findState(name: string): StartState {
   return state;
 }
 
-/** Does what a service does with the tables of 0008. */
+/** Does what a service does with the tables of 0008 and 0009. */
 async function useLedger(url: string): Promise<void> {
   const kysely = connect(url);
   try {
-    const { ohlcv, coverage, quarantine, replicas, jobRuns, candleRevisions } = createRepositories(kysely);
+    const { ohlcv, coverage, quarantine, replicas, jobRuns, candleRevisions, exchangeBlocks } =
+      createRepositories(kysely);
     const series = seriesOf('binance', 'BTC/USDT', '1h');
     const [first, second] = [0, 3_600_000];
     await ohlcv.upsertLive([{ series, candles: [candleOf(first)] }]);
@@ -49,6 +50,10 @@ async function useLedger(url: string): Promise<void> {
     assert.deepEqual(await replicas.claim('r', 'binance', ['BTC/USDT'], 1), ['BTC/USDT']);
     await replicas.leave('r');
     assert.equal(await jobRuns.claim('report', new Date(), 'r'), true);
+    const place = { exchange: 'binance', origin: '', address: 'here' };
+    const block = { reason: 'banned', until: Date.now(), message: 'no' } as const;
+    await exchangeBlocks.note(place, block, 'r');
+    assert.deepEqual(await exchangeBlocks.find(place), block);
   } finally {
     await kysely.destroy();
   }

@@ -87,6 +87,41 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     assert.deepEqual(await ledger().survey(KEY, { since: T0 + 40 * MINUTE + 1, until: T0 + 40 * MINUTE + 2 }), []);
   });
 
+  it('stays silent of the newest slots that are not stored, and lists what is missing alone', async () => {
+    await repositories().ohlcv.upsert(
+      SERIES,
+      [0, 1, 5, 8].map((minute) => candleOf(T0 + minute * MINUTE)),
+    );
+    const told = [have(0, 2), missing(2, 5), have(5, 6), missing(6, 7), have(8, 9)];
+    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12), minutes(7, 12).since), told);
+    assert.deepEqual(await ledger().list(KEY), told);
+    assert.deepEqual(await ledger().listMissing(KEY, minutes(3, 20)), [missing(3, 5), missing(6, 7)]);
+    assert.deepEqual(await ledger().listMissing(KEY, minutes(7, 20)), []);
+    assert.deepEqual(await ledger().listMissing({ ...KEY, symbol: 'ETH/USDT' }, minutes(0, 20)), []);
+    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12)), [
+      ...told.slice(0, 3),
+      missing(6, 8),
+      have(8, 9),
+      missing(9, 12),
+    ]);
+  });
+
+  it('surveys years with a hundred thousand holes at once', async () => {
+    const count = 100_000;
+    await query(`
+      insert into ohlcv_data (exchange, symbol, timeframe, timestamp, open, high, low, close, volume)
+      select 'binance', 'BTC/USDT', '1m', to_timestamp(${T0 / 1000}) + make_interval(mins => 2 * slot), 1, 1, 1, 1, 1
+      from generate_series(0, ${count - 1}) as slot`);
+    const found = await ledger().survey(KEY, minutes(0, 2 * count));
+    assert.equal(found.length, 2 * count);
+    assert.deepEqual(
+      [found[0], found[1], found.at(-1)],
+      [have(0, 1), missing(1, 2), missing(2 * count - 1, 2 * count)],
+    );
+    const [summary] = await ledger().summarize(KEY);
+    assert.deepEqual([summary?.slots.have, summary?.slots.missing], [count, count]);
+  });
+
   it('surveys the futures feeds by their own rules', async () => {
     const key = (metric: CoverageKey['metric']): CoverageKey => ({ ...KEY, timeframe: '1h', metric });
     const at = (hour: number, values: Record<string, string>) => ({ timestamp: T0 + hour * HOUR, ...values });

@@ -38,6 +38,16 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
     assert.equal(await revisions().count(), 0);
   });
 
+  it('takes any number of candles of one series', async () => {
+    const [a] = candlesFrom(T0, MINUTE, 1) as [ReturnType<typeof candleOf>];
+    const many = Array.from({ length: 300_000 }, () => a);
+    const result = await ohlcv().upsertLive([
+      { series: BTC, candles: [a] },
+      { series: BTC, candles: many },
+    ]);
+    assert.deepEqual(result, { inserted: 1, updated: 0, unchanged: 300_000, changes: [] });
+  });
+
   it('keeps what is rewritten, by whichever way: old, new, when', async () => {
     const [a, b, c] = candlesFrom(T0, MINUTE, 3) as [
       ReturnType<typeof candleOf>,

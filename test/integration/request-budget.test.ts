@@ -7,7 +7,7 @@ import { EndlessBackfill } from '../support/endless-backfill.ts';
 const MINUTE = 60_000;
 
 describe('a backfill of fifty series with futures', () => {
-  it('hears neither 429 nor 418 in an hour, and lets little of its allowances lie', async (t) => {
+  it('hears neither 429 nor 418 in an hour, and lets little of its allowances lie', { timeout: 900_000 }, async (t) => {
     await using stage = await new BudgetStage().open();
     const { clock, exchange } = stage;
     const client = await stage.createClient();

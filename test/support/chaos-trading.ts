@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
+import type { ChaosRates } from '../../src/exchanges/simulated/chaos-rates.ts';
 import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
+import { limitsForSpeed } from '../../src/exchanges/simulated/stream-server.ts';
 import { DEFAULT_MARKETS, inventMarkets, toMarketId } from '../../src/exchanges/simulated/symbol-catalogue.ts';
 import { createLogger } from '../../src/logger.ts';
-import { FUTURES_FEEDS, FUTURES_METRICS, type FuturesFeed } from '../../src/market/futures-snapshot.ts';
+import type { FUTURES_METRICS } from '../../src/market/futures-snapshot.ts';
+import { FUTURES_FEEDS, type FuturesFeed } from '../../src/market/futures-snapshot.ts';
 import { ExchangeStage, listStored, listStoredFutures } from './exchange-stage.ts';
 import { findFreePort } from './loopback-proxy.ts';
 import { execute } from './postgres.ts';
@@ -46,6 +50,34 @@ const SKEW_MS = -3 * MINUTE_MS;
 const SERIES = 20;
 /** How long after the end of chaos everything must be there: what was believed wrongly is looked at again hourly. */
 const SETTLE_MS = 4 * HOUR_MS;
+/** Worse than usual: REST only audits while the stream lives, and each kind should meet some of its few requests. */
+const RATES: Partial<ChaosRates> = {
+  throttled: 0.6,
+  throttledBare: 0.5,
+  banned: 0.6,
+  outage: 0.7,
+  vanished: 0.15,
+  tooMany: 0.01,
+  serverError: 0.02,
+  html: 0.02,
+  cutJson: 0.02,
+  cutSocket: 0.02,
+  stalledHead: 0.003,
+  stalledBody: 0.003,
+  slow: 0.02,
+  wrongTime: 0.3,
+  wrongDate: 0.03,
+  reordered: 0.05,
+  duplicated: 0.04,
+  missing: 0.06,
+  misaligned: 0.03,
+  impossible: 0.03,
+  disputed: 0.03,
+  late: 0.03,
+  streamRefused: 0.3,
+  streamDropped: 0.6,
+  streamSilent: 0.4,
+};
 const METRICS: Readonly<Record<FuturesFeed, readonly (typeof FUTURES_METRICS)[number][]>> = {
   open_interest: ['open_interest', 'open_interest_value'],
   top_trader_ratio: ['top_trader_ratio'],
@@ -82,7 +114,12 @@ async function trade({ seed, hours, speed, kills, restarts }: ChaosPlan): Promis
   const symbols = markets.map(({ symbol }) => symbol);
   const fromMs = START_MS - BACKFILL_HOURS * HOUR_MS;
 
-  await using stage = await ExchangeStage.open({ markets, clock, chaos: { seed: String(seed) } });
+  await using stage = await ExchangeStage.open({
+    markets,
+    clock,
+    stream: limitsForSpeed(speed),
+    chaos: { seed: String(seed), rates: RATES },
+  });
   await using database = await startDatabase();
   const environment = {
     ...stage.environment({ symbols, timeframes: '1m', fromMs }),
@@ -156,6 +193,8 @@ async function findDifference({ stage, url, symbols, fromMs, chaosUntil }: World
         `${symbol}: ${missing.length} missing ${String(name(missing))}, ${other.length} other ${String(name(other))}`,
       );
   }
+  for (const { stored, truth, name } of await listFutures({ stage, url, symbols, fromMs, chaosUntil }))
+    if (!isDeepStrictEqual(stored, truth)) wrong.push(`${name}: ${stored.length} of ${truth.length}`);
   const unsettled = await execute(
     url,
     `select exchange, symbol, metric, state, since, until, asks, reason from coverage
@@ -183,19 +222,9 @@ async function compare({ stage, url, symbols, fromMs, chaosUntil }: World) {
     assert.deepEqual(ledger, [{ state: 'have', since: String(fromMs), until: String(last + MINUTE_MS) }], symbol);
   }
   let futuresValues = 0;
-  for (const symbol of symbols) {
-    if (!stage.exchange.venue.perpetuals.has(toMarketId(symbol))) continue;
-    for (const feed of FUTURES_FEEDS) {
-      const stored = await listStoredFutures(url, symbol, METRICS[feed]);
-      const until = Math.floor(chaosUntil / HOUR_MS) * HOUR_MS;
-      const truth = stage.listFuturesTruth(symbol, feed, fromMs, until);
-      assert.deepEqual(
-        stored.filter(({ timestamp }) => timestamp < until),
-        truth,
-        `${feed} of ${symbol}`,
-      );
-      futuresValues += truth.length;
-    }
+  for (const { stored, truth, name } of await listFutures({ stage, url, symbols, fromMs, chaosUntil })) {
+    assert.deepEqual(stored, truth, name);
+    futuresValues += truth.length;
   }
   const audit = await runScript('audit', [], { DATABASE_URL: url });
   assert.equal(audit.code, 0, audit.output);
@@ -206,6 +235,23 @@ async function compare({ stage, url, symbols, fromMs, chaosUntil }: World) {
     revisions: await count('candle_revisions'),
     quarantined: await count('quarantine'),
   };
+}
+
+/** Each futures feed of each perpetual until the last full hour of chaos, as it is stored and as it should be. */
+async function listFutures({ stage, url, symbols, fromMs, chaosUntil }: World) {
+  const until = Math.floor(chaosUntil / HOUR_MS) * HOUR_MS;
+  const feeds = [];
+  for (const symbol of symbols.filter((each) => stage.exchange.venue.perpetuals.has(toMarketId(each)))) {
+    for (const feed of FUTURES_FEEDS) {
+      const rows = await listStoredFutures(url, symbol, METRICS[feed]);
+      feeds.push({
+        name: `${feed} of ${symbol}`,
+        stored: rows.filter(({ timestamp }) => timestamp < until),
+        truth: stage.listFuturesTruth(symbol, feed, fromMs, until),
+      });
+    }
+  }
+  return feeds;
 }
 
 /** When what is disturbed, in milliseconds of trading since the start, in order. */

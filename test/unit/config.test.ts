@@ -64,6 +64,7 @@ describe('parseConfig', () => {
       BACKFILL_FROM: '2024-01-01',
       FUTURES: '0',
       EXCHANGE_URLS: 'binance=http://127.0.0.1:9001/',
+      ADDRESS_NAME: 'office',
       CONFIRM_EMPTY_AFTER_S: '5',
       REFRESH_CRON: '0 * * * *',
       AUDIT_CRON: '5 4 * * *',
@@ -88,6 +89,7 @@ describe('parseConfig', () => {
     assert.deepEqual(corsOrigins, ['https://charts.example', 'http://127.0.0.1:3000']);
     assert.deepEqual([rateLimitPerMinute, trustedProxies, statementTimeoutMs], [0, ['10.0.0.0/8', '::1'], 7_000]);
     assert.equal(config.exchangeUrls.get('binance'), 'http://127.0.0.1:9001');
+    assert.equal(config.addressName, 'office');
     assert.deepEqual(config.telegram, {
       botToken: 't',
       chatId: 'c',

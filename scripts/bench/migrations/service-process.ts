@@ -10,23 +10,34 @@ const READY_TIMEOUT_MS = 60_000;
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   /** From the start of the process to the log line, in milliseconds. */
   readonly listeningMs: number;
   readonly connectedMs: number;
   readonly runningMs: number;
 }
 
+export interface ServiceOptions {
+  /** Further options of Node. */
+  readonly args?: readonly string[];
+  /** Over those that let it collect nothing. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /**
- * Starts `src/main.ts` on the database at `databaseUrl` with an exchange that refuses every connection, and waits until
- * it is ready. Disposing stops it.
+ * Starts `src/main.ts` on the database at `databaseUrl`, unless told otherwise with an exchange that refuses every
+ * connection, and waits until it is ready. Disposing stops it.
  */
-export async function startServiceProcess(databaseUrl: string): Promise<ServiceProcess> {
+export async function startServiceProcess(
+  databaseUrl: string,
+  { args = [], environment = {} }: ServiceOptions = {},
+): Promise<ServiceProcess> {
   await using resources = new AsyncDisposableStack();
   // Elsewhere, so that no .env takes part.
   const cwd = await mkdtemp(join(tmpdir(), 'candlekeep-bench-'));
   resources.defer(() => rm(cwd, { recursive: true, force: true }));
   const started = performance.now();
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+  const child = spawn(process.execPath, [...args, join(ROOT, 'src/main.ts')], {
     cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: bareEnvironment({
@@ -38,6 +49,7 @@ export async function startServiceProcess(databaseUrl: string): Promise<ServiceP
       FUTURES: 'false',
       // Port 9 (discard) is nobody's: refused at once.
       EXCHANGE_URLS: 'binance=http://127.0.0.1:9',
+      ...environment,
     }),
   });
   const closed = once(child, 'close');
@@ -68,6 +80,7 @@ export async function startServiceProcess(databaseUrl: string): Promise<ServiceP
   const owned = resources.move();
   return {
     url,
+    pid: child.pid ?? 0,
     listeningMs: momentOf('HTTP is listening'),
     connectedMs: momentOf('connected to the database'),
     runningMs: momentOf('candlekeep is running'),

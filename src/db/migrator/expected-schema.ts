@@ -285,6 +285,21 @@ const EXPECTED_LEDGER: Readonly<Record<string, ExpectedTable>> = {
     unique: [],
     indexes: {},
   },
+  exchange_blocks: {
+    columns: {
+      exchange: 'text',
+      origin: 'text',
+      address: 'text',
+      reason: 'text',
+      blocked_until: TIME,
+      message: 'text',
+      replica_id: 'text',
+      noted_at: TIME,
+    },
+    primaryKey: ['exchange', 'origin', 'address'],
+    unique: [],
+    indexes: {},
+  },
 };
 
 /** recent_ohlcv: a view's columns all allow NULL, and it has indexes but no keys. */

@@ -13,6 +13,7 @@ const TABLE_PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   replicas: ['select', 'insert', 'update', 'delete'],
   leases: ['select', 'insert', 'update', 'delete'],
   job_runs: ['select', 'insert', 'update', 'delete'],
+  exchange_blocks: ['select', 'insert', 'update', 'delete'],
 };
 
 /** A right that a role lacks, as the words between GRANT and TO. */

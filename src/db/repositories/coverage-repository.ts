@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
-import { inTransaction, lockCoverage, readAll, readTouching, replaceRanges } from './coverage-rows.ts';
+import { inTransaction, lockCoverage, readAll, readMissing, readTouching, replaceRanges } from './coverage-rows.ts';
 import { extendPlainly, groupByKey, type CoverageStretch } from './extend-coverage.ts';
 import {
   listCoverageRanges,
@@ -33,6 +33,12 @@ export class CoverageRepository {
     return touching.map((stored) => clipCoverage(stored, range)).filter((part) => part !== null);
   }
 
+  /** What the ledger calls missing inside `range`, oldest first, clipped to it. Reads no more than that. */
+  async listMissing(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]> {
+    const missing = await readMissing(this.#kysely, key, range);
+    return missing.map((stored) => clipCoverage(stored, range)).filter((part) => part !== null);
+  }
+
   /**
    * Lays `changes` over what is stored: they win where they overlap it, later ones over earlier ones; neighbours of one
    * state and reason are joined (see `overlayCoverage`). In the transaction that the bundle is in, else in its own.
@@ -53,17 +59,23 @@ export class CoverageRepository {
   }
 
   /**
-   * Has the rows speak for the parts of `range` that the ledger is silent on, slot by slot: `have` or `missing`.
+   * Has the rows speak for the parts of `range` that the ledger is silent on, slot by slot: `have` or `missing`. From
+   * `missingUntil` on it stays silent of slots without a row.
    *
    * @returns what the ledger says of the range then, oldest first.
    */
-  async survey(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]> {
+  async survey(key: CoverageKey, range: TimeRange, missingUntil = Infinity): Promise<CoverageRange[]> {
     return await inTransaction(this.#kysely, async (transaction) => {
       const ledger = new CoverageRepository({ kysely: transaction });
       await lockCoverage(transaction, [key]);
       const known = await ledger.list(key, range);
       const found: CoverageRange[] = [];
-      for (const silent of findSilent(range, known)) found.push(...(await surveyRows(transaction, key, silent)));
+      // One by one: years with holes bring more ranges than a call has room for arguments.
+      for (const silent of findSilent(range, known))
+        for (const part of await surveyRows(transaction, key, silent)) {
+          const until = part.state === 'missing' ? Math.min(part.until, missingUntil) : part.until;
+          if (part.since < until) found.push({ ...part, until });
+        }
       if (found.length === 0) return known;
       await ledger.record(key, found);
       return await ledger.list(key, range);

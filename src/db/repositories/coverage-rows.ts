@@ -82,6 +82,24 @@ export function sinceTheOneBefore(key: CoverageKey, since: number) {
     select since from coverage where ${ofKey(key)} and since < ${moment} order by since desc limit 1), ${moment})`;
 }
 
+/** The stored ranges of the key that are missing and overlap the window, whole, oldest first: those in an index of their own. */
+export async function readMissing(
+  kysely: Kysely<Database>,
+  key: CoverageKey,
+  window: TimeRange,
+): Promise<CoverageRange[]> {
+  const rows = await kysely
+    .selectFrom('coverage')
+    .select(RANGE_COLUMNS)
+    .where(ofKey(key))
+    .where('state', '=', sql.lit('missing'))
+    .where('since', '<', new Date(window.until))
+    .where('until', '>', new Date(window.since))
+    .orderBy('since')
+    .execute();
+  return rows.map(fromCoverageRow);
+}
+
 /** All stored ranges of the key, oldest first. */
 export async function readAll(kysely: Kysely<Database>, key: CoverageKey): Promise<CoverageRange[]> {
   const rows = await kysely.selectFrom('coverage').select(RANGE_COLUMNS).where(ofKey(key)).orderBy('since').execute();

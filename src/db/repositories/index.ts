@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../schema.ts';
 import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
 import { CoverageRepository } from './coverage-repository.ts';
+import { ExchangeBlocksRepository } from './exchange-blocks-repository.ts';
 import { FuturesRepository } from './futures-repository.ts';
 import { JobRunsRepository } from './job-runs-repository.ts';
 import { LiveFeedRepository } from './live-feed-repository.ts';
@@ -25,6 +26,7 @@ export interface Repositories {
   readonly replicas: ReplicasRepository;
   readonly jobRuns: JobRunsRepository;
   readonly liveFeed: LiveFeedRepository;
+  readonly exchangeBlocks: ExchangeBlocksRepository;
   /**
    * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
    * Only what goes through the bundle that `fn` is given is part of it.
@@ -47,6 +49,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     replicas: new ReplicasRepository({ kysely }),
     jobRuns: new JobRunsRepository({ kysely }),
     liveFeed: new LiveFeedRepository({ kysely }),
+    exchangeBlocks: new ExchangeBlocksRepository({ kysely }),
     async withTransaction(fn) {
       if (kysely.isTransaction)
         throw new Error('these repositories are in a transaction already: use them as they are');

@@ -41,7 +41,8 @@ export async function upsertLiveCandles(
     given += candles.length;
     const key = seriesKey(series);
     const known = bySeries.get(key);
-    if (known) known.candles.push(...candles);
+    // One by one: a call has no room for any number of arguments.
+    if (known) for (const candle of candles) known.candles.push(candle);
     else bySeries.set(key, { series, candles: [...candles] });
   }
   const rows = [...bySeries.values()].flatMap(({ series, candles }) =>

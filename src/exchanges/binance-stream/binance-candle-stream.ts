@@ -77,7 +77,8 @@ export class BinanceCandleStream implements CandleStream {
     const isCarried = (stream: string): boolean => lines.some((line) => line.carries(stream));
     const subscribed = [...this.#flows.keys()].filter(isCarried).length;
     const lastError = this.#lastError ?? lines.find((line) => line.lastError !== null)?.lastError ?? null;
-    const isComplete = this.#listener !== null && this.#lastError === null && lines.every((line) => line.isUp);
+    const isOpen = this.#listener !== null && lines.length > 0;
+    const isComplete = isOpen && this.#lastError === null && lines.every((line) => line.isUp);
     return {
       state: isComplete ? 'live' : subscribed === 0 && lastError !== null ? 'down' : 'connecting',
       subscribed,

@@ -58,10 +58,10 @@ export function clampCandleRange(range: TimeRange, timeframe: Timeframe, limit: 
  * Reads an answer's rows. A row that cannot be a candle is kept aside with its reason; equal rows of one opening time
  * count once, different ones are both kept aside, because nothing tells which is right.
  *
- * @throws ExchangeDataError where the answer is no list, longer than was asked for, or of other times than was asked for.
+ * @throws ExchangeDataError where the answer is no list, more than twice as long as was asked for, or of other times.
  */
 export function parseCandles(answer: CandleAnswer): ParsedCandles {
-  const rows = requireRows(answer);
+  const { rows, surplus } = requireRows(answer);
   const rejected: RejectedRow[] = [];
   const openings: number[] = [];
   const times = new RowTimes({ ...answer, toleranceMs: 0 });
@@ -92,6 +92,11 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
       before.isDisputed = true;
     }
   }
+  for (const { raw, reason } of surplus) {
+    const timestamp = readOpening(raw);
+    const isPlaced = timestamp !== null && times.place(timestamp) !== 'implausible';
+    rejected.push({ raw, reason, ...(isPlaced ? { timestamp } : {}) });
+  }
   times.assertUsable();
   for (const { candle, raws, isDisputed } of accepted.values()) {
     if (!isDisputed) continue;
@@ -110,19 +115,29 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
   };
 }
 
-/** The rows of an answer, of any kind. */
-export function requireRows(answer: Pick<CandleAnswer, 'exchange' | 'subject' | 'limit' | 'rows'>): readonly unknown[] {
+/** The rows of an answer as far as its limit goes, and those behind it, which are kept aside. */
+interface AnsweredRows {
+  readonly rows: readonly unknown[];
+  readonly surplus: readonly { readonly raw: unknown; readonly reason: string }[];
+}
+
+/**
+ * The rows of an answer, of any kind. A few more than were asked for are kept aside; an answer of more than twice as many
+ * was not made for this request.
+ */
+export function requireRows(answer: Pick<CandleAnswer, 'exchange' | 'subject' | 'limit' | 'rows'>): AnsweredRows {
   const { exchange, subject, limit, rows } = answer;
   if (!Array.isArray(rows)) {
     throw new ExchangeDataError(exchange, `${exchange} answered ${subject} with something else than a list of rows`);
   }
-  if (rows.length > limit) {
+  if (rows.length > 2 * limit) {
     throw new ExchangeDataError(
       exchange,
       `${exchange} answered ${subject} with ${rows.length} rows where at most ${limit} were asked for`,
     );
   }
-  return rows;
+  const reason = `the answer holds ${rows.length} rows where at most ${limit} were asked for`;
+  return { rows: rows.slice(0, limit), surplus: rows.slice(limit).map((raw: unknown) => ({ raw, reason })) };
 }
 
 /** A whole number of milliseconds, sent as a number or as text; otherwise null. */

@@ -137,6 +137,11 @@ export class CcxtClient {
     assertNotPaused(this.id, this.#pause);
   }
 
+  /** Takes over a block that was told elsewhere, see `Exchange.adoptBlock`. */
+  adoptBlock(block: RequestBlock & { readonly until: number }): void {
+    this.#pause.adopt(block);
+  }
+
   /**
    * Runs one call of ccxt, as soon as the allowances that it costs have room.
    *

@@ -64,6 +64,10 @@ export abstract class CcxtExchange {
     return this.client.block();
   }
 
+  adoptBlock(block: RequestBlock & { readonly until: number }): void {
+    this.client.adoptBlock(block);
+  }
+
   readyAt(kind: RequestKind, isUrgent: boolean): number {
     return Math.max(this.client.block()?.until ?? 0, this.#allowances?.readyAt(kind, isUrgent) ?? 0);
   }

@@ -52,7 +52,7 @@ export interface FuturesAnswer {
  */
 export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
   const { asked, nowMs, periodMs } = answer;
-  const rows = requireRows(answer);
+  const { rows, surplus } = requireRows(answer);
   const rejected: RejectedRow[] = [];
   const times = new RowTimes({ ...answer, keepsToRange: true, toleranceMs: EDGE_TOLERANCE_MS });
   const accepted = new Map<number, { snapshot: FuturesSnapshot; raws: unknown[]; isDisputed: boolean }>();
@@ -70,6 +70,11 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
       before.raws.push(raw);
       before.isDisputed = true;
     }
+  }
+  for (const { raw, reason } of surplus) {
+    const time = readMilliseconds(answer.readRow(raw)?.time);
+    const isPlaced = time !== null && times.place(time) !== 'implausible';
+    rejected.push({ raw, reason, ...(isPlaced ? { timestamp: toFuturesSlot(time) } : {}) });
   }
   times.assertUsable();
   for (const { raws, snapshot, isDisputed } of accepted.values()) {

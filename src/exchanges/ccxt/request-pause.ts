@@ -64,6 +64,16 @@ export class RequestPause {
     return this.remainingMs;
   }
 
+  /** Takes over a pause that was told elsewhere, as one refusal, unless it ends before the own one. */
+  adopt({ reason, until, message }: RequestBlock & { readonly until: number }): void {
+    if (until <= Math.max(this.#until, this.#now())) return;
+    this.#strikes[reason] = Math.max(1, this.#strikes[reason]);
+    this.#reason = reason;
+    this.#message = message;
+    // Whoever noted it may have had a wrong clock.
+    this.#until = Math.min(until, this.#now() + LONGEST_PAUSE_MS);
+  }
+
   /** Notes an answer that was no refusal: the waits start from the shortest again. */
   settle(): void {
     if (this.remainingMs > 0) return;

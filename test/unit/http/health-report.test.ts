@@ -31,7 +31,7 @@ describe('reportHealth', () => {
         .slice(7);
     assert.deepEqual(lines({}), [
       '  coverage      90 slots stored, 4 missing, 3 confirmed empty, 2 refused, 1 out of window',
-      '                5 rows in quarantine, 6 candles rewritten',
+      '                rows in quarantine: 5, candles rewritten: 6, counted at 2026-01-01T00:00:00.000Z',
       '  exchange      binance: up, spot 123 of 6000 per 60 s, stream live with 3 series',
       '  replica       one of 2, collects 3 of 7 markets',
       '  audit         at 2026-01-01T03:17:00.000Z: 0 differences, 0 put right, 0 values that contradict each other',

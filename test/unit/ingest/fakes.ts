@@ -24,7 +24,7 @@ import { findUncovered, subtractLists } from '../../../src/ingest/slot-ranges.ts
 import type { CoverageKey, CoverageRange } from '../../../src/market/coverage.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
-import type { FuturesFeed, FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Instrument, type Series } from '../../../src/market/instrument.ts';
 import { mergeRanges, type TimeRange } from '../../../src/market/time-range.ts';
 import { ceilToTimeframe, parseTimeframe, timeframeMs, type Timeframe } from '../../../src/market/timeframe.ts';
@@ -174,7 +174,7 @@ export class MemoryExchange implements Exchange {
     candleLimit?: number;
     skewMs?: number;
     timeframes?: readonly string[];
-    feeds?: ReadonlyMap<FuturesFeed, { limit: number; depthMs: number | null }>;
+    feeds?: Exchange['futuresFeeds'];
   }) {
     this.#clock = deps.clock;
     this.id = deps.id ?? 'binance';
@@ -188,7 +188,15 @@ export class MemoryExchange implements Exchange {
     return [];
   }
 
-  block: Exchange['block'] = () => null;
+  block: Exchange['block'] = () => {
+    const { adopted } = this;
+    return adopted && adopted.until > this.#clock.now() ? adopted : null;
+  };
+
+  adopted: Parameters<Exchange['adoptBlock']>[0] | null = null;
+  adoptBlock(block: Parameters<Exchange['adoptBlock']>[0]): void {
+    this.adopted = block;
+  }
 
   /** When a request of a kind may leave. */
   readyAt: Exchange['readyAt'] = () => 0;
@@ -346,15 +354,26 @@ export class MemoryStores implements IngestStores {
       await this.#answer();
       this.#record(key, changes);
     },
-    survey: async (key, range) => {
+    survey: async (key, range, missingUntil = Infinity) => {
       await this.#answer();
       const known = this.listCoverage(key, range);
       const silent = subtractLists([range], mergeRanges(known));
+      const found = silent
+        .flatMap((part) => this.#judgeRows(key, part))
+        .map((part) => (part.state === 'missing' ? { ...part, until: Math.min(part.until, missingUntil) } : part));
       this.#record(
         key,
-        silent.flatMap((part) => this.#judgeRows(key, part)),
+        found.filter(({ since, until }) => since < until),
       );
       return this.listCoverage(key, range);
+    },
+    list: async (key, range) => {
+      await this.#answer();
+      return this.listCoverage(key, range);
+    },
+    listMissing: async (key, range) => {
+      await this.#answer();
+      return this.listCoverage(key, range).filter(({ state }) => state === 'missing');
     },
     extend: async (entries) => {
       await this.#answer();

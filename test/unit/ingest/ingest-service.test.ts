@@ -1,70 +1,22 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } from '../../../src/errors.ts';
-import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
 import { candleKey } from '../../../src/ingest/ports.ts';
 import type { FuturesFeed } from '../../../src/market/futures-snapshot.ts';
 import { mergeRanges } from '../../../src/market/time-range.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
-import { createKeptLog } from '../../support/kept-log.ts';
-import { createCandle, listTrue, MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';
+import { createCandle, listTrue } from './fakes.ts';
+import { BTC, closedUntil, createSetting as createSettingOnce, DAY, H1, HOUR, M1, MINUTE, START } from './setting.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-/** A Wednesday, half a minute after a full hour. */
-const START = Date.UTC(2024, 4, 15, 12, 0, 30);
-const M1 = parseTimeframe('1m');
-const H1 = parseTimeframe('1h');
-const BTC = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: M1 };
-
-type Collect = Partial<CollectConfig> & { readonly sinceMs?: number };
-
-function createSetting(options: ConstructorParameters<typeof MemoryExchange>[0] | object = {}) {
-  const clock = new VirtualClock(START);
-  const exchange = new MemoryExchange({ clock, ...options });
-  const stores = new MemoryStores();
-  const { logger, lines } = createKeptLog();
-  const failures: unknown[] = [];
-  const create = ({ sinceMs = START - DAY, ...collect }: Collect = {}) => {
-    const service = new IngestService({
-      openExchange: () => Promise.resolve(exchange),
-      stores,
-      collect: {
-        markets: [{ exchange: 'binance', symbol: 'BTC/USDT' }],
-        timeframes: [M1],
-        backfill: { fromMs: sinceMs },
-        futures: false,
-        confirmEmptyAfterMs: MINUTE,
-        ...collect,
-      },
-      logger,
-      clock,
-      random: () => 0.5,
-    });
-    running.push(service);
-    return service;
-  };
-  const start = async (collect?: Collect) => {
-    const service = create(collect);
-    await service.start({ signal: new AbortController().signal, fail: (error) => failures.push(error) });
-    return service;
-  };
-  const untilComplete = (service: IngestService, limitMs = HOUR) =>
-    clock.runUntil(
-      () => service.series().length > 0 && service.series().every(({ state }) => state === 'complete'),
-      limitMs,
-    );
-  const count = (msg: string) => lines.filter((line) => line.msg === msg).length;
-  return { clock, exchange, stores, lines, failures, create, start, untilComplete, count };
-}
-
-const running: IngestService[] = [];
+const settings: ReturnType<typeof createSettingOnce>[] = [];
+const createSetting = (...options: Parameters<typeof createSettingOnce>) => {
+  const setting = createSettingOnce(...options);
+  settings.push(setting);
+  return setting;
+};
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((service) => service.stop()));
+  await Promise.all(settings.splice(0).map((setting) => setting.stop()));
 });
-
-const closedUntil = (nowMs: number) => Math.floor(nowMs / MINUTE) * MINUTE;
 
 describe('IngestService, history', () => {
   it('stores exactly the closed candles of the window, the newest page first', async () => {

@@ -180,8 +180,20 @@ describe('parseCandles', () => {
     );
   });
 
-  it('refuses what is no list, and more rows than were asked for', () => {
+  it('keeps aside what is more than was asked for, and the rest of the page', () => {
+    const { candles, rejected } = parse([row(T0), row(T0 + MINUTE), row(T0 + 2 * MINUTE)], { limit: 2 });
+    assert.deepEqual(
+      candles.map(({ timestamp }) => timestamp),
+      [T0, T0 + MINUTE],
+    );
+    const [surplus] = rejected;
+    assert.equal(surplus?.timestamp, T0 + 2 * MINUTE, 'it claims to be there, so that it is asked for again');
+    assert.match(surplus.reason, /3 rows where at most 2/);
+  });
+
+  it('refuses what is no list, and more than twice as many rows as were asked for', () => {
     assert.throws(() => parse({ code: 0 }), ExchangeDataError);
-    assert.throws(() => parse([row(T0), row(T0 + MINUTE)], { limit: 1 }), /2 rows where at most 1/);
+    const rows = [row(T0), row(T0 + MINUTE), row(T0 + 2 * MINUTE)];
+    assert.throws(() => parse(rows, { limit: 1 }), /3 rows where at most 1/);
   });
 });

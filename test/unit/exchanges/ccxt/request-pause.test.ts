@@ -16,6 +16,22 @@ describe('RequestPause', () => {
     assert.equal(pause.remainingMs, 0);
   });
 
+  it('takes over what was told elsewhere, where it ends later, for three days at most', () => {
+    let now = NOW;
+    const pause = new RequestPause({ now: () => now });
+    pause.adopt({ reason: 'banned', until: NOW - 1, message: 'long ago' });
+    assert.equal(pause.remainingMs, 0);
+    pause.adopt({ reason: 'banned', until: NOW + 60_000, message: 'told to another' });
+    assert.deepEqual([pause.remainingMs, pause.reason, pause.message], [60_000, 'banned', 'told to another']);
+    pause.adopt({ reason: 'throttled', until: NOW + 5_000, message: 'shorter' });
+    assert.deepEqual([pause.remainingMs, pause.reason], [60_000, 'banned']);
+    now += 60_000;
+    assert.equal(pause.remainingMs, 0);
+    assert.equal(pause.hold('banned', null, 'again'), 240_000, 'it counts as a refusal before this one');
+    pause.adopt({ reason: 'refused', until: now + 900 * 86_400_000, message: 'by a wrong clock' });
+    assert.equal(pause.remainingMs, 3 * 86_400_000);
+  });
+
   it('grows where the exchange says nothing, counting refusals that came together once', () => {
     let now = NOW;
     const pause = new RequestPause({ now: () => now });
