@@ -37,8 +37,11 @@ export default {
     {
       name: 'leaves-import-leaves',
       severity: 'error',
-      from: { path: '^src/(errors|retry|logger|lifecycle|clock|config)\\.ts$' },
-      to: { path: '^src/', pathNot: ['^src/(errors|retry|logger|lifecycle|clock|config)\\.ts$', '^src/market/'] },
+      from: { path: '^src/(errors|retry|logger|lifecycle|clock|config|config-values)\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/(errors|retry|logger|lifecycle|clock|config|config-values)\\.ts$', '^src/market/'],
+      },
     },
     {
       name: 'kysely-and-pg-only-in-db',
@@ -55,7 +58,7 @@ export default {
     {
       name: 'ws-only-in-streams',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^src/exchanges/(binance-stream|simulated)/' },
+      from: { path: '^(src|scripts)/', pathNot: '^(src/exchanges/(binance-stream|simulated)/|scripts/bench/)' },
       to: { path: 'node_modules/(@types/)?ws/' },
     },
     {
