@@ -113,7 +113,7 @@ describe('faults of an exchange', { concurrency: 4 }, () => {
       };
       const first = start();
       await first.waitForLog('exchange asked us to wait');
-      await first.waitFor(({ exchanges }) => exchanges?.[0]?.block?.reason === 'banned');
+      await first.waitFor(({ exchanges }) => exchanges[0]?.block?.reason === 'banned');
       const noted = () => execute(url, `select reason, address from exchange_blocks where origin <> ''`);
       const deadline = Date.now() + 10_000;
       while ((await noted()).length === 0 && Date.now() < deadline) await delay(20);
@@ -123,8 +123,8 @@ describe('faults of an exchange', { concurrency: 4 }, () => {
       const second = start();
       const { reason } = await second.waitForLog('the exchange told this address to wait; nothing is asked until then');
       assert.equal(reason, 'banned');
-      const waiting = await second.waitFor(({ exchanges }) => exchanges?.[0]?.block?.reason === 'banned');
-      assert.match(String(waiting.exchanges?.[0]?.block?.message), /IP banned/);
+      const waiting = await second.waitFor(({ exchanges }) => exchanges[0]?.block?.reason === 'banned');
+      assert.match(String(waiting.exchanges[0]?.block?.message), /IP banned/);
       await delay(3_000);
       assert.equal(stage.exchange.requests.length, before, 'not even its time is asked for');
       await second.end('SIGTERM');
