@@ -45,6 +45,23 @@ describe('rows of other times than were asked for', () => {
     });
   }
 
+  it('are kept aside by Binance where they are few, and the rest of the page is read', async () => {
+    const hours = 1000;
+    const wanted = { since: T0, until: T0 + hours * HOUR };
+    const ahead = newest + 48 * HOUR;
+    const json = Array.from({ length: hours }, (_, index) => kline(index === 999 ? ahead : T0 + index * HOUR));
+    await using server = await startAnsweringServer(answerAsBinance(() => ({ json })));
+    const exchange = await create('binance', server.origin);
+    const asked = { symbol: 'BTC/USDT', timeframe: parseTimeframe('1h'), range: wanted };
+    const { candles, rejected, answered } = await exchange.fetchCandles(asked, signal);
+    assert.equal(candles.length, 999);
+    assert.deepEqual(
+      rejected.map(({ reason, timestamp }) => [reason, timestamp]),
+      [['the opening time lies in the future', ahead]],
+    );
+    assert.deepEqual(answered, wanted);
+  });
+
   it('are no answer of a futures feed', async () => {
     const json = [{ fundingTime: T0 * 1000, fundingRate: '0.0001' }];
     await using server = await startAnsweringServer(answerAsBinance(() => ({ json })));

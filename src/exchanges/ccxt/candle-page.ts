@@ -5,13 +5,10 @@ import { ceilToTimeframe, timeframeMs, type Timeframe } from '../../market/timef
 import type { TimeRange } from '../../market/time-range.ts';
 import type { RejectedRow } from '../exchange.ts';
 import { judgeConfirmation } from './candle-confirmation.ts';
-import { IMPLAUSIBLE_TIME, RowTimes } from './row-times.ts';
+import { CLOCK_TOLERANCE_MS, IMPLAUSIBLE_TIME, OUTSIDE_OF_ASKED, RowTimes } from './row-times.ts';
 
-/**
- * The exchange's clock is known to within a request's time (a second, where it comes from a Date header): a candle that
- * opened just now must not look as if it came from the future.
- */
-const CLOCK_TOLERANCE_MS = 2_000;
+/** A candle that opened just now must not look as if it came from the future: CLOCK_TOLERANCE_MS. */
+const FUTURE_OPENING = 'the opening time lies in the future';
 
 export interface CandleAnswer {
   readonly exchange: string;
@@ -20,7 +17,7 @@ export interface CandleAnswer {
   readonly timeframe: Timeframe;
   /** What the request said. */
   readonly asked: TimeRange;
-  /** Whether a row outside `asked` makes the answer unusable; where not, such rows are left out. */
+  /** Whether rows outside `asked` are refused, most of them the whole answer; where not, such rows are left out. */
   readonly keepsToRange: boolean;
   /** The most rows that were asked for. */
   readonly limit: number;
@@ -43,7 +40,10 @@ export interface ParsedCandles {
    */
   readonly unconfirmedSince: number | null;
   readonly rejected: RejectedRow[];
-  /** The opening times of all rows that have a plausible one, also outside the range, oldest first. */
+  /**
+   * The opening times of all rows that have one, also outside the range where the exchange does not keep to it, oldest
+   * first. Strays and rows from the future are not among them: they prove nothing of what was published.
+   */
   readonly openings: number[];
 }
 
@@ -73,7 +73,9 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
       const place = times.place(timestamp);
       // Without a `timestamp`: whatever opening it means, nothing else in this answer is proven to be empty.
       if (place === 'implausible') rejected.push({ raw, reason: IMPLAUSIBLE_TIME });
-      else openings.push(timestamp);
+      else if (place === 'future') rejected.push({ raw, reason: FUTURE_OPENING, timestamp });
+      else if (place === 'outside' && answer.keepsToRange) rejected.push({ raw, reason: OUTSIDE_OF_ASKED, timestamp });
+      else if (timestamp <= answer.nowMs + CLOCK_TOLERANCE_MS) openings.push(timestamp);
       if (place !== 'inside') continue;
     }
     const read = readCandle(raw, answer);

@@ -10,7 +10,7 @@ import {
 import type { TimeRange } from '../../market/time-range.ts';
 import type { FuturesPage, RejectedRow } from '../exchange.ts';
 import { readMilliseconds, requireRows } from './candle-page.ts';
-import { IMPLAUSIBLE_TIME, RowTimes } from './row-times.ts';
+import { IMPLAUSIBLE_TIME, OUTSIDE_OF_ASKED, RowTimes } from './row-times.ts';
 
 /** Binance stamps funding 0 to 19 ms after the hour; everything further off belongs to no hour. */
 const SLOT_TOLERANCE_MS = 1_000;
@@ -18,6 +18,8 @@ const SLOT_TOLERANCE_MS = 1_000;
 const EDGE_TOLERANCE_MS = 20;
 /** Statistics of a moment are published some minutes after it; their absence before says nothing. */
 const PUBLISHING_MS = 15 * 60_000;
+
+const FUTURE_TIME = 'the time lies in the future';
 
 /** One row in the exchange's own shape: its time and the values that it may hold. */
 export interface FuturesRow {
@@ -47,7 +49,7 @@ export interface FuturesAnswer {
 /**
  * Reads an answer of a futures feed, under full hours.
  *
- * @throws ExchangeDataError where the answer is no list, is too long, is of other times than was asked for, or the
+ * @throws ExchangeDataError where the answer is no list, is too long, is mostly of other times than was asked for, or the
  * exchange cannot have published any of it.
  */
 export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
@@ -121,10 +123,13 @@ function readSnapshot(
   if (row === undefined) return { reason: 'the row has another shape' };
   const time = readMilliseconds(row.time);
   if (time === null) return { reason: 'the time is not a whole number of milliseconds' };
-  if (times.place(time) === 'implausible') return { reason: IMPLAUSIBLE_TIME };
+  const place = times.place(time);
+  if (place === 'implausible') return { reason: IMPLAUSIBLE_TIME };
   const timestamp = toFuturesSlot(time);
+  if (place === 'future') return { reason: FUTURE_TIME, timestamp };
+  if (place === 'outside') return { reason: OUTSIDE_OF_ASKED, timestamp };
   if (Math.abs(time - timestamp) > SLOT_TOLERANCE_MS) return { reason: 'the time is not a full hour' };
-  if (timestamp > nowMs + SLOT_TOLERANCE_MS) return { reason: 'the time lies in the future', timestamp };
+  if (timestamp > nowMs + SLOT_TOLERANCE_MS) return { reason: FUTURE_TIME, timestamp };
   try {
     const metrics: Partial<Record<FuturesMetric, Decimal>> = {};
     for (const [metric, value] of Object.entries(row.values) as [FuturesMetric, unknown][]) {

@@ -5,8 +5,17 @@ import type { TimeRange } from '../../market/time-range.ts';
 /** Rows may be ahead of the clock by what they sum up, and by some disorder; microseconds lie 50,000 years ahead. */
 const AHEAD_MS = 35 * 86_400_000;
 
-/** `inside`: what was asked for; `outside`: a possible time, but not asked for; `implausible`: no time in milliseconds. */
-export type RowPlace = 'inside' | 'outside' | 'implausible';
+/** The exchange's clock is known to within a request's time, a second where it comes from a Date header. */
+export const CLOCK_TOLERANCE_MS = 2_000;
+
+/**
+ * `inside`: what was asked for; `outside`: a possible time, but not asked for; `future`: not asked for, and yet to come;
+ * `implausible`: no time in milliseconds.
+ */
+export type RowPlace = 'inside' | 'outside' | 'future' | 'implausible';
+
+/** The reason for a row that is kept aside because it is `outside`. */
+export const OUTSIDE_OF_ASKED = 'the time lies outside of what was asked for';
 
 /** The reason for a row that is kept aside because its time is `implausible`. */
 export const IMPLAUSIBLE_TIME = 'the time cannot be in milliseconds: seconds or microseconds?';
@@ -27,11 +36,11 @@ export interface RowTimesOptions {
 
 /**
  * The times of an answer's rows, against what was asked. Rows that were not asked for say nothing of what was: an
- * answer made of them must never be read as "there is nothing".
+ * answer made of them must never be read as "there is nothing". A few among others are kept aside.
  */
 export class RowTimes {
   readonly #options: RowTimesOptions;
-  readonly #counts = { inside: 0, outside: 0, implausible: 0 };
+  readonly #counts = { inside: 0, outside: 0, future: 0, implausible: 0 };
   /** Earliest and latest of the rows that are not inside. */
   #stray: { first: number; last: number } | null = null;
 
@@ -55,19 +64,20 @@ export class RowTimes {
   /**
    * To be called when all rows are counted.
    *
-   * @throws ExchangeDataError where a row lies outside though the exchange keeps to the range, or where most rows have
-   * a time that is implausible.
+   * @throws ExchangeDataError where most rows have a time that was not asked for and cannot be explained: none lies
+   * outside where the exchange keeps to the range, and none is implausible or yet to come.
    */
   assertUsable(): void {
     const { exchange, subject, asked, keepsToRange } = this.#options;
-    const { inside, outside, implausible } = this.#counts;
-    const isStrange = (keepsToRange && outside > 0) || implausible > inside + outside;
-    if (!isStrange || this.#stray === null) return;
+    const { inside, outside, future, implausible } = this.#counts;
+    const all = inside + outside + future + implausible;
+    const explained = keepsToRange ? inside : inside + outside;
+    if (all - explained <= explained || this.#stray === null) return;
     const { first, last } = this.#stray;
     throw new ExchangeDataError(
       exchange,
       `${exchange} was asked for ${subject} from ${describe(asked.since)} to ${describe(asked.until - 1)} and sent ` +
-        `${outside + implausible} of ${inside + outside + implausible} rows from other times, ${describe(first)} to ` +
+        `${all - inside} of ${all} rows from other times, ${describe(first)} to ` +
         `${describe(last)}: a mirror that ignores startTime, or times that are not milliseconds? Check EXCHANGE_URLS`,
     );
   }
@@ -75,7 +85,8 @@ export class RowTimes {
   #find(time: number): RowPlace {
     const { asked, toleranceMs, nowMs } = this.#options;
     if (time >= asked.since - toleranceMs && time <= asked.until - 1 + toleranceMs) return 'inside';
-    return isPlausible(time, nowMs) ? 'outside' : 'implausible';
+    if (!isPlausible(time, nowMs)) return 'implausible';
+    return time > nowMs + CLOCK_TOLERANCE_MS ? 'future' : 'outside';
   }
 }
 

@@ -5,6 +5,7 @@ import { clampCandleRange, parseCandles } from '../../../../src/exchanges/ccxt/c
 import { parseTimeframe } from '../../../../src/market/timeframe.ts';
 
 const MINUTE = 60_000;
+const DAY = 86_400_000;
 const T0 = Date.UTC(2024, 0, 30, 16);
 const timeframe = parseTimeframe('1m');
 const asked = { since: T0, until: T0 + 10 * MINUTE };
@@ -81,8 +82,9 @@ describe('parseCandles', () => {
     ['seconds, of any exchange', [row(T0 / 1000)], false],
     ['mostly microseconds', [row(T0), row((T0 + MINUTE) * 1000), row((T0 + 2 * MINUTE) * 1000)], false],
     ['the newest rows instead', [row(T0 + 58 * MINUTE), row(T0 + 59 * MINUTE)], true],
-    ['one row before the range', [row(T0 - MINUTE), row(T0)], true],
-    ['one row at its end', [row(T0), row(asked.until)], true],
+    ['mostly rows before the range', [row(T0 - 2 * MINUTE), row(T0 - MINUTE), row(T0)], true],
+    ['mostly rows at its end', [row(T0), row(asked.until), row(asked.until + MINUTE)], true],
+    ['mostly rows yet to come, of any exchange', [row(T0), row(T0 + DAY), row(T0 + 2 * DAY)], false],
   ];
   for (const [name, rows, keepsToRange] of strange) {
     it(`does not take for an answer what is of other times: ${name}`, () => {
@@ -121,6 +123,43 @@ describe('parseCandles', () => {
       assert.deepEqual(openings, [T0, T0 + 3 * MINUTE], 'and it proves nothing of what was published');
     });
   }
+
+  it('keeps aside a few rows that were not asked for, each with its reason, and reads the others', () => {
+    const rows = [
+      row(T0 - 400 * DAY),
+      row(T0),
+      row(T0 + MINUTE),
+      row(asked.until),
+      row(T0 + 2 * MINUTE),
+      row(T0 + DAY),
+    ];
+    const { candles, rejected, openings } = parse(rows, { keepsToRange: true });
+    const kept = [T0, T0 + MINUTE, T0 + 2 * MINUTE];
+    assert.deepEqual(
+      candles.map(({ timestamp }) => timestamp),
+      kept,
+    );
+    assert.deepEqual(rejected, [
+      { raw: rows[0], reason: 'the time lies outside of what was asked for', timestamp: T0 - 400 * DAY },
+      { raw: rows[3], reason: 'the time lies outside of what was asked for', timestamp: asked.until },
+      { raw: rows[5], reason: 'the opening time lies in the future', timestamp: T0 + DAY },
+    ]);
+    assert.deepEqual(openings, kept, 'and they prove nothing of what was published');
+  });
+
+  it('keeps aside a row from the future where ranges are aligned in another way', () => {
+    const rows = [row(T0 - MINUTE), row(T0), row(T0 + DAY)];
+    const { candles, rejected, openings } = parse(rows);
+    assert.equal(candles.length, 1);
+    assert.deepEqual(rejected, [{ raw: rows[2], reason: 'the opening time lies in the future', timestamp: T0 + DAY }]);
+    assert.deepEqual(openings, [T0 - MINUTE, T0]);
+  });
+
+  it('takes no row inside of what was asked that is yet to come for a proof of what was published', () => {
+    const { rejected, openings } = parse([row(T0), row(T0 + 9 * MINUTE)], { nowMs: T0 + 70_000, keepsToRange: true });
+    assert.equal(rejected[0]?.reason, 'the opening time lies in the future');
+    assert.deepEqual(openings, [T0]);
+  });
 
   it('takes every opening inside what was asked, from the first to the last', () => {
     const rows = [row(asked.since), row(asked.until - MINUTE), row(asked.until - 1)];

@@ -83,8 +83,8 @@ describe('parseFuturesPage', () => {
       ['funding_rate', [funding(T0 * 1000), funding((T0 + HOUR) * 1000)]],
       ['funding_rate', [funding(T0 / 1000)]],
       ['funding_rate', [funding(T0 + 90 * HOUR), funding(T0 + 91 * HOUR)]],
-      ['funding_rate', [funding(T0 - 21), funding(T0 + HOUR)]],
-      ['funding_rate', [funding(T0), funding(T0 + 4 * HOUR + 20)]],
+      ['funding_rate', [funding(T0 - 21), funding(T0 - HOUR), funding(T0 + HOUR)]],
+      ['funding_rate', [funding(T0), funding(T0 + 4 * HOUR + 20), funding(T0 + 200 * HOUR)]],
       ['open_interest', [{ sumOpenInterest: '1', sumOpenInterestValue: '1', timestamp: T0 + 90 * HOUR }]],
       ['taker_buy_sell_ratio', [{ buySellRatio: '1', timestamp: T0 * 1000 }]],
       ['mark_price', [kline(T0 + 98 * HOUR), kline(T0 + 99 * HOUR)]],
@@ -113,6 +113,29 @@ describe('parseFuturesPage', () => {
       rejected.map(({ reason, timestamp }) => [reason, timestamp]),
       [['the time cannot be in milliseconds: seconds or microseconds?', undefined]],
     );
+  });
+
+  it('keeps aside a few rows of other times, which stretch nothing, and reads the others', () => {
+    const times = [T0 - 48 * HOUR, T0, T0 + HOUR, T0 + 5 * HOUR, T0 + 48 * HOUR];
+    const rows = [...times, T0 + 2 * HOUR].map((timestamp) => ({
+      sumOpenInterest: '1',
+      sumOpenInterestValue: '1',
+      timestamp,
+    }));
+    const { snapshots, rejected, answered } = parse('open_interest', rows, { nowMs: T0 + 5 * HOUR, limit: 6 });
+    assert.deepEqual(
+      snapshots.map(({ timestamp }) => timestamp),
+      [T0, T0 + HOUR, T0 + 2 * HOUR],
+    );
+    assert.deepEqual(
+      rejected.map(({ reason, timestamp }) => [reason, timestamp]),
+      [
+        ['the time lies outside of what was asked for', times[0]],
+        ['the time lies outside of what was asked for', times[3]],
+        ['the time lies in the future', times[4]],
+      ],
+    );
+    assert.deepEqual(answered, { since: T0, until: T0 + 3 * HOUR });
   });
 
   it('counts equal rows once and keeps aside those that differ', () => {
