@@ -44,9 +44,14 @@ export type App = ReturnType<typeof createApp>;
 /**
  * Builds every part that lives as long as the process and ties them together. Does no I/O: see boot.ts.
  *
- * @param time `clock`: the time by which is collected; the machine's unless given.
+ * @param time `clock`: the time by which is collected; the machine's unless given. `requestTimeoutMs`: the longest that a
+ * request to an exchange may take, by the machine's time.
  */
-export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK }: { clock?: Clock } = {}) {
+export function createApp(
+  config: Config,
+  logger: Logger,
+  { clock = SYSTEM_CLOCK, ...limits }: { clock?: Clock; requestTimeoutMs?: number } = {},
+) {
   const state = new BootState();
   const { database } = config;
 
@@ -92,7 +97,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
 
   const openExchange = (id: string) => {
     const sharedBy = () => shares.state().alive ?? 1;
-    return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy });
+    return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy, ...limits });
   };
   const placeOf = (exchange: string) => {
     const address = config.addressName ?? identity.host;
