@@ -1,7 +1,8 @@
 import type { TimeRange } from '../market/time-range.ts';
 import type { CollectorState } from './ingest-state.ts';
 import { Setbacks } from './setbacks.ts';
-import { SourceLedger, type SourceLedgerDeps } from './source-ledger.ts';
+import type { SourceLedgerDeps } from './source-ledger-deps.ts';
+import { SourceLedger } from './source-ledger.ts';
 import { SourceSteps } from './source-steps.ts';
 import type { Source } from './source.ts';
 import { URGENCY, type Urgency, type Wish } from './urgency.ts';
@@ -73,11 +74,12 @@ export class Collector {
 
   /**
    * How many slots are missing, or null where the database was not asked yet. The newest ones, which the exchange may
-   * still be late with, do not count: `lagMs` tells about them.
+   * still be late with, do not count, unless nobody answered and the ledger calls them missing: `lagMs` tells about them.
    */
   countMissing(): number | null {
     if (this.#phase === 'opening' || this.#phase === 'surveying') return null;
-    return this.ledger.missing.count(this.source.untilAt(this.#deps.now() - this.source.patienceMs - GRACE_MS));
+    const expectedUntil = this.source.untilAt(this.#deps.now() - this.source.patienceMs - GRACE_MS);
+    return this.ledger.missing.count(Math.max(expectedUntil, this.ledger.unheardUntil));
   }
 
   /** How far the newest slots are behind the exchange's clock: 0 when current, null before the first look. */
@@ -97,6 +99,8 @@ export class Collector {
     if (missing === null || this.#phase === 'probing') return 'backfilling';
     if ((this.lagMs() ?? 0) > 2 * this.source.stepMs + this.source.patienceMs) return 'behind';
     if (missing === 0) return 'complete';
+    const { unheardUntil } = this.ledger;
+    if (unheardUntil > 0 && (this.ledger.missing.findNewest(unheardUntil)?.until ?? 0) >= unheardUntil) return 'behind';
     return missing <= this.ledger.missing.countDoubtful() ? 'behind' : 'backfilling';
   }
 
@@ -108,6 +112,13 @@ export class Collector {
   /** Something outside changed what it may want: a candle came by the live stream, or that stream ended. */
   reconsider(): void {
     this.#choice = null;
+  }
+
+  /** Tells the ledger what ended a while ago without a word of it. To be called while the exchange is away. */
+  async tellUnheard(signal: AbortSignal): Promise<void> {
+    if (this.#phase === 'opening') return;
+    await this.ledger.tellUnheard(signal);
+    this.reconsider();
   }
 
   /** Takes over that the ledger calls these ranges missing now. */

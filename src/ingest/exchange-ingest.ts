@@ -20,6 +20,7 @@ import type { IngestStores, MarketShares } from './ports.ts';
 import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
 import type { AnswerTally } from './store-answer.ts';
 import type { Source } from './source.ts';
+import { UnheardTails } from './unheard-tails.ts';
 
 export interface ExchangeIngestDeps {
   readonly exchange: Exchange;
@@ -50,6 +51,7 @@ export class ExchangeIngest {
   readonly #deps: ExchangeIngestDeps;
   readonly #live: LiveIngest | null;
   readonly #blocks: SharedBlocks;
+  readonly #unheard: UnheardTails;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #collectors: readonly Collector[] = [];
@@ -77,6 +79,12 @@ export class ExchangeIngest {
     });
     this.#blocks = new SharedBlocks({ ...deps, store: deps.blocks, onAdopted: () => this.worker.wake() });
     this.#live = this.#createLive();
+    this.#unheard = new UnheardTails({
+      clock,
+      logger,
+      isAway: () => this.gate.state !== 'up' || exchange.block() !== null,
+      collectors: () => this.#collectors,
+    });
   }
 
   /** The collectors of candles. */
@@ -138,7 +146,7 @@ export class ExchangeIngest {
     try {
       // A ban outlives the process that was told of it: no request before we know.
       await this.#blocks.exchangeNews(inner);
-      loops.push(this.#blocks.run(inner), this.worker.run(inner));
+      loops.push(this.#blocks.run(inner), this.worker.run(inner), this.#unheard.run(inner));
       if (this.#live) loops.push(this.#live.run(inner));
       await Promise.all(loops);
     } catch (error) {

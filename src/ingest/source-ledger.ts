@@ -1,34 +1,18 @@
 import { ExchangeDataError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageRange } from '../market/coverage.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { BelievedStretches } from './believed-stretches.ts';
-import type { DatabaseGate } from './database-gate.ts';
 import { judgeAnswer } from './judge-holes.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges, type Verdicts } from './missing-ranges.ts';
-import type { IngestStores } from './ports.ts';
 import { intersectLists, listRange, subtractLists } from './slot-ranges.ts';
-import type { Silence, Source, SourcePage } from './source.ts';
-import { storeAnswer, type AnswerTally } from './store-answer.ts';
+import type { Silence, SourcePage } from './source.ts';
+import type { SourceLedgerDeps } from './source-ledger-deps.ts';
+import { storeAnswer } from './store-answer.ts';
 import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
 import { listRegained, settleWindowEdge } from './window-edge.ts';
-
-export interface SourceLedgerDeps {
-  readonly source: Source;
-  readonly stores: IngestStores;
-  readonly database: DatabaseGate;
-  readonly logger: Logger;
-  /** The exchange's clock. */
-  readonly now: () => number;
-  /** The oldest moment to keep. */
-  readonly windowSince: number;
-  readonly confirmEmptyAfterMs: number;
-  /** Called after each answer that was committed. */
-  readonly onAnswer: (tally: AnswerTally) => void;
-}
 
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
@@ -54,6 +38,7 @@ export class SourceLedger {
   #knownUntil: number | null = null;
   /** Where the ledger ends: of what lies behind it the database knows nothing. */
   #toldUntil: number | null = null;
+  #unheardUntil = 0;
   #latestSlot: number | null = null;
   #firstHave = Infinity;
   #hasReread = false;
@@ -121,9 +106,7 @@ export class SourceLedger {
 
   /** Reads what the database knows of the rest of the window. */
   async survey(signal: AbortSignal): Promise<void> {
-    await this.lock.run(async () => {
-      await this.#load(createRange(this.#since, this.#pageSince), signal);
-    });
+    await this.lock.run(() => this.#load(createRange(this.#since, this.#pageSince), signal));
   }
 
   /** Takes over what somebody else noted as missing in the ledger; asked for at once where it was not wanted before. */
@@ -202,6 +185,7 @@ export class SourceLedger {
       const [first, last] = [stored[0], stored.at(-1)];
       if (first !== undefined && last !== undefined) this.#noteHave(first, last);
       this.unsettled.note(have, nowMs);
+      if (answered.until >= this.#unheardUntil) this.#unheardUntil = 0;
       onAnswer({ ...tally, read: stored.length });
     });
   }
@@ -257,6 +241,23 @@ export class SourceLedger {
     return this.#toldUntil === null || this.#hasEnded
       ? []
       : listRange(this.#toldUntil, slot).map((range) => ({ ...range, ...UNASKED }));
+  }
+
+  /** The end of the slots that were noted as missing because nobody answered, until an answer came; or 0. */
+  get unheardUntil(): number {
+    return this.#unheardUntil;
+  }
+
+  /** Commits that slots ended a while ago of which nobody said anything: the exchange is away. */
+  async tellUnheard(signal: AbortSignal): Promise<void> {
+    const { source, now } = this.#deps;
+    await this.lock.run(async () => {
+      this.advance(now());
+      const until = Math.min(this.#knownUntil ?? 0, source.untilAt(now() - source.dueMs));
+      const changes = this.listUntold(until);
+      await this.#record({ changes, replaced: [], next: [], confirmed: [] }, signal);
+      if (changes.length > 0) this.#unheardUntil = until;
+    });
   }
 
   /** Takes over a slot that the live stream brought, once it is committed. To be called with the lock held. */

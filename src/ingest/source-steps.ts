@@ -1,7 +1,8 @@
 import { ExchangeRejectedError, messageOf } from '../errors.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import { RejectedRows } from './rejected-rows.ts';
-import type { SourceLedger, SourceLedgerDeps } from './source-ledger.ts';
+import type { SourceLedgerDeps } from './source-ledger-deps.ts';
+import type { SourceLedger } from './source-ledger.ts';
 
 export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logger' | 'now'> {
   readonly ledger: SourceLedger;
