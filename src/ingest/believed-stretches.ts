@@ -1,5 +1,6 @@
 import type { Logger } from '../logger.ts';
 import type { TimeRange } from '../market/time-range.ts';
+import { LONG_SLOTS } from './stretch.ts';
 
 export interface BelievedStretchesDeps {
   readonly fields: Readonly<Record<string, string>>;
@@ -7,10 +8,7 @@ export interface BelievedStretchesDeps {
   readonly logger: Logger;
 }
 
-/** Real gaps are minutes long: an hour of them is worth a line. */
-const LONG_SLOTS = 60;
-
-/** The stretches of one source that a second answer confirmed as empty, since the start: long ones are logged. */
+/** The stretches of one source that were confirmed as empty, since the start: long ones are logged. */
 export class BelievedStretches {
   readonly #deps: BelievedStretchesDeps;
   #slots = 0;
@@ -28,7 +26,7 @@ export class BelievedStretches {
       const told = { since: new Date(since).toISOString(), until: new Date(until).toISOString(), slots };
       logger.warn(
         { ...fields, ...told, believed_slots: this.#slots },
-        'two answers of the exchange hold nothing of a long stretch; it counts as empty',
+        'the answers of the exchange hold nothing of a long stretch; it counts as empty',
       );
     }
   }

@@ -15,6 +15,8 @@ export interface Hole {
   readonly verdict: 'early' | 'late' | 'doubtful' | 'empty';
   /** For a person. */
   readonly reason: string;
+  /** Whether the answer held no row at all: it may as well be an outage. */
+  readonly isBare?: boolean;
 }
 
 interface Answer {
@@ -30,7 +32,9 @@ interface Answer {
   readonly earlySince: number;
 }
 
-const LATE_REASON = 'the exchange has not published it yet';
+/** What an answer without any row says of itself: alone it proves little. */
+export const BARE_REASON = 'an answer without any row';
+export const LATE_REASON = 'the exchange has not published it yet';
 
 /** What the wanted slots mean that an answer at `nowMs` has no row for (`uncovered`) or leaves open behind its end. */
 export function judgeAnswer(answer: {
@@ -81,12 +85,10 @@ function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answ
   const openSince = Math.max(page.slots.at(-1) ?? 0, lateSince);
   const count = page.slots.length;
   const reason =
-    count === 0
-      ? 'an answer without any row'
-      : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
+    count === 0 ? BARE_REASON : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
   return [
     ...joinEqual(doubtful),
-    ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason })),
+    ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason, isBare: count === 0 })),
     ...toLate(clip(unclaimed, openSince, Infinity)),
     ...late,
   ];

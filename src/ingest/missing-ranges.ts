@@ -9,6 +9,8 @@ import {
   fromLedger,
   isDue,
   isSameEvidence,
+  isUnbackedSilence,
+  LONG_SLOTS,
   toLedger,
   toRecheck,
   type Stretch,
@@ -26,8 +28,6 @@ export interface Verdicts {
 }
 
 const HAVE = { state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
-/** From this length on silence is worth a look in a longer timeframe. */
-const LONG_SLOTS = 60;
 
 /**
  * What one source still lacks: the ledger's view of it, in memory, with when each part is asked for next. The only
@@ -49,7 +49,12 @@ export class MissingRanges {
 
   /** Takes over what the ledger says, oldest first. */
   load(ranges: readonly CoverageRange[], nowMs: number): void {
-    const stretches = ranges.flatMap((range) => fromLedger(range, nowMs, this.#rules));
+    const empty = mergeRanges(ranges.filter(({ state }) => state === 'confirmed_empty')).filter(this.#isLong);
+    let next = 0;
+    const stretches = ranges.flatMap((range) => {
+      while ((empty[next]?.until ?? Infinity) <= range.since) next++;
+      return fromLedger(range, nowMs, this.#rules, (empty[next]?.since ?? Infinity) <= range.since);
+    });
     this.#replace(ranges, stretches);
   }
 
@@ -166,22 +171,30 @@ export class MissingRanges {
   }
 
   /**
-   * Takes the stretches of silence whose second answer is due, as one range that spans them, where they are longer
-   * than `maxSlots` together; null otherwise.
+   * Takes the stretches of silence whose next answer is due, as one range that spans them, where they are longer than
+   * `maxSlots` together, or else the newest that only answers without any row spoke for; null where there is none.
    */
   takeLongSilence(nowMs: number, maxSlots: number): TimeRange | null {
+    const { stepMs } = this.#rules;
     const long = this.#stretches.filter(
-      (stretch) => stretch.state === 'missing' && stretch.asks > 0 && isDue(stretch, nowMs),
+      (stretch) => stretch.asks > 0 && stretch.state !== 'refused' && isDue(stretch, nowMs),
     );
-    const due = subtractLists(mergeRanges(long), mergeRanges(this.#taken)).filter(
-      ({ since, until }) => until - since >= LONG_SLOTS * this.#rules.stepMs,
-    );
+    const [unbacked, backed] = [true, false].map((is) =>
+      this.#listLongFree(long.filter((stretch) => isUnbackedSilence(stretch, stepMs) === is)),
+    ) as [TimeRange[], TimeRange[]];
+    // Unbacked ones one by one: the shorter the span, the finer the candles that reach past it.
+    const due = this.#countSlots(backed, Infinity) > maxSlots ? backed : unbacked.slice(-1);
     const [first, last] = [due[0], due.at(-1)];
-    if (!first || !last || this.#countSlots(due, Infinity) <= maxSlots) return null;
+    if (!first || !last) return null;
     const span = { since: first.since, until: last.until };
     if (this.#taken.some((other) => intersectRanges(other, span))) return null;
     this.#take(span);
     return span;
+  }
+
+  /** The long ranges that these make and nobody has taken. */
+  #listLongFree(stretches: readonly Stretch[]): TimeRange[] {
+    return subtractLists(mergeRanges(stretches), mergeRanges(this.#taken)).filter(this.#isLong);
   }
 
   /** Ends what a `take` began; what was not settled meanwhile may be taken again. */
@@ -200,15 +213,19 @@ export class MissingRanges {
     const next: Stretch[] = [];
     const changes: CoverageRange[] = have.map((range) => ({ ...range, ...HAVE }));
     const confirmed: TimeRange[] = [];
+    // Part of a long run of wanted slots: what one page says of the end of it is no short hole.
+    const long = holes.length > 0 ? mergeRanges(this.#wanted).filter(this.#isLong) : [];
     for (const hole of holes) {
+      const isPartOfLong = long.some((run) => intersectRanges(run, hole.range));
+      const isUnbacked = hole.isBare === true && isPartOfLong;
       for (const before of this.#cut(hole.range)) {
-        const after = afterHole(before, hole, nowMs, this.#rules.confirmAfterMs);
+        const after = afterHole(before, { ...hole, isUnbacked }, nowMs, this.#rules.confirmAfterMs);
         // What nobody expects yet is no news for the ledger.
         if (hole.verdict !== 'early' && !isSameEvidence(before, after)) changes.push(toLedger(after));
         if (after.state !== 'confirmed_empty') next.push(after);
         else {
           if (before.state !== 'confirmed_empty') confirmed.push({ since: after.since, until: after.until });
-          next.push(...(after === before ? [before] : toRecheck(after, nowMs, this.#rules.stepMs)));
+          next.push(...(after === before ? [before] : toRecheck(after, nowMs, this.#rules.stepMs, isPartOfLong)));
         }
       }
     }
@@ -243,6 +260,8 @@ export class MissingRanges {
     this.#taken.push(range);
     this.#available = null;
   }
+
+  readonly #isLong = ({ since, until }: TimeRange): boolean => until - since >= LONG_SLOTS * this.#rules.stepMs;
 
   /** The parts of stretches inside a range. */
   #cut(range: TimeRange): Stretch[] {

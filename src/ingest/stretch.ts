@@ -1,6 +1,6 @@
 import type { CoverageRange } from '../market/coverage.ts';
 import type { TimeRange } from '../market/time-range.ts';
-import type { Hole } from './judge-holes.ts';
+import { BARE_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
 
 /** A stretch of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
 export interface Stretch extends CoverageRange {
@@ -26,6 +26,11 @@ interface Wait {
 }
 
 const HOUR_MS = 3_600_000;
+/** Real gaps are minutes long. From this length on silence is worth more proof, and a look in a longer timeframe. */
+export const LONG_SLOTS = 60;
+/** A long stretch that only answers without any row speak for: an outage that answers so lasts minutes. */
+const UNBACKED_ASKS = 3;
+const UNBACKED_SPAN = 60;
 const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused', Wait>> = {
   late: { firstMs: 3_000, factor: 3, maxMs: 300_000 },
   doubtful: { firstMs: 60_000, factor: 3, maxMs: 6 * HOUR_MS },
@@ -35,6 +40,8 @@ const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused', Wait>> = {
 const RECHECK_AGE_MS = 24 * HOUR_MS;
 const RECHECK_EVERY_MS = HOUR_MS;
 const RECHECK_SPAN_MS = 3 * HOUR_MS;
+/** However old it is, a long one is looked at once more after this time. */
+const LONG_RECHECK_MS = 24 * HOUR_MS;
 
 export function isDue({ notBefore }: Stretch, nowMs: number): boolean {
   return notBefore <= nowMs;
@@ -49,10 +56,15 @@ export function createNew(since: number, until: number): Stretch {
  * What the ledger says of a range, as something to ask for; nothing where it is settled. The evidence keeps its times:
  * neither does a restart forget an answer, nor does it ask again at once.
  */
-export function fromLedger(range: CoverageRange, nowMs: number, { confirmAfterMs, stepMs }: StretchRules): Stretch[] {
+export function fromLedger(
+  range: CoverageRange,
+  nowMs: number,
+  { confirmAfterMs, stepMs }: StretchRules,
+  isPartOfLong = false,
+): Stretch[] {
   const { since, until, state, lastAskedAt } = range;
   if (state === 'have' || state === 'out_of_window') return [];
-  if (state === 'confirmed_empty') return toRecheck(range, nowMs, stepMs);
+  if (state === 'confirmed_empty') return toRecheck(range, nowMs, stepMs, isPartOfLong);
   if (lastAskedAt === null) return [createNew(since, until)];
   // A refused row is no empty answer: it leaves a time and counts none.
   const verdict = state === 'refused' ? 'refused' : range.asks > 0 ? 'empty' : 'doubtful';
@@ -61,13 +73,19 @@ export function fromLedger(range: CoverageRange, nowMs: number, { confirmAfterMs
   return [{ ...range, state, verdict, attempts: 0, notBefore }];
 }
 
-/** The same stretch after an answer without rows for it. Pass what is confirmed then to `toRecheck`. */
+/**
+ * The same stretch after an answer without rows for it. Pass what is confirmed then to `toRecheck`. `isUnbacked`: it is
+ * part of a long stretch, and the answer held no row at all; where no other answer spoke for it, two are not enough.
+ */
 export function afterHole(
   stretch: Stretch,
-  { verdict, reason }: Pick<Hole, 'verdict' | 'reason'>,
+  { verdict, reason: told, isUnbacked = false }: Pick<Hole, 'verdict' | 'reason'> & { readonly isUnbacked?: boolean },
   nowMs: number,
   confirmAfterMs: number,
 ): Stretch {
+  const isBacked = isWitnessed(stretch);
+  // The better evidence stays, for the ledger to tell it after a restart too.
+  const reason = isUnbacked && isBacked ? (stretch.reason ?? told) : told;
   const isTurn = isDue(stretch, nowMs);
   if (verdict === 'early') return waitForLate({ ...stretch, state: 'missing', reason }, nowMs);
   if (stretch.state === 'confirmed_empty') {
@@ -79,7 +97,9 @@ export function afterHole(
   const { asks, firstAskedAt } = countEmpty(stretch, nowMs, confirmAfterMs);
   const evidence = { asks, firstAskedAt, lastAskedAt: asks > stretch.asks ? nowMs : stretch.lastAskedAt };
   if (verdict === 'late') return waitForLate({ ...stretch, ...evidence, state: 'missing', reason }, nowMs);
-  if (asks >= 2) {
+  const needsMore = isUnbacked && !isBacked;
+  const spanMs = needsMore ? UNBACKED_SPAN * confirmAfterMs : confirmAfterMs;
+  if (asks >= (needsMore ? UNBACKED_ASKS : 2) && (!needsMore || nowMs - firstAskedAt >= spanMs)) {
     const state = 'confirmed_empty';
     return {
       ...stretch,
@@ -93,7 +113,12 @@ export function afterHole(
       notBefore: nowMs,
     };
   }
-  const notBefore = roundUp(firstAskedAt + confirmAfterMs, Math.min(10_000, Math.ceil(confirmAfterMs / 6)));
+  // The second answer soon (a longer timeframe may settle it), the last one when the span is over.
+  const dueAt =
+    asks < 2
+      ? firstAskedAt + confirmAfterMs
+      : Math.max(Math.min(firstAskedAt, nowMs) + spanMs, (evidence.lastAskedAt ?? nowMs) + confirmAfterMs);
+  const notBefore = roundUp(dueAt, Math.min(10_000, Math.ceil(confirmAfterMs / 6)));
   return { ...stretch, ...evidence, state: 'missing', reason, verdict, attempts: 0, notBefore };
 }
 
@@ -121,15 +146,40 @@ function waitForLate(stretch: Stretch, nowMs: number): Stretch {
   return { ...stretch, verdict: 'late', attempts, notBefore };
 }
 
-/** The part of a confirmed range that is looked at again, with the time; empty where it is settled for good. */
-export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number): Stretch[] {
-  const { until, lastAskedAt, firstAskedAt } = range;
-  const recentSlots = Math.floor((until - (nowMs - RECHECK_AGE_MS)) / stepMs);
-  const since = Math.max(range.since, until - recentSlots * stepMs);
-  if (since >= until || lastAskedAt === null || firstAskedAt === null) return [];
-  if (lastAskedAt - firstAskedAt >= RECHECK_SPAN_MS) return [];
-  const notBefore = Math.min(lastAskedAt, nowMs) + RECHECK_EVERY_MS;
-  return [{ ...range, since, state: 'confirmed_empty', verdict: 'empty', attempts: 0, notBefore }];
+/**
+ * The parts of a confirmed range that are looked at again, oldest first, with the time; empty where it is settled for
+ * good. What is young is looked at hourly; a long stretch and its parts, also old ones, once a day after the latest
+ * answer.
+ */
+export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number, isPartOfLong = false): Stretch[] {
+  const { until, lastAskedAt, firstAskedAt, asks, reason } = range;
+  if (lastAskedAt === null || firstAskedAt === null) return [];
+  const recentSlots = Math.max(0, Math.floor((until - (nowMs - RECHECK_AGE_MS)) / stepMs));
+  const recentSince = Math.max(range.since, until - recentSlots * stepMs);
+  const askedMs = lastAskedAt - firstAskedAt;
+  const wasLong = asks >= UNBACKED_ASKS && reason === BARE_REASON;
+  const isLong = isPartOfLong || wasLong || until - range.since >= LONG_SLOTS * stepMs;
+  const lateWait = isLong && askedMs < LONG_RECHECK_MS ? LONG_RECHECK_MS : null;
+  const create = (since: number, end: number, waitedMs: number | null): Stretch[] => {
+    if (since >= end || waitedMs === null) return [];
+    const notBefore = Math.min(lastAskedAt, nowMs) + waitedMs;
+    return [{ ...range, since, until: end, state: 'confirmed_empty', verdict: 'empty', attempts: 0, notBefore }];
+  };
+  return [
+    ...create(range.since, recentSince, lateWait),
+    ...create(recentSince, until, askedMs < RECHECK_SPAN_MS ? RECHECK_EVERY_MS : lateWait),
+  ];
+}
+
+/** Whether an answer with rows, or candles of a longer timeframe, said that it is empty. */
+function isWitnessed({ asks, reason }: CoverageRange): boolean {
+  return asks > 0 && reason !== null && reason !== BARE_REASON && reason !== LATE_REASON;
+}
+
+/** Whether only answers without any row spoke for a long stretch so far: candles of a longer timeframe may tell. */
+export function isUnbackedSilence(stretch: Stretch, stepMs: number): boolean {
+  const isLong = stretch.until - stretch.since >= LONG_SLOTS * stepMs;
+  return isLong && stretch.state === 'missing' && stretch.asks > 0 && stretch.reason === BARE_REASON;
 }
 
 /** Whether the ledger would say the same of both. */

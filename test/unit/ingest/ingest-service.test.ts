@@ -86,12 +86,12 @@ describe('IngestService, history', () => {
       slot < firstListed || (slot >= haltSince && slot < haltUntil) ? null : createCandle(slot);
     exchange.list('BTC/USDT', truth);
     const service = await start({ timeframes: [H1], sinceMs: START - 1095 * DAY });
-    assert.ok(await untilComplete(service));
+    assert.ok(await untilComplete(service, 2 * HOUR));
     const series = { ...BTC, timeframe: H1 };
     const window = { since: START - 1095 * DAY, until: Math.floor(clock.now() / HOUR) * HOUR };
     assert.deepEqual(stores.list(series), listTrue(window, HOUR, truth));
-    // The weeks beside the halt are asked for twice, because so much of nothing needs a second answer.
-    assert.ok(exchange.requests.length <= 18, `${exchange.requests.length} requests`);
+    // The weeks beside the halt are asked for three times, because so much of nothing needs more than one answer.
+    assert.ok(exchange.requests.length <= 30, `${exchange.requests.length} requests`);
   });
 
   it('keeps a candle that cannot be one out, says so, asks again late, and is not complete before it came', async () => {
@@ -161,6 +161,71 @@ describe('IngestService, history', () => {
       assert.ok(!lines.some(({ msg }) => /long stretch/.test(msg)));
     });
   }
+
+  it('believes no outage that answers without a row for old pages, however long a minute of it is', async () => {
+    const { clock, exchange, stores, start, untilComplete } = createSetting();
+    exchange.list('BTC/USDT', createCandle);
+    const honest = exchange.fetchCandles.bind(exchange);
+    const answerTo = exchange.fetchCandles;
+    let isOut = true;
+    exchange.fetchCandles = async (request, signal) => {
+      const page = await honest(request, signal);
+      const isOld = isOut && (request.timeframe !== M1 || request.range.until < START - 3 * HOUR);
+      return isOld ? { ...page, candles: [] } : page;
+    };
+    const service = await start({ sinceMs: START - 3 * DAY });
+    await clock.run(5 * MINUTE);
+    const confirmed = stores.listCoverage(candleKey(BTC)).filter(({ state }) => state === 'confirmed_empty');
+    assert.deepEqual(confirmed, []);
+    assert.notEqual(service.series()[0]?.state, 'complete');
+    const asked = exchange.requests.length;
+    const pages = Math.ceil((3 * DAY) / MINUTE / exchange.candleLimit);
+    assert.ok(asked <= 2 * pages + 24, `${asked} requests in five minutes of outage`);
+    [isOut, exchange.fetchCandles] = [false, answerTo];
+    assert.ok(await untilComplete(service, 2 * HOUR));
+    const window = { since: START - 3 * DAY, until: closedUntil(clock.now()) };
+    assert.deepEqual(stores.list(BTC), listTrue(window, MINUTE, createCandle));
+  });
+
+  it('looks at a long old stretch once more a day later, also after a restart, and then no more', async () => {
+    const { clock, exchange, stores, start, untilComplete } = createSetting();
+    const halt = { since: closedUntil(START) - 60 * HOUR, until: closedUntil(START) - 56 * HOUR };
+    let isKept = true;
+    const truth = (slot: number) => (isKept && slot >= halt.since && slot < halt.until ? null : createCandle(slot));
+    exchange.list('BTC/USDT', truth);
+    const window = { sinceMs: START - 3 * DAY };
+    const first = await start(window);
+    assert.ok(await untilComplete(first, 2 * HOUR));
+    const count = () =>
+      exchange.requests.filter(
+        ({ timeframe, range }) => timeframe === M1 && range.since < halt.until && range.until > halt.since,
+      ).length;
+    const asked = count();
+    await clock.run(12 * HOUR);
+    assert.equal(count(), asked, 'settled for the day');
+    await first.stop();
+    const second = await start(window);
+    await clock.run(14 * HOUR);
+    const looked = count() - asked;
+    // The stretch lies in two pages, each with a time of its own.
+    assert.ok(looked >= 1 && looked <= 4, `${looked} looks`);
+    await clock.run(26 * HOUR);
+    assert.equal(count() - asked, looked, 'never again');
+    await second.stop();
+    const stored = stores.listCoverage(candleKey(BTC)).filter(({ state }) => state === 'confirmed_empty');
+    assert.deepEqual(mergeRanges(stored), [halt]);
+    // Another one, whose rows come back within the day.
+    const other = createSetting();
+    isKept = true;
+    other.exchange.list('BTC/USDT', truth);
+    const third = await other.start(window);
+    assert.ok(await other.untilComplete(third, 2 * HOUR));
+    isKept = false;
+    await other.clock.run(26 * HOUR);
+    const left = other.stores.listCoverage(candleKey(BTC)).filter(({ state }) => state === 'confirmed_empty');
+    assert.deepEqual(left, []);
+    await other.stop();
+  });
 
   it('believes a long halt at the second answer, a minute later, and says so', async () => {
     const { clock, exchange, stores, lines, start, untilComplete } = createSetting();

@@ -72,6 +72,54 @@ describe('MissingRanges', () => {
     assert.equal(missing.count(), 0);
   });
 
+  it('wants three answers over sixty times as long for a long stretch that no row spoke for', () => {
+    const day = { since: at(0), until: at(1440) };
+    const bare: Hole = {
+      range: range(1000, 1440),
+      verdict: 'empty',
+      reason: 'an answer without any row',
+      isBare: true,
+    };
+    const missing = create();
+    missing.add(day);
+    const [t0, minute] = [48 * HOUR, CONFIRM];
+    const states = [0, 1, 2, 30, 59].flatMap((turn) => settle(missing, [], [bare], t0 + turn * minute));
+    assert.ok(
+      states.every(({ state }) => state === 'missing'),
+      'within the hour',
+    );
+    // The rest of a long stretch is no short hole either.
+    const rest: Hole = { ...bare, range: range(990, 1000) };
+    for (const turn of [0, 1]) settle(missing, [], [rest], t0 + turn * minute);
+    assert.equal(missing.count(), 1440);
+    const [last] = settle(missing, [], [bare], t0 + 60 * minute);
+    assert.deepEqual([last?.state, last?.firstAskedAt], ['confirmed_empty', t0]);
+
+    const backed = create();
+    backed.add(day);
+    settle(backed, [], [{ ...bare, isBare: false, reason: 'an answer with 9 rows around it has none' }], t0);
+    const [second] = settle(backed, [], [bare], t0 + minute);
+    assert.deepEqual([second?.state, second?.reason], ['confirmed_empty', 'an answer with 9 rows around it has none']);
+    const short = create();
+    short.add(range(0, 59));
+    for (const turn of [0, 1]) settle(short, [], [{ ...bare, range: range(0, 59) }], t0 + turn * minute);
+    assert.equal(short.count(), 0, 'a short one as ever');
+  });
+
+  it('looks for longer candles where only answers without a row spoke, and waits the hour without a loop', () => {
+    const missing = create();
+    missing.add(range(0, 120));
+    const bare: Hole = { range: range(0, 120), verdict: 'empty', reason: 'an answer without any row', isBare: true };
+    const t0 = 48 * HOUR;
+    settle(missing, [], [bare], t0);
+    const silence = missing.takeLongSilence(t0 + CONFIRM, 1000);
+    assert.deepEqual(silence, range(0, 120));
+    missing.release(silence);
+    settle(missing, [], [bare], t0 + CONFIRM);
+    assert.equal(missing.take(t0 + 2 * CONFIRM, 1000), null);
+    assert.equal(missing.nextAt(t0 + 2 * CONFIRM), t0 + HOUR);
+  });
+
   it('looks at an empty hole again three times while it is recent, and never at an old one', () => {
     const missing = create();
     const now = 48 * HOUR;
