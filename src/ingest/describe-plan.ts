@@ -20,7 +20,12 @@ export function describePlan(plan: PlanAnswer): string {
   }
   const { requests, minutes, rows, bytes } = plan.total;
   const time = minutes === null ? '' : `, ${formatMinutes(minutes)}`;
+  if (plan.exchanges.length === 0 && plan.left_out.length > 0) {
+    lines.push('What it costs is not known: nothing could be planned.');
+    return [...lines, ...plan.left_out.map((reason) => `! ${reason}`)].join('\n');
+  }
   lines.push('', `At most ${count(requests)} requests${time}, ${count(rows)} rows, ${formatBytes(bytes)}.`);
+  if (plan.left_out.length > 0) lines.push('What was left out (below) is not in it: what that costs is not known.');
   if (requests > 0) lines.push('Markets listed later than the first day cost less.');
   return [...lines, ...plan.left_out.map((reason) => `! ${reason}`)].join('\n');
 }

@@ -35,10 +35,19 @@ describe('describePlan', () => {
         '  allowance spot         1,440,000 of 6,000 per 60 s: about 5.7 h',
         '',
         'At most 720,000 requests, about 5.7 h, 720,000,000 rows, 156 GB.',
+        'What was left out (below) is not in it: what that costs is not known.',
         'Markets listed later than the first day cost less.',
         '! okx cannot be planned: it does not answer',
       ].join('\n'),
     );
+  });
+
+  it('says that the cost is not known where no exchange could be planned', () => {
+    const plan = planBackfill({ window: YEARS, exchanges: [], keys: [], rowBytes: { candle: 216, futures: 304 } });
+    const told = describePlan({ ...plan, left_out: ['binance cannot be planned: it does not answer'] });
+    assert.match(told, /not known/);
+    assert.match(told, /^! binance cannot be planned/m);
+    assert.doesNotMatch(told, /At most|0 requests/);
   });
 
   it('says that nothing is missing, and where the time is not known', () => {
