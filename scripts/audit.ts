@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { SYSTEM_CLOCK } from '../src/clock.ts';
 import { AuditRepository } from '../src/db/repositories/audit-repository.ts';
 import { FuturesRepository } from '../src/db/repositories/index.ts';
+import { recheckEmpty } from '../src/jobs/recheck-empty.ts';
 import { runAudit, type AuditReport } from '../src/jobs/run-audit.ts';
 import type { CoverageKey } from '../src/market/coverage.ts';
 import { parseMoment } from './support/moment.ts';
@@ -13,24 +14,28 @@ const HELP = `Recomputes the completeness ledger from the rows and tells every d
 that must agree: 1h candles against their minutes, open_interest_value against open_interest × mark_price.
 
   npm run audit -- [--repair] [--exchange ID] [--symbol BASE/QUOTE] [--timeframe 1m] [--since 2024-01-31] [--json]
+  npm run audit -- --recheck-empty [--exchange ID] [--symbol BASE/QUOTE] [--timeframe 1m]
   make audit [REPAIR=1]
 
   --repair     make the ledger true: rows are noted as stored, and what has none as missing, to be fetched again
+  --recheck-empty  note what was confirmed as empty as missing instead, so that the service asks for it anew
   --exchange   --symbol, --timeframe: only these
   --since      hold values against each other from then on; otherwise all of them
   --json       the report as JSON
   --help       this text
 
 May run beside the service: it looks at one stretch of one series at a time.
-Exit codes: 0 the ledger is true, or is again · 3 it differs from the rows · 1 failed · 2 wrong usage.
+Exit codes: 0 the ledger is true, or is again · 3 it differs from the rows, or nothing matches · 1 failed · 2 wrong usage.
 Values that contradict each other are only told: they are what the exchange said.`;
 
 const SHOWN = 20;
+const NOTHING = 'nothing matches: neither ledger nor rows know such a series; see --exchange, --symbol and --timeframe';
 
 await runCommand(async () => {
   const { values } = parseArgs({
     options: {
       repair: { type: 'boolean', default: false },
+      'recheck-empty': { type: 'boolean', default: false },
       exchange: { type: 'string', default: '' },
       symbol: { type: 'string', default: '' },
       timeframe: { type: 'string', default: '' },
@@ -53,9 +58,18 @@ await runCommand(async () => {
   try {
     const { kysely } = database;
     const stores = { audit: new AuditRepository({ kysely }), futures: new FuturesRepository({ kysely }) };
+    if (values['recheck-empty']) {
+      const counts = await recheckEmpty(stores.audit, includes);
+      const told = `${counts.slots.toLocaleString('en-US')} slots of ${counts.series} series and feeds are asked for again`;
+      console.log(values.json ? JSON.stringify(counts, null, 2) : counts.matched > 0 ? told : NOTHING);
+      return counts.matched > 0 ? 0 : 3;
+    }
     const options = { repairs: values.repair, crossCheckSince, restRatio: 0, includes };
     const report = await runAudit({ stores, clock: SYSTEM_CLOCK }, options, new AbortController().signal);
-    console.log(values.json ? JSON.stringify(report, null, 2) : describe(report, values.repair));
+    const isUnmatched = report.series === 0 && Object.keys(filter).length > 0;
+    const text = isUnmatched ? NOTHING : describe(report, values.repair);
+    console.log(values.json ? JSON.stringify(report, null, 2) : text);
+    if (isUnmatched) return 3;
     return report.differences > report.repaired ? 3 : 0;
   } finally {
     await database.close();

@@ -8,6 +8,7 @@ import { ceilToTimeframe, floorToTimeframe, isOnGrid, parseTimeframe, timeframeM
  * - `have_without_row`: the ledger has it as stored, and there is no row
  * - `row_outside_have`: a row where the ledger says anything else
  * - `row_unknown`: a row in a stretch that the ledger does not speak of
+ * - `empty_contradicted`: confirmed as empty inside a longer candle with volume that no shorter one with volume explains
  * - `ranges_overlap`, `range_off_grid`: the ledger contradicts itself, or begins or ends inside a slot
  * - `row_off_grid`: a row at no opening time; left as it is
  * - `key_invalid`: the ledger has a timeframe that is none; left as it is
@@ -16,6 +17,7 @@ export const DIFFERENCE_KINDS = [
   'have_without_row',
   'row_outside_have',
   'row_unknown',
+  'empty_contradicted',
   'ranges_overlap',
   'range_off_grid',
   'row_off_grid',
@@ -33,7 +35,7 @@ export interface CoverageDifference extends TimeRange {
 
 /** Everything in which the ledger differs from the rows, by kind, each kind oldest first. */
 export function compareCoverage(stretch: AuditedStretch): CoverageDifference[] {
-  const { key, ledger, stored, lacking, strays } = stretch;
+  const { key, ledger, stored, lacking, strays, contradicted } = stretch;
   const timeframe = parseTimeframe(key.timeframe);
   const have = mergeRanges(ledger.filter(({ state }) => state === 'have'));
   const known = mergeRanges(ledger);
@@ -43,6 +45,10 @@ export function compareCoverage(stretch: AuditedStretch): CoverageDifference[] {
     have_without_row: intersectLists(lacking, have),
     row_outside_have: intersectLists(outside, known),
     row_unknown: subtractLists(outside, known),
+    empty_contradicted: intersectLists(
+      subtractLists(mergeRanges(ledger.filter(({ state }) => state === 'confirmed_empty')), stored),
+      contradicted,
+    ),
     ranges_overlap: findOverlaps(ledger),
     range_off_grid: offGrid,
     row_off_grid: strays.map((time) => ({ since: time, until: time + 1 })),
@@ -74,7 +80,12 @@ export function planLedgerRepair(stretch: AuditedStretch): CoverageRange[] {
   );
   const lost = [...of('have_without_row'), ...intersectLists(broken, stretch.lacking)];
   const found = [...of('row_outside_have', 'row_unknown'), ...subtractLists(broken, stretch.lacking)];
-  return [...mergeRanges(lost).map(toMissing), ...mergeRanges(found).map(toHave)].toSorted((a, b) => a.since - b.since);
+  const doubted = subtractLists(of('empty_contradicted'), broken);
+  return [
+    ...mergeRanges(lost).map((range) => toMissing(range, 'the ledger had it as stored and an audit found no row')),
+    ...doubted.map((range) => toMissing(range, 'it was confirmed empty and a longer candle has volume there')),
+    ...mergeRanges(found).map(toHave),
+  ].toSorted((a, b) => a.since - b.since);
 }
 
 /** Where a range begins before one that is earlier in the list has ended. */
@@ -88,8 +99,8 @@ function findOverlaps(ranges: readonly TimeRange[]): TimeRange[] {
   return mergeRanges(overlaps);
 }
 
-function toMissing({ since, until }: TimeRange): CoverageRange {
-  const reason = 'the ledger had it as stored and an audit found no row';
+/** Wanted anew: nobody has asked for it since. */
+export function toMissing({ since, until }: TimeRange, reason: string): CoverageRange {
   return { since, until, state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason };
 }
 

@@ -218,6 +218,33 @@ describeOnEachServer('audit', (lane) => {
     assert.deepEqual(later.cross_checks?.candle_sums, { compared: 0, deviations: 0 });
   });
 
+  it('finds emptiness that a longer candle contradicts, and leaves hours with some minutes alone', async () => {
+    const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
+    const one = (index: number, volume: string) => candleOf(SINCE + index * HOUR, ['2', '3', '1', '2.5', volume]);
+    await lane.repositories().ohlcv.upsert(hourly, [one(0, '5'), one(1, '0.1'), one(2, '0')]);
+    await lane.repositories().ohlcv.upsert(BTC, [candleOf(SINCE + HOUR, ['2', '3', '1', '2.5', '0.1'])]);
+    await coverage().record({ ...BTC_KEY, timeframe: '1h' }, [range(SINCE, SINCE + 3 * HOUR)]);
+    await coverage().record(BTC_KEY, [
+      range(SINCE, SINCE + HOUR, 'confirmed_empty'),
+      range(SINCE + HOUR, SINCE + HOUR + MINUTE),
+      range(SINCE + HOUR + MINUTE, SINCE + 3 * HOUR, 'confirmed_empty'),
+    ]);
+    assert.deepEqual((await run()).by_kind, { empty_contradicted: 60 });
+    assert.equal((await run({ repairs: true })).repaired, 1);
+    const [first] = await coverage().list(BTC_KEY);
+    assert.deepEqual([first?.state, first?.asks, first?.until], ['missing', 0, SINCE + HOUR]);
+    assert.equal((await run()).differences, 0);
+  });
+
+  it('does not hold an hour against minutes that the ledger has and the rows lack', async () => {
+    const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
+    await lane.repositories().ohlcv.upsert(hourly, [candleOf(SINCE, ['2', '3', '1', '2.5', '99'])]);
+    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 30));
+    await coverage().record(BTC_KEY, [range(SINCE, SINCE + HOUR)]);
+    const { cross_checks: checks } = await run({ crossCheckSince: SINCE });
+    assert.deepEqual(checks?.candle_sums, { compared: 0, deviations: 0 });
+  });
+
   it('goes in stretches, and ends when it is told to', async () => {
     await coverage().record(BTC_KEY, [range(SINCE, SINCE + 250_000 * MINUTE, 'missing')]);
     const looked: number[] = [];

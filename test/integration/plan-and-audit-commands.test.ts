@@ -142,6 +142,8 @@ describe('plan and audit', () => {
   it('plan names an exchange that does not answer, and a configuration that is none', async () => {
     const away = await run('plan', [], collecting({ EXCHANGE_URLS: 'binance=http://127.0.0.1:1' }));
     assert.equal(away.code, 3, away.stderr);
+    assert.match(away.stdout, /not known/);
+    assert.doesNotMatch(away.stdout, /At most/);
     assert.match(away.stdout, /^! binance cannot be planned: /m);
     const wrong = await run('plan', [], collecting({ TIMEFRAMES: '7q' }));
     assert.equal(wrong.code, 1);
@@ -162,7 +164,15 @@ describe('plan and audit', () => {
       /! binance BTC\/USDT 1h ohlcv: have_without_row, 2026-01-02T00:00:00\.000Z to 2026-01-03/,
     );
     assert.match(seen.stdout, /make audit REPAIR=1/);
-    assert.equal((await run('audit', ['--symbol', 'ETH/USDT'])).code, 0, 'only what it was asked for');
+    for (const args of [
+      ['--symbol', 'ETH/USDT'],
+      ['--exchange', 'nope'],
+      ['--exchange', 'nope', '--recheck-empty'],
+    ]) {
+      const other = await run('audit', args);
+      assert.equal(other.code, 3, 'nothing of it is there');
+      assert.match(other.stdout, /^nothing matches/);
+    }
     const repaired = await run('audit', ['--repair', '--json']);
     assert.equal(repaired.code, 0, repaired.stderr);
     assert.deepEqual([(JSON.parse(repaired.stdout) as AuditReport).repaired], [1]);
@@ -173,6 +183,20 @@ describe('plan and audit', () => {
       (await repositories.coverage.list(BTC_KEY)).map(({ state }) => state),
       ['have', 'missing'],
     );
+  });
+
+  it('audit has what was confirmed as empty asked for again', async () => {
+    await execute(database.url, 'truncate ohlcv_data, coverage');
+    const { coverage } = createRepositories(kysely);
+    const since = Date.UTC(2026, 0, 1);
+    const empty = range(since, since + DAY, 'confirmed_empty');
+    await coverage.record(BTC_KEY, [{ ...empty, asks: 2, firstAskedAt: since, lastAskedAt: since + DAY }]);
+    const done = await run('audit', ['--recheck-empty', '--exchange', 'binance', '--timeframe', '1h']);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^24 slots of 1 series/);
+    const [kept] = await coverage.list(BTC_KEY);
+    assert.deepEqual([kept?.state, kept?.asks, kept?.lastAskedAt], ['missing', 0, null]);
+    assert.match(kept?.reason ?? '', /somebody asked/);
   });
 
   it('explain themselves, and refuse what they do not know', async () => {

@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Decimal } from '../../market/decimal.ts';
-import type { TimeRange } from '../../market/time-range.ts';
+import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import { parseTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 
 /** An hour whose candle is not what its minutes add up to. */
@@ -18,7 +19,7 @@ const MAX_DEVIATIONS = 100;
 /**
  * Compares each stored 1h candle with its 1m candles, exactly: the first one's open, the highest high, the lowest low,
  * the last one's close, the sum of volumes. Only hours of which all minutes are known: 60 rows, or none but those that
- * the ledger has as confirmed_empty lacking.
+ * the ledger has as confirmed_empty lacking. An hour that lacks any other minute contradicts nothing.
  *
  * @returns how many hours were compared, and those that differ, oldest first, at most 100.
  */
@@ -45,11 +46,11 @@ export async function checkCandleSums(
       from minutes m join ohlcv_data h on h.timestamp = m.timestamp
         and h.exchange = ${exchange} and h.symbol = ${symbol} and h.timeframe = '1h'
         and h.timestamp >= ${new Date(range.since)} and h.timestamp < ${new Date(range.until)}
-      where m.count = 60 or (
+      where interval '1 minute' * m.count + coalesce((
         select sum(least(c.until, m.timestamp + ${hour}) - greatest(c.since, m.timestamp)) from coverage c
         where c.exchange = ${exchange} and c.symbol = ${symbol} and c.timeframe = '1m' and c.metric = 'ohlcv'
-          and c.since < m.timestamp + ${hour} and c.until > m.timestamp and c.state in ('have', 'confirmed_empty')
-      ) = ${hour}
+          and c.since < m.timestamp + ${hour} and c.until > m.timestamp and c.state = 'confirmed_empty'
+      ), interval '0') = ${hour}
     )
     select timestamp, values, hour_volume, minutes_volume, (select count(*)::int from compared) as compared
     from compared order by values = '', timestamp limit ${MAX_DEVIATIONS}`.execute(kysely);
@@ -72,4 +73,49 @@ interface SumRow {
   readonly hour_volume: Decimal;
   readonly minutes_volume: Decimal;
   readonly compared: number;
+}
+
+/** Every length that a stored candle may have, shortest first; months have no length of their own. */
+const LENGTHS = ['1m', '3m', '5m', '15m', '30m', '1h', '2h', '4h', '6h', '8h', '12h', '1d', '3d', '1w'].map(
+  (timeframe) => ({ timeframe, ms: timeframeMs(parseTimeframe(timeframe)) }),
+);
+
+/**
+ * The stretches in which a longer candle with volume is stored and not one shorter candle with volume: whatever the
+ * ledger calls confirmed_empty there is not. Oldest first, joined, clipped to `range`.
+ */
+export async function findVolumeWithoutCandles(
+  kysely: Kysely<Database>,
+  {
+    exchange,
+    symbol,
+    timeframe,
+  }: { readonly exchange: string; readonly symbol: string; readonly timeframe: Timeframe },
+  range: TimeRange,
+): Promise<TimeRange[]> {
+  const stepMs = timeframeMs(timeframe);
+  const found: TimeRange[] = [];
+  for (const { timeframe: longer, ms } of LENGTHS.filter((length) => length.ms > stepMs)) {
+    const shorter = [...LENGTHS.filter((length) => length.ms < ms).map((length) => length.timeframe), timeframe];
+    const length = sql`make_interval(secs => ${ms / 1000})`;
+    const { rows } = await sql<{ timestamp: Date }>`
+      select h.timestamp from ohlcv_data h
+      where h.exchange = ${exchange} and h.symbol = ${symbol} and h.timeframe = ${longer} and h.volume > 0
+        and h.timestamp > ${new Date(range.since - ms)} and h.timestamp < ${new Date(range.until)}
+        and exists (
+          select from coverage c where c.exchange = ${exchange} and c.symbol = ${symbol}
+            and c.timeframe = ${timeframe} and c.metric = 'ohlcv' and c.state = 'confirmed_empty'
+            and c.since < h.timestamp + ${length} and c.until > h.timestamp
+        ) and not exists (
+          select from ohlcv_data m where m.exchange = ${exchange} and m.symbol = ${symbol}
+            and m.timeframe in (${sql.join(shorter)}) and m.volume > 0
+            and m.timestamp >= h.timestamp and m.timestamp < h.timestamp + ${length}
+        )
+      order by h.timestamp`.execute(kysely);
+    for (const { timestamp } of rows) {
+      const since = timestamp.getTime();
+      found.push({ since: Math.max(since, range.since), until: Math.min(since + ms, range.until) });
+    }
+  }
+  return mergeRanges(found);
 }

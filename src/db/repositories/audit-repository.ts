@@ -11,7 +11,7 @@ import {
   type Timeframe,
 } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { checkCandleSums, type CandleSumDeviation } from './audit-candle-sums.ts';
+import { checkCandleSums, findVolumeWithoutCandles, type CandleSumDeviation } from './audit-candle-sums.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { inTransaction, lockCoverage } from './coverage-rows.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
@@ -35,6 +35,8 @@ export interface AuditedStretch {
   readonly lacking: readonly TimeRange[];
   /** Times of rows off the grid, oldest first, at most 100. */
   readonly strays: readonly number[];
+  /** Where longer candles have volume and nothing shorter is stored, joined, oldest first; of candles only. */
+  readonly contradicted: readonly TimeRange[];
 }
 
 const MAX_STRAYS = 100;
@@ -186,7 +188,7 @@ async function readLedger(
   }));
 }
 
-type StoredSlots = Pick<AuditedStretch, 'stored' | 'lacking' | 'strays'>;
+type StoredSlots = Pick<AuditedStretch, 'stored' | 'lacking' | 'strays' | 'contradicted'>;
 
 async function readCandles(
   kysely: Kysely<Database>,
@@ -203,7 +205,12 @@ async function readCandles(
       and timestamp >= ${new Date(range.since)} and timestamp < ${new Date(range.until)}
       and date_bin(${step}, timestamp, ${origin}) <> timestamp
     order by timestamp limit ${MAX_STRAYS}`.execute(kysely);
-  return { stored: invert(range, lacking), lacking, strays: rows.map(({ timestamp }) => timestamp.getTime()) };
+  return {
+    stored: invert(range, lacking),
+    lacking,
+    strays: rows.map(({ timestamp }) => timestamp.getTime()),
+    contradicted: await findVolumeWithoutCandles(kysely, { exchange, symbol, timeframe }, range),
+  };
 }
 
 async function readFeed(
@@ -230,6 +237,7 @@ async function readFeed(
     stored,
     lacking: metric === 'funding_rate' ? findFundingHoles(times, range) : invert(range, stored),
     strays: inside.filter((time) => !isOnHour(time)).slice(0, MAX_STRAYS),
+    contradicted: [],
   };
 }
 

@@ -11,7 +11,16 @@ const ledgerOf = (...ranges: [since: number, until: number, state: CoverageState
   ranges.map(([since, until, state]) => ({ ...at(since, until), state }));
 
 function stretch(changes: Partial<AuditedStretch>): AuditedStretch {
-  return { key: KEY, range: at(0, 100), ledger: [], stored: [], lacking: [at(0, 100)], strays: [], ...changes };
+  return {
+    key: KEY,
+    range: at(0, 100),
+    ledger: [],
+    stored: [],
+    lacking: [at(0, 100)],
+    strays: [],
+    contradicted: [],
+    ...changes,
+  };
 }
 
 const found = (seen: AuditedStretch) =>
@@ -31,6 +40,18 @@ describe('compareCoverage', () => {
     });
     assert.deepEqual(found(seen), []);
     assert.deepEqual(repairs(seen), []);
+  });
+
+  it('finds what was confirmed empty under a longer candle with volume, and has it asked for again', () => {
+    const seen = stretch({
+      ledger: ledgerOf([0, 40, 'confirmed_empty'], [40, 50, 'missing'], [50, 60, 'have']),
+      stored: [at(50, 60)],
+      lacking: [at(0, 50), at(60, 100)],
+      contradicted: [at(20, 80)],
+    });
+    assert.deepEqual(found(seen), [['empty_contradicted', 20, 40, 20]]);
+    assert.deepEqual(repairs(seen), [['missing', 20, 40]]);
+    assert.deepEqual([planLedgerRepair(seen)[0]?.asks, planLedgerRepair(seen)[0]?.lastAskedAt], [0, null]);
   });
 
   it('finds what the ledger has as stored and is not, and has it fetched again', () => {
