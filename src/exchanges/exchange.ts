@@ -112,6 +112,8 @@ export interface CandleStreamListener {
   onRejected(symbol: string, timeframe: Timeframe, row: RejectedRow): void;
   /** The connection that carried these series ended (or began anew): what closed meanwhile did not come. */
   onGap(series: readonly { readonly symbol: string; readonly timeframe: Timeframe }[]): void;
+  /** A connection carries series now that none carried before: the exchange can be reached. */
+  onLive(): void;
 }
 
 /** The live stream of candles of one exchange. Reconnects by itself; REST fills what it misses. */

@@ -151,6 +151,12 @@ export class Collector {
     this.reconsider();
   }
 
+  /** There is a sign that what held it is over: it is tried again now. */
+  hasten(): void {
+    this.#setbacks.hasten();
+    this.reconsider();
+  }
+
   /** Notes that a step of history failed; only the live tail is wished for during the next `waitMs`. */
   holdHistory(waitMs: number, message: string): void {
     this.#rejection = message;

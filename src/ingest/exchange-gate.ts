@@ -24,6 +24,8 @@ export class ExchangeGate {
   readonly #deps: ExchangeGateDeps;
   #state: 'up' | 'down' | 'refused' = 'up';
   #blockedUntil = 0;
+  /** The part of it that the exchange asked for: a ban, a Retry-After, a refusal. */
+  #orderedUntil = 0;
   #failures = 0;
   #lastFailureAt = 0;
   #lastLoggedAt = 0;
@@ -55,6 +57,7 @@ export class ExchangeGate {
     logger.info({ exchange, failures: this.#failures }, 'the exchange answers again');
     this.#state = 'up';
     this.#blockedUntil = 0;
+    this.#orderedUntil = 0;
     this.#failures = 0;
   }
 
@@ -67,9 +70,21 @@ export class ExchangeGate {
     if (this.#state !== 'down' || sentAt >= this.#lastFailureAt) this.#failures++;
     this.#lastFailureAt = now;
     const wanted = error.retryAfterMs ?? (error.reason === 'banned' ? BANNED_WAIT_MS : 0);
+    this.#orderedUntil = Math.max(this.#orderedUntil, now + wanted);
     const waitMs = Math.max(wanted, backoffMs(this.#failures, this.#deps.backoff ?? BACKOFF));
     this.#blockedUntil = Math.max(this.#blockedUntil, now + waitMs);
     this.#change('down', error, { failures: this.#failures, wait_ms: waitMs, reason: error.reason });
+  }
+
+  /**
+   * Notes a sign that the exchange may be back: a wait of our own choice ends, for one try, one that the exchange asked
+   * for does not. Answers whether it ended one.
+   */
+  noteSign(): boolean {
+    if (this.#state !== 'down' || this.#blockedUntil <= Math.max(this.#orderedUntil, this.#deps.clock.now()))
+      return false;
+    this.#blockedUntil = this.#orderedUntil;
+    return true;
   }
 
   /** Notes that the exchange refuses us as a whole. It is asked again after a quarter of an hour. */
@@ -78,6 +93,7 @@ export class ExchangeGate {
     this.#failures++;
     this.#lastFailureAt = now;
     this.#blockedUntil = now + REFUSED_WAIT_MS;
+    this.#orderedUntil = this.#blockedUntil;
     this.#change('refused', error, { failures: this.#failures, wait_ms: REFUSED_WAIT_MS });
   }
 

@@ -175,6 +175,11 @@ export class ExchangeIngest {
         this.worker.wake();
       },
       onGap: () => this.worker.wake(),
+      onLive: () => {
+        if (!this.gate.noteSign()) return;
+        for (const collector of this.#collectors) collector.hasten();
+        this.worker.wake();
+      },
     });
   }
 

@@ -25,6 +25,8 @@ export interface LiveIngestDeps {
   readonly onBatch: (tally: AnswerTally) => void;
   /** Called when the collectors have something new to want: a gap in the stream. */
   readonly onGap: () => void;
+  /** Called when the stream became live. */
+  readonly onLive: () => void;
 }
 
 interface Arrival {
@@ -79,6 +81,10 @@ export class LiveIngest implements CandleStreamListener {
   onGap(series: readonly { readonly symbol: string; readonly timeframe: Timeframe }[]): void {
     for (const { symbol, timeframe } of series) this.#deps.findCollector(symbol, timeframe)?.reconsider();
     this.#deps.onGap();
+  }
+
+  onLive(): void {
+    this.#deps.onLive();
   }
 
   /**

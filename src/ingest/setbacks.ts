@@ -54,6 +54,11 @@ export class Setbacks {
     this.#all = { until, error, failures: this.allFailures + 1 };
   }
 
+  /** Ends the wait of a failure that holds everything, unless it is a refusal; the failure still counts. */
+  hasten(): void {
+    if (this.#all && !this.#isRefused) this.#all = { ...this.#all, until: 0 };
+  }
+
   /** Notes a failure that holds history only. */
   holdHistory(until: number, error: string): void {
     this.#count++;

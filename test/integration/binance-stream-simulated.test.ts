@@ -127,7 +127,10 @@ describe('the live stream of an exchange as it is created', () => {
       const timeframe = parseTimeframe('1m');
       candleStream.subscribe([...SYMBOLS.slice(0, 2), 'NOT/LISTED'].map((symbol) => ({ symbol, timeframe })));
       const ignore = (): void => undefined;
-      const running = candleStream.run({ onCandle: ignore, onRejected: ignore, onGap: ignore }, controller.signal);
+      const running = candleStream.run(
+        { onCandle: ignore, onRejected: ignore, onGap: ignore, onLive: ignore },
+        controller.signal,
+      );
       await until(() => SYMBOLS.slice(0, 2).every((symbol) => candleStream.isLive(symbol, timeframe)), 'life');
       await until(() => simulated.streams.pushCount > 4 && candleStream.state().last_message_at !== null, 'pushes');
       assert.equal(candleStream.isLive('NOT/LISTED', timeframe), false);

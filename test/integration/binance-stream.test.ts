@@ -73,11 +73,13 @@ describe('the live stream of Binance', () => {
     await using kept = new KeptStream(stage.url);
     kept.subscribe(BTC, 'ETH/USDT 1m');
     await until(() => kept.isLive('ETH/USDT 1m'), 'life');
+    const livesBefore = kept.lives;
     stage.last.socket.terminate();
     await until(() => kept.gaps.length > 0, 'the gap');
     assert.deepEqual(kept.gaps[0], [BTC, 'ETH/USDT 1m']);
     assert.match(kept.stream.state().last_error ?? '', /closed the connection \(1006\)/);
     await until(() => kept.isLive(BTC) && kept.isLive('ETH/USDT 1m'), 'life again');
+    assert.ok(livesBefore > 0 && kept.lives > livesBefore, 'it says when it is live, and live again');
     stage.push(pushText(T0));
     await until(() => kept.candles.length === 1, 'a candle');
     const { state, reconnects, last_error: error } = kept.stream.state();

@@ -91,6 +91,8 @@ export class KeptStream implements AsyncDisposable {
   readonly rejected: (RejectedRow & { symbol: string; timeframe: string })[] = [];
   /** `BTC/USDT 1m`, one list for each call. */
   readonly gaps: string[][] = [];
+  /** How often the stream said that it became live. */
+  lives = 0;
   readonly log: LogLine[];
   readonly ended: Promise<void>;
   readonly #controller = new AbortController();
@@ -118,6 +120,7 @@ export class KeptStream implements AsyncDisposable {
     const listener: CandleStreamListener = {
       onCandle: options.onCandle ?? ((candle) => this.candles.push(candle)),
       onRejected: (symbol, timeframe, row) => this.rejected.push({ ...row, symbol, timeframe }),
+      onLive: () => this.lives++,
       onGap: (series) => this.gaps.push(series.map(({ symbol, timeframe }) => `${symbol} ${timeframe}`)),
     };
     this.ended = this.stream.run(listener, this.#controller.signal);

@@ -234,6 +234,7 @@ export class BinanceCandleStream implements CandleStream {
     const flows = this.#flowsOf(streams);
     const missed = flows.filter((flow) => flow.resume(this.#now()));
     this.#deps.logger.debug({ series: flows.length, missed: missed.length }, 'live stream carries series');
+    this.#listener?.onLive();
     if (missed.length > 0) this.#listener?.onGap(missed.map(({ symbol, timeframe }) => ({ symbol, timeframe })));
   }
 

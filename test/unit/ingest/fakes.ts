@@ -134,6 +134,11 @@ export class MemoryStream implements CandleStream {
     this.#listener?.onRejected(symbol, timeframe, row);
   }
 
+  revive(): void {
+    this.isUp = true;
+    this.#listener?.onLive();
+  }
+
   drop(symbol: string, timeframe: Timeframe): void {
     this.isUp = false;
     this.#listener?.onGap([{ symbol, timeframe }]);
