@@ -1,15 +1,15 @@
 import type { CoverageRange } from '../market/coverage.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import type { Hole } from './judge-holes.ts';
-import { intersectLists, spanAhead, spanBack, subtractLists } from './slot-ranges.ts';
+import { findIndexAfter, intersectLists, spanAhead, spanBack, subtractLists } from './slot-ranges.ts';
 import {
   afterHole,
   afterRefusal,
   createNew,
-  fromLedger,
   isDue,
   isSameEvidence,
   isUnbackedSilence,
+  listFromLedger,
   LONG_SLOTS,
   toLedger,
   toRecheck,
@@ -49,12 +49,7 @@ export class MissingRanges {
 
   /** Takes over what the ledger says, oldest first. */
   load(ranges: readonly CoverageRange[], nowMs: number): void {
-    const empty = mergeRanges(ranges.filter(({ state }) => state === 'confirmed_empty')).filter(this.#isLong);
-    let next = 0;
-    const stretches = ranges.flatMap((range) => {
-      while ((empty[next]?.until ?? Infinity) <= range.since) next++;
-      return fromLedger(range, nowMs, this.#rules, (empty[next]?.since ?? Infinity) <= range.since);
-    });
+    const stretches = listFromLedger(ranges, nowMs, this.#rules);
     this.#replace(ranges, stretches);
   }
 
@@ -266,7 +261,7 @@ export class MissingRanges {
   /** The parts of stretches inside a range. */
   #cut(range: TimeRange): Stretch[] {
     const inside: Stretch[] = [];
-    for (let i = this.#findIndex(range.since); i < this.#stretches.length; i++) {
+    for (let i = findIndexAfter(this.#stretches, range.since); i < this.#stretches.length; i++) {
       const stretch = this.#stretches[i];
       if (!stretch || stretch.since >= range.until) break;
       const common = intersectRanges(stretch, range);
@@ -280,7 +275,7 @@ export class MissingRanges {
     const cleared = mergeRanges(ranges);
     const [first, last] = [cleared[0], cleared.at(-1)];
     if (!first || !last) return;
-    const from = this.#findIndex(first.since);
+    const from = findIndexAfter(this.#stretches, first.since);
     let to = from;
     while (to < this.#stretches.length && (this.#stretches[to]?.since ?? Infinity) < last.until) to++;
     const kept = this.#stretches
@@ -290,17 +285,6 @@ export class MissingRanges {
     // Not splice: a survey may bring more ranges than a call has room for arguments.
     this.#stretches = [...this.#stretches.slice(0, from), ...between, ...this.#stretches.slice(to)];
     this.#available = null;
-  }
-
-  /** The index of the first stretch that ends after a moment. */
-  #findIndex(at: number): number {
-    let [low, high] = [0, this.#stretches.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#stretches[middle]?.until ?? Infinity) > at) high = middle;
-      else low = middle + 1;
-    }
-    return low;
   }
 
   #countSlots(ranges: readonly TimeRange[], until: number): number {

@@ -83,3 +83,14 @@ export function spanAhead(
   const newest = ranges.findLast(({ since }) => since < ceiling) ?? first;
   return { since: first.since, until: Math.min(newest.until, ceiling) };
 }
+
+/** The index of the first of the ranges (sorted, without overlaps) that ends after a moment; their number where none does. */
+export function findIndexAfter(ranges: readonly TimeRange[], at: number): number {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.until ?? Infinity) > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,5 +1,5 @@
 import type { CoverageRange } from '../market/coverage.ts';
-import type { TimeRange } from '../market/time-range.ts';
+import { mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { BARE_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
 
 /** A stretch of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
@@ -56,11 +56,11 @@ export function createNew(since: number, until: number): Stretch {
  * What the ledger says of a range, as something to ask for; nothing where it is settled. The evidence keeps its times:
  * neither does a restart forget an answer, nor does it ask again at once.
  */
-export function fromLedger(
+function fromLedger(
   range: CoverageRange,
   nowMs: number,
   { confirmAfterMs, stepMs }: StretchRules,
-  isPartOfLong = false,
+  isPartOfLong: boolean,
 ): Stretch[] {
   const { since, until, state, lastAskedAt } = range;
   if (state === 'have' || state === 'out_of_window') return [];
@@ -71,6 +71,18 @@ export function fromLedger(
   // A clock that was wrong once must not stop the asking.
   const notBefore = Math.min(lastAskedAt, nowMs) + confirmAfterMs;
   return [{ ...range, state, verdict, attempts: 0, notBefore }];
+}
+
+/** What the ledger says, oldest first, as things to ask for. */
+export function listFromLedger(ranges: readonly CoverageRange[], nowMs: number, rules: StretchRules): Stretch[] {
+  const empty = mergeRanges(ranges.filter(({ state }) => state === 'confirmed_empty')).filter(
+    ({ since, until }) => until - since >= LONG_SLOTS * rules.stepMs,
+  );
+  let next = 0;
+  return ranges.flatMap((range) => {
+    while ((empty[next]?.until ?? Infinity) <= range.since) next++;
+    return fromLedger(range, nowMs, rules, (empty[next]?.since ?? Infinity) <= range.since);
+  });
 }
 
 /**
