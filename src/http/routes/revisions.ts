@@ -24,7 +24,7 @@ const revisionsSchema = describeRoute(
     id: 'listRevisions',
     chapter: 'Completeness',
     access: 'data',
-    summary: 'The stored candles that the exchange told otherwise later, newest first',
+    summary: 'The stored candles told otherwise later, by the exchange or by an import, newest first',
   },
   { querystring: revisionsQuery },
   z
