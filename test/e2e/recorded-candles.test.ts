@@ -14,6 +14,8 @@ const RECORDINGS = resolve(import.meta.dirname, '../../../shared/data');
 const skip = existsSync(RECORDINGS) ? false : `the recorded candles are not there: ${RECORDINGS}`;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+/** Long silence that only pages without rows tell of is believed after sixty times CONFIRM_EMPTY_AFTER_S, and not before. */
+const LONG_SILENCE_MS = 110_000;
 /** The service believes no clock that shows an earlier time. */
 const EARLIEST_CLOCK_MS = Date.UTC(2020, 0, 1);
 
@@ -66,7 +68,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
       const readLedger = async (symbol: string) => {
         const rows = await execute(
           database.url,
-          `select since, until, state, asks, first_asked_at, last_asked_at from coverage
+          `select since, until, state, asks, reason, first_asked_at, last_asked_at from coverage
            where exchange = 'binance' and symbol = '${symbol}' and timeframe = '1m' and metric = 'ohlcv' order by since`,
         );
         return rows
@@ -76,6 +78,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
             until: Math.min((row['until'] as Date).getTime(), openedMs - 5 * MINUTE_MS),
             state: String(row['state']),
             asks: Number(row['asks']),
+            reason: row['reason'] as string | null,
             firstAskedAt: (row['first_asked_at'] as Date | null)?.getTime() ?? null,
             lastAskedAt: (row['last_asked_at'] as Date | null)?.getTime() ?? null,
           }))
@@ -112,7 +115,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         await using fresh = await createTestDatabase();
         database = fresh;
         await using service = startService(environment());
-        const health = await service.waitUntilComplete();
+        const health = await service.waitUntilComplete(LONG_SILENCE_MS);
         assert.equal(health.status, 'healthy');
         assert.equal(health.schema?.version, health.schema?.head);
         await assertStoredAsRecorded();
@@ -145,7 +148,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         assert.ok(kept > 0 && kept < total, `${kept} of ${total} rows at the kill`);
         stage.intercept = () => undefined;
         await using service = startService(environment());
-        await service.waitUntilComplete();
+        await service.waitUntilComplete(LONG_SILENCE_MS);
         await assertStoredAsRecorded();
         await assertLedgerAsRecorded();
       });
@@ -178,7 +181,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
         assert.ok(before.every(({ state }) => state === 'missing'));
         const asked = stage.exchange.requests.length;
         await using service = startService(environment());
-        await service.waitUntilComplete();
+        await service.waitUntilComplete(LONG_SILENCE_MS);
         await assertLedgerAsRecorded();
         const after = await listOpen();
         for (const gap of before) {
@@ -190,7 +193,8 @@ describe('recorded candles through the wire into PostgreSQL', { skip }, () => {
               firstAskedAt! <= gap.firstAskedAt!,
               `${new Date(since).toISOString()}: the first answer was forgotten`,
             );
-            assert.equal(asks, 2, `${new Date(since).toISOString()}: it was asked for more often than needed`);
+            const needed = gap.reason === 'an answer without any row' ? 3 : 2;
+            assert.ok(asks <= needed, `${new Date(since).toISOString()}: it was asked for more often than needed`);
           }
         }
         const requests = stage.exchange.requests.length - asked;
