@@ -63,4 +63,19 @@ export class RecentOhlcvRepository {
       .execute();
     return rows.map(fromCandleRow);
   }
+
+  /** The newest `limit` candles that the view holds and that open before a moment (epoch ms), oldest first. */
+  async listNewest(series: Series, limit: number, before: number): Promise<Candle[]> {
+    const rows = await this.#kysely
+      .selectFrom('recent_ohlcv')
+      .select(CANDLE_COLUMNS)
+      .where('exchange', '=', series.exchange)
+      .where('symbol', '=', series.symbol)
+      .where('timeframe', '=', series.timeframe)
+      .where('timestamp', '<', new Date(before))
+      .orderBy('timestamp', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map(fromCandleRow).reverse();
+  }
 }

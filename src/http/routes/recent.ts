@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import { timeframeMs } from '../../market/timeframe.ts';
 import type { Logger } from '../../logger.ts';
 import { RequestError } from '../errors.ts';
 import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
@@ -22,6 +21,8 @@ import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray } from './ohlcv.ts';
 /** What the route needs of the view recent_ohlcv; rows come oldest first. */
 export interface RecentCandleReader {
   list(series: Series, range: TimeRange, limit: number): Promise<readonly Candle[]>;
+  /** The newest `limit` candles before a moment (epoch ms). */
+  listNewest(series: Series, limit: number, before: number): Promise<readonly Candle[]>;
   /** False until the view was refreshed for the first time: reading it fails before. */
   isPopulated(): Promise<boolean>;
 }
@@ -34,8 +35,6 @@ export interface RecentRoutesDeps {
 }
 
 const COLUMNS = CANDLE_EXPORT_COLUMNS.map(({ name }) => name);
-/** The view holds so much. */
-const WINDOW_MS = 7 * 86_400_000;
 
 const SUMMARY = 'Candles of the last seven days, out of the view';
 const recentSchema = describeRoute(
@@ -46,7 +45,7 @@ const recentSchema = describeRoute(
     summary: SUMMARY,
     description:
       'As /v1/ohlcv, but of what was stored when the view was last refreshed, and never built from another timeframe. ' +
-      'Without `since`: the last `limit` opening times before `until`.',
+      'Without `since`: the newest `limit` of them before `until`; csv, ndjson and parquet without `limit` too: all.',
     problems: ['SERIES_UNKNOWN', 'NOT_POPULATED', 'NOT_ACCEPTABLE'],
     answers: describeFormats(
       SUMMARY,
@@ -72,8 +71,8 @@ export function registerRecentRoutes(app: HttpApp, { recentOhlcv, ohlcv, probes,
       );
     if (isExportFormat(format)) {
       const limit = query.limit ?? null;
-      const windowMs = limit === null ? WINDOW_MS : Math.min(WINDOW_MS, limit * timeframeMs(timeframe));
-      const range = { since: since ?? until - windowMs, until };
+      const newest = since === null && limit !== null ? await recentOhlcv.listNewest(series, limit, until) : [];
+      const range = { since: since ?? newest[0]?.timestamp ?? 0, until };
       if ((await recentOhlcv.list(series, range, 1)).length === 0)
         await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
       const list = async (part: TimeRange, rows: number) =>
@@ -89,8 +88,10 @@ export function registerRecentRoutes(app: HttpApp, { recentOhlcv, ohlcv, probes,
       });
     }
     const limit = toPageLimit(query.limit);
-    const range = { since: since ?? until - limit * timeframeMs(timeframe), until };
-    const page = cutPage(await recentOhlcv.list(series, range, limit + 1), limit);
+    const page =
+      since === null
+        ? { rows: await recentOhlcv.listNewest(series, limit, until), nextSince: null }
+        : cutPage(await recentOhlcv.list(series, { since, until }, limit + 1), limit);
     if (page.rows.length === 0) await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
     const shape = format === 'json' ? 'object' : 'array';
     const link = { ...series, limit, numbers, format: query.format };

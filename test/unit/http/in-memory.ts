@@ -126,6 +126,7 @@ export class InMemoryRows implements HttpRepositories {
 
   readonly recentOhlcv: HttpRepositories['recentOhlcv'] = {
     list: async (series, { since, until }, limit) => this.#between(series, since, until).slice(0, limit),
+    listNewest: async (series, limit, before) => this.#between(series, -Infinity, before).slice(-limit),
     isPopulated: async () => this.isViewPopulated,
   };
 
