@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
 import { createEntityTag, isFresh } from '../entity-tag.ts';
 import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
+import { varyByAccept } from './vary-by-accept.ts';
 
 /** A stretch that may have had rows which are not stored, as it is answered. */
 export interface GapObject {
@@ -20,7 +21,7 @@ export interface RowPage {
   readonly next: string | null;
   /** The rows as JSON, separated by commas. */
   readonly text: string;
-  /** Whether the range lies in the past, so that it changes only where history is rewritten. */
+  /** Whether every row of the range has ended, so that it changes only where history is rewritten. */
   readonly isClosed: boolean;
 }
 
@@ -31,7 +32,7 @@ export interface RowPage {
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: RowPage): FastifyReply {
   const { format, fields, gaps, next, text, isClosed } = page;
   const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
-  void reply.type(CONTENT_TYPES[format]).header('vary', 'accept');
+  varyByAccept(reply.type(CONTENT_TYPES[format]));
   if (gaps) setCompleteness(reply, gaps.length);
   if (next !== null) void reply.header('link', `<${next}>; rel="next"`);
   const body =

@@ -4,17 +4,18 @@ import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-c
 import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
 import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
 import type { Logger } from '../../logger.ts';
-import { floorToTimeframe, timeframeMs } from '../../market/timeframe.ts';
+import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import { findOrigin, type OriginReader } from '../candle-origin.ts';
 import { createEntityTag, isFresh } from '../entity-tag.ts';
 import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import type { ExportColumn } from '../formats/parquet.ts';
+import { readNewestComplete } from '../formats/read-newest-complete.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
-import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../parameters.ts';
+import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../parameters.ts';
 import { createRequestSignal } from '../request-signal.ts';
 import { amount, describeRoute, moment } from '../route-schema.ts';
 
@@ -75,7 +76,8 @@ const ohlcvSchema = describeRoute(
       'The candles that open in [since, until), oldest first; without `since` the newest ones before `until`. ' +
       'Pages of `limit` (500) that `next` links, or with csv, ndjson and parquet the whole range at any size, where ' +
       '`limit` may be left out. A timeframe that is not stored is built from a stored one that divides it: a candle of ' +
-      'which something is missing is marked `partial` (arrays leave it out). Closed ranges without gaps have an ETag.',
+      'which something is missing, or which is still forming, is marked `partial`. Arrays leave partial candles out: without ' +
+      '`since` they are the newest `limit` complete ones. Ranges without gaps whose last candle has ended have an ETag.',
     problems: ['SERIES_UNKNOWN', 'NOT_ACCEPTABLE'],
     answers: describeFormats(
       SUMMARY,
@@ -120,7 +122,11 @@ async function pageCandles(
   let page = await ohlcv.readPage(asked, signal);
   // Whether the series is stored at all is asked only where nothing was found: most requests are one statement.
   const from = page.count === 0 ? await findOrigin(series, { since, until }, ohlcv, probes) : null;
-  if (from !== null) page = await ohlcv.readPage({ ...asked, from }, signal);
+  if (from !== null) {
+    const read = (wanted: CandlePageRequest) => ohlcv.readPage(wanted, signal);
+    const isNewestArrays = since === null && shape === 'array';
+    page = await (isNewestArrays ? readNewestComplete(read, { ...asked, from }) : read({ ...asked, from }));
+  }
   const { nextSince } = page;
   const link = { exchange, symbol, timeframe, limit, numbers, format: query.format };
   return sendPage(request, reply, {
@@ -129,7 +135,7 @@ async function pageCandles(
     gaps: page.gaps.map(toGapObject),
     next: nextSince === null ? null : createPageLink('/v1/ohlcv', link, { since: nextSince, until }),
     text: page.text,
-    isClosed: query.until !== undefined && until <= now,
+    isClosed: isClosed(query, now),
   });
 }
 
@@ -146,20 +152,16 @@ async function exportCandles(
   const series = { exchange, symbol, timeframe };
   const from = await findOrigin(series, { since, until }, ohlcv, probes);
   const signal = createRequestSignal(reply);
-  const state = await ohlcv.readRangeState(
-    {
-      series: { ...series, timeframe: from ?? timeframe },
-      // Of built candles the newest are counted by time.
-      since: since ?? (from === null || limit === null ? null : until - limit * timeframeMs(timeframe)),
-      until,
-      newest: from === null && since === null ? limit : null,
-      now,
-    },
-    signal,
-  );
+  const asked = { series: { ...series, timeframe: from ?? timeframe }, since, until, newest: null, now };
+  const readState = async (changes: Partial<RangeStateRequest>) =>
+    await ohlcv.readRangeState({ ...asked, ...changes }, signal);
+  const state =
+    from === null
+      ? await readState({ newest: since === null ? limit : null })
+      : await readBuiltState(readState, { timeframe, since, until, limit });
   setCompleteness(reply, state.gaps.length);
   void reply.header('vary', 'accept');
-  if (query.until !== undefined && until <= now && state.gaps.length === 0) {
+  if (isClosed(query, now) && state.gaps.length === 0) {
     const tag = createEntityTag(format, JSON.stringify({ ...query, format }), from ?? '', state.digest);
     if (isFresh(request, reply, tag)) return reply.code(304).send();
   }
@@ -175,4 +177,26 @@ async function exportCandles(
     fileName: `${exchange}-${symbol}-${timeframe}`,
     logger,
   });
+}
+
+/** Whether each candle of the range has ended: the last one may end long after `until`. */
+function isClosed({ until, timeframe }: CandlesQuery, now: number): boolean {
+  return until !== undefined && ceilToTimeframe(until, timeframe) <= now;
+}
+
+/** The state of the finer candles that are in the built ones, also where those reach over the ends of the range. */
+async function readBuiltState(
+  readState: (changes: Partial<RangeStateRequest>) => Promise<RangeState>,
+  { timeframe, since, until, limit }: Window & { readonly timeframe: Timeframe; readonly limit: number | null },
+): Promise<RangeState> {
+  const end = ceilToTimeframe(until, timeframe);
+  if (since !== null) return await readState({ since: ceilToTimeframe(since, timeframe), until: end });
+  if (limit === null) return await readState({ until: end });
+  // As in pages, the newest are counted back from the last one of which anything is stored.
+  const { since: latest, ...empty } = await readState({ until: end, newest: 1 });
+  if (latest === null) return { since: latest, ...empty };
+  const first = floorToTimeframe(latest, timeframe) - (limit - 1) * timeframeMs(timeframe);
+  // What was never collected is no gap: nothing is told of the time before the first stored candle.
+  const earliest = (await readState({ until: end })).since ?? latest;
+  return await readState({ since: Math.max(first, floorToTimeframe(earliest, timeframe)), until: end });
 }

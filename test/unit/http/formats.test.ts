@@ -4,7 +4,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { chooseFormat } from '../../../src/http/formats/choose-format.ts';
 import { writeRow } from '../../../src/http/formats/row-text.ts';
 import type { Problem } from '../../../src/http/problems.ts';
-import { createTestApp, FIRST_MS, get, HOUR_MS, iso } from './in-memory.ts';
+import { BTC, createTestApp, FIRST_MS, get, HOUR_MS, hourlyCandles, iso } from './in-memory.ts';
 
 const OHLCV = '/v1/ohlcv?symbol=BTC/USDT&timeframe=1h';
 const CLOSED = `${OHLCV}&since=${iso(0)}&until=${iso(4)}`;
@@ -143,6 +143,21 @@ describe('entity tags', () => {
   });
 });
 
+describe('a candle that has not ended', () => {
+  it('leaves the range open, in pages and in exports', async () => {
+    const { app, rows } = createTestApp();
+    const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+    rows.put(BTC, [{ ...hourlyCandles(1)[0]!, timestamp: hour }]);
+    for (const format of ['json', 'arrays', 'csv', 'ndjson', 'parquet']) {
+      const url = `${OHLCV}&since=${hour - HOUR_MS}&until=${hour + 1}&format=${format}`;
+      const { statusCode, headers } = await app.inject({ url, headers: { 'if-none-match': '*' } });
+      assert.deepEqual([statusCode, headers['etag'], headers['cache-control']], [200, undefined, 'no-cache'], format);
+      const ended = await app.inject(`${OHLCV}&since=${hour - HOUR_MS}&until=${hour}&format=${format}`);
+      assert.ok(ended.headers['etag'], format);
+    }
+  });
+});
+
 describe('formats of /v1/recent and /v1/futures', () => {
   it('writes rows of the view', async () => {
     const { app } = createTestApp();
@@ -150,6 +165,25 @@ describe('formats of /v1/recent and /v1/futures', () => {
     assert.equal((await app.inject(`${recent}&format=csv`)).body.trimEnd().split('\n').length, 4);
     assert.equal((await get<unknown[]>(app, `${recent}&format=arrays`)).length, 3);
     await get(app, '/v1/recent?symbol=NOPE/USDT&timeframe=1h&format=csv', 404);
+  });
+
+  it('writes the newest rows of the view, however old they are', async () => {
+    const { app } = createTestApp();
+    const recent = '/v1/recent?symbol=BTC/USDT&timeframe=1h';
+    const hours = async (query: string) =>
+      (await app.inject(`${recent}&format=csv${query}`)).body
+        .trimEnd()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.slice(0, 24));
+    assert.deepEqual(await hours('&limit=2'), [iso(10), iso(11)]);
+    assert.deepEqual(await hours(`&limit=2&until=${iso(40)}`), [iso(10), iso(11)]);
+    assert.equal((await hours('')).length, 12);
+    const arrays = await get<[number][]>(app, `${recent}&format=arrays&limit=2`);
+    assert.deepEqual(
+      arrays.map(([time]) => time),
+      [FIRST_MS + 10 * HOUR_MS, FIRST_MS + 11 * HOUR_MS],
+    );
   });
 
   it('writes futures with nothing where a metric is not known', async () => {

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { parquetReadObjects } from 'hyparquet';
+import { after, before, describe, it } from 'node:test';
+import { createKysely, createPool } from '../../src/db/client.ts';
+import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
+import type { HttpApp } from '../../src/http/http-app.ts';
+import { parseDecimal } from '../../src/market/decimal.ts';
+import { candleOf, candlesFrom } from '../support/candles.ts';
+import { createMigratedDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/postgres.ts';
+import { BTC, createRecordingLogger, createTestApp, get as getFrom, HOUR_MS } from '../unit/http/in-memory.ts';
+
+const { logger } = createRecordingLogger();
+const FOUR_MS = 4 * HOUR_MS;
+const ETH = { ...BTC, symbol: 'ETH/USDT' };
+const QUERY = 'symbol=BTC/USDT&timeframe=4h';
+
+describe('built candles over PostgreSQL, the last one forming', () => {
+  /** Where the forming candle of four hours opens. */
+  const forming = Math.floor(Date.now() / FOUR_MS) * FOUR_MS;
+  /** The moment so many candles of four hours from there. */
+  const slot = (count: number) => forming + count * FOUR_MS;
+  let database: TestDatabase;
+  let kysely: ReturnType<typeof createKysely>;
+  let repositories: Repositories;
+  let app: HttpApp;
+
+  before(async () => {
+    database = await createMigratedDatabase();
+    kysely = createKysely(() => createPool({ url: database.url, applicationName: 'test', maxConnections: 2, logger }));
+    repositories = createRepositories(kysely);
+    ({ app } = createTestApp({ repositories }));
+    await repositories.ohlcv.load(BTC, [candlesFrom(slot(-5), HOUR_MS, 21)]);
+    // The two candles before the forming one lack an hour each.
+    await repositories.ohlcv.load(ETH, [
+      candlesFrom(slot(-5), HOUR_MS, 13),
+      candlesFrom(slot(-2) + 2 * HOUR_MS, HOUR_MS, 3),
+      candlesFrom(slot(-1) + 2 * HOUR_MS, HOUR_MS, 3),
+    ]);
+  });
+  after(async () => {
+    await kysely.destroy();
+    await database.drop();
+  });
+
+  const arrays = async (query: string) =>
+    (await getFrom<[number, ...string[]][]>(app, `/v1/ohlcv?${query}&format=arrays`)).map(([time]) => time);
+
+  it('are the same newest ones in each export as in JSON', async () => {
+    for (const until of ['', `&until=${slot(-1) + 1}`]) {
+      const asked = `/v1/ohlcv?${QUERY}&limit=2${until}`;
+      const { data } = await getFrom<{ data: { timestamp: string }[] }>(app, asked);
+      const expected = data.map(({ timestamp }) => Date.parse(timestamp));
+      assert.deepEqual(expected, until === '' ? [slot(-1), slot(0)] : [slot(-2), slot(-1)]);
+      const csv = (await app.inject(`${asked}&format=csv`)).body.trimEnd().split('\n').slice(1);
+      assert.deepEqual(
+        csv.map((line) => Date.parse(line.slice(0, 24))),
+        expected,
+      );
+      const ndjson = (await app.inject(`${asked}&format=ndjson`)).body.trimEnd().split('\n');
+      assert.deepEqual(
+        ndjson.map((line) => JSON.parse(line) as unknown),
+        data,
+      );
+      const { rawPayload } = await app.inject(`${asked}&format=parquet`);
+      const rows = await parquetReadObjects({ file: new Uint8Array(rawPayload).buffer });
+      assert.deepEqual(
+        rows.map((row) => (row['timestamp'] as Date).getTime()),
+        expected,
+      );
+    }
+    const all = await app.inject(`/v1/ohlcv?${QUERY}&limit=100&until=${slot(0)}&format=csv`);
+    assert.deepEqual([all.body.trimEnd().split('\n').length, all.headers['x-complete']], [6, 'true']);
+  });
+
+  it('are the newest complete ones as arrays', async () => {
+    assert.deepEqual(await arrays(`${QUERY}&limit=1`), [slot(-1)]);
+    assert.deepEqual(await arrays(`${QUERY}&limit=3`), [slot(-3), slot(-2), slot(-1)]);
+    assert.deepEqual(await arrays(`${QUERY}&limit=100`), [slot(-5), slot(-4), slot(-3), slot(-2), slot(-1)]);
+    const holed = QUERY.replace('BTC', 'ETH');
+    assert.deepEqual(await arrays(`${holed}&limit=1`), [slot(-3)]);
+    assert.deepEqual(await arrays(`${holed}&limit=2`), [slot(-4), slot(-3)]);
+    const { headers, body } = await app.inject(`/v1/ohlcv?${holed}&limit=1&format=arrays&numbers=float`);
+    assert.deepEqual([headers['x-complete'], headers['x-gaps'], headers['link']], ['false', '2', undefined]);
+    assert.match(body, /^\[\[\d+,0\.\d+(,[\d.]+){4}\]\]$/);
+  });
+
+  it('may be cached only once the last of them has ended, and not after a part of it was rewritten', async () => {
+    for (const format of ['json', 'arrays', 'csv', 'ndjson', 'parquet']) {
+      const asked = `/v1/ohlcv?${QUERY}&since=${slot(-3)}&format=${format}`;
+      const open = await app.inject({ url: `${asked}&until=${slot(0) + 1}`, headers: { 'if-none-match': '*' } });
+      const { etag, 'cache-control': control } = open.headers;
+      assert.deepEqual([open.statusCode, etag, control], [200, undefined, 'no-cache'], format);
+      // The last candle opens before `until` and ends long after it.
+      const url = `${asked}&until=${slot(-1) + 1}`;
+      const closed = await app.inject(url);
+      const headers = { 'if-none-match': String(closed.headers['etag']) };
+      assert.equal((await app.inject({ url, headers })).statusCode, 304, format);
+      const last = candleOf(slot(0) - HOUR_MS);
+      const volume = parseDecimal(`${1000 + format.length}.${format.codePointAt(0)}`);
+      await repositories.ohlcv.upsert(BTC, [{ ...last, volume }]);
+      assert.equal((await app.inject({ url, headers })).statusCode, 200, format);
+    }
+  });
+
+  it('are not made for the view, which answers its newest rows however old they are', async () => {
+    const old = { ...BTC, symbol: 'SOL/USDT' };
+    await repositories.ohlcv.load(old, [candlesFrom(slot(-12), HOUR_MS, 5)]);
+    await repositories.recentOhlcv.refresh();
+    const asked = '/v1/recent?symbol=SOL/USDT&timeframe=1h&limit=2';
+    const expected = [3, 4].map((hour) => new Date(slot(-12) + hour * HOUR_MS).toISOString());
+    const { data, next } = await getFrom<{ data: { timestamp: string }[]; next: null }>(app, asked);
+    assert.deepEqual([data.map(({ timestamp }) => timestamp), next], [expected, null]);
+    const csv = (await app.inject(`${asked}&format=csv`)).body.trimEnd().split('\n').slice(1);
+    assert.deepEqual(
+      csv.map((line) => line.slice(0, 24)),
+      expected,
+    );
+  });
+});
