@@ -1,7 +1,7 @@
 import type { CoverageObject, ExchangeState, HealthDocument, QuarantinedAnswer, SeriesObject } from './answers.ts';
 import { byId, element, setContent, setText } from './element.ts';
 import { countOf, formatCount } from './figures.ts';
-import type { Tone } from './judge-health.ts';
+import { describeNoError, type Silence, type Tone } from './judge-health.ts';
 import { formatDuration, formatMoment, formatRange } from './moments.ts';
 
 /** More than that are told as a number. */
@@ -10,11 +10,12 @@ const MAX_ENTRIES = 60;
 /**
  * The stretches that are missing, of every series. Each is a button with the index of the gap as its key.
  *
- * @param told `isMore`: not all are in the list; `isKnown`: the ledger knows of any series at all
+ * @param told `isMore`: not all are in the list; `isKnown`: the ledger knows of any series at all; `isNow`: not
+ *   what was read before an outage
  */
 export function showGaps(
   gaps: readonly CoverageObject[],
-  { isMore, isKnown }: { readonly isMore: boolean; readonly isKnown: boolean },
+  { isMore, isKnown, isNow }: { readonly isMore: boolean; readonly isKnown: boolean; readonly isNow: boolean },
 ): void {
   const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
   setText(byId('gaps-count'), gaps.length === 0 ? '' : `${isMore ? 'over ' : ''}${countOf(slots, 'slot', 'slots')}`);
@@ -23,7 +24,9 @@ export function showGaps(
     ...(gaps.length === 0
       ? [
           isKnown
-            ? createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
+            ? isNow
+              ? createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
+              : createEmpty('Not known now', 'There was no gap when the ledger was read last.')
             : createEmpty('Not known yet', 'Gaps are counted from the first candle on.'),
         ]
       : gaps.slice(0, MAX_ENTRIES).map(createGap)),
@@ -51,11 +54,17 @@ function createGap(gap: CoverageObject, index: number): HTMLElement {
 }
 
 /** What went wrong last, from every part of the service that tells it, and the rows that could not be stored. */
-export function showErrors(
-  health: HealthDocument | null,
-  series: readonly SeriesObject[],
-  quarantined: readonly QuarantinedAnswer[],
-): void {
+export function showErrors({
+  health,
+  silence,
+  series,
+  quarantined,
+}: {
+  readonly health: HealthDocument | null;
+  readonly silence: Silence | null;
+  readonly series: readonly SeriesObject[];
+  readonly quarantined: readonly QuarantinedAnswer[];
+}): void {
   const errors = health === null ? [] : listErrors(health, series);
   const count = errors.length + quarantined.length;
   setText(byId('errors-count'), count === 0 ? '' : formatCount(count));
@@ -70,7 +79,7 @@ export function showErrors(
         'quarantine',
       ),
     ),
-    count === 0 ? createEmpty('No error', 'Nothing has failed lately, and no row was refused.') : null,
+    count === 0 ? createEmpty(...describeNoError(health, silence)) : null,
   );
 }
 
@@ -101,8 +110,12 @@ function listErrors(
   });
 }
 
-/** Each exchange: whether it answers, what of its allowances is used, and its stream. */
-export function showExchanges(health: HealthDocument | null, nowMs: number): void {
+/**
+ * Each exchange: whether it answers, what of its allowances is used, and its stream.
+ *
+ * @param nowMs the service's clock, epoch ms; null where it does not answer, and nothing is known of now
+ */
+export function showExchanges(health: HealthDocument | null, nowMs: number | null): void {
   const exchanges = health?.exchanges ?? [];
   setContent(
     byId('exchanges'),
@@ -111,9 +124,10 @@ export function showExchanges(health: HealthDocument | null, nowMs: number): voi
   );
 }
 
-function createExchange({ exchange, state, block, budgets, stream, series }: ExchangeState, nowMs: number) {
-  const tone = state === 'up' ? 'good' : 'bad';
-  const heard = typeof stream?.last_message_at !== 'string' ? null : nowMs - Date.parse(stream.last_message_at);
+function createExchange({ exchange, state, block, budgets, stream, series }: ExchangeState, nowMs: number | null) {
+  const tone = nowMs === null ? 'quiet' : state === 'up' ? 'good' : 'bad';
+  const heard =
+    nowMs === null || typeof stream?.last_message_at !== 'string' ? null : nowMs - Date.parse(stream.last_message_at);
   const streamText =
     stream === null
       ? 'no stream: asked by REST'
@@ -131,7 +145,7 @@ function createExchange({ exchange, state, block, budgets, stream, series }: Exc
       {},
       element('b', {}, exchange),
       element('span.muted', {}, countOf(series, 'series', 'series')),
-      element('span.tag', { 'data-tone': tone }, state),
+      element('span.tag', { 'data-tone': tone }, nowMs === null ? `was ${state}` : state),
     ),
     element('div.detail', {}, streamText),
     block === null

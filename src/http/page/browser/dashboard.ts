@@ -1,3 +1,4 @@
+import { forgetUnknownSeries, readAddress, tellUnknownSeries, writeAddress } from './address.ts';
 import {
   nameKey,
   type CandleAnswer,
@@ -42,13 +43,15 @@ export class Dashboard {
   #summaries: readonly CoverageSummary[] = [];
   #gaps: readonly CoverageObject[] = [];
   #quarantined: readonly QuarantinedAnswer[] = [];
+  /** Whether the ledger knows of any series, and whether there are more gaps than were read. */
+  #ledger = { isKnown: false, isMore: false };
   #link: LinkState = 'connecting';
   /** The service's clock less ours. */
   #skewMs = 0;
-  #wanted = readHash();
+  #wanted = readAddress();
   #isDrawing = false;
   readonly #closes = new LastCloses(() => this.#showTable());
-  readonly #table = new SeriesTable({ onSelect: (key) => this.#select(key) });
+  readonly #table = new SeriesTable({ onSelect: (key) => void this.#select(key) });
   readonly #panel = new ChartPanel({
     now: () => this.#now(),
     onTimeframe: (timeframe) => {
@@ -79,8 +82,10 @@ export class Dashboard {
       if (entry && gap) this.#openGap(gap);
     });
     window.addEventListener('hashchange', () => {
-      const wanted = readHash();
-      if (wanted !== null && wanted !== this.#selectedKey()) this.#select(wanted);
+      const wanted = readAddress();
+      if (wanted === null || wanted === this.#selectedKey()) return;
+      if (this.#panel.name === null) this.#wanted = wanted;
+      else if (!this.#select(wanted)) this.#refuse(wanted);
     });
     document.addEventListener('visibilitychange', () => {
       for (const turn of [this.#healthTurn, this.#seriesTurn, this.#ledgerTurn])
@@ -88,7 +93,7 @@ export class Dashboard {
         else turn.resume();
     });
     byId('series-scroll').addEventListener('scroll', () => this.#askCloses(), { passive: true });
-    showGaps([], { isMore: false, isKnown: false });
+    showGaps([], { ...this.#ledger, isNow: true });
     this.#healthTurn.soon();
   }
 
@@ -147,7 +152,7 @@ export class Dashboard {
       this.#summaries = summary.data;
       this.#gaps = gaps.data;
       this.#quarantined = quarantine.data;
-      showGaps(this.#gaps, { isMore: gaps.next !== null, isKnown: summary.data.length > 0 });
+      this.#ledger = { isMore: gaps.next !== null, isKnown: summary.data.length > 0 };
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       return LEDGER_MS;
@@ -177,19 +182,32 @@ export class Dashboard {
   #openFirst(): void {
     const wanted = this.#series.find((entry) => nameKey(entry) === this.#wanted);
     const first = wanted ?? this.#series.find(({ last }) => last !== null) ?? this.#series[0];
-    if (first) void this.#open(first);
-    else this.#panel.showEmpty('Nothing to show yet', 'The chart appears with the first series.');
+    if (first) {
+      void this.#open(first);
+      if (this.#wanted !== null && !wanted) this.#refuse(this.#wanted);
+    } else this.#panel.showEmpty('Nothing to show yet', 'The chart appears with the first series.');
   }
 
-  #select(key: string): void {
+  /** Whether there is such a series. */
+  #select(key: string): boolean {
     const found = this.#series.find((entry) => nameKey(entry) === key);
-    if (!found) return;
-    history.replaceState(null, '', `#${encodeURIComponent(key)}`);
+    if (!found) return false;
+    writeAddress(found);
     void this.#open(found);
+    return true;
+  }
+
+  /** The address shall not name one series while the chart shows another. */
+  #refuse(wanted: string): void {
+    const { name } = this.#panel;
+    if (name === null) return;
+    writeAddress(name);
+    tellUnknownSeries(wanted, name);
   }
 
   async #open(name: SeriesName, around: { since: number; until: number } | null = null): Promise<void> {
     const { exchange, symbol, timeframe } = name;
+    forgetUnknownSeries();
     const opening = this.#panel.open({ exchange, symbol, timeframe }, around);
     this.#showTable();
     await opening;
@@ -208,8 +226,9 @@ export class Dashboard {
     // What was read before an outage is no lie as long as it does not look like now.
     const isStale = this.#silence !== null || this.#health?.components.database === 'down';
     document.body.toggleAttribute('data-stale', isStale);
-    showErrors(this.#health, this.#series, this.#quarantined);
-    showExchanges(this.#health, this.#now());
+    showGaps(this.#gaps, { ...this.#ledger, isNow: !isStale });
+    showErrors({ health: this.#health, silence: this.#silence, series: this.#series, quarantined: this.#quarantined });
+    showExchanges(this.#health, this.#silence === null ? this.#now() : null);
     showSchema(this.#health);
     this.#showTable();
     this.#showLink();
@@ -256,14 +275,5 @@ export class Dashboard {
 
   #now(): number {
     return Date.now() + this.#skewMs;
-  }
-}
-
-/** The series that the address names after its #, so that a chart can be linked to. */
-function readHash(): string | null {
-  try {
-    return decodeURIComponent(location.hash.slice(1)) || null;
-  } catch {
-    return null;
   }
 }

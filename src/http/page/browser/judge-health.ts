@@ -13,6 +13,12 @@ export interface Verdict {
   readonly reasons: readonly string[];
 }
 
+/** Set where the service did not answer: what was said, and when it answered last (epoch ms; null: never). */
+export interface Silence {
+  readonly message: string;
+  readonly lastAnswerAt: number | null;
+}
+
 /** One figure of the row below it. */
 export interface Tile {
   readonly name: string;
@@ -26,15 +32,8 @@ const WAITING = 'It waits for the database to answer.';
 /** The way of a boot, in its order. */
 export const BOOT_PHASES = ['connecting', 'migrating', 'verifying', 'running'] as const;
 
-/**
- * The state of the service in a sentence.
- *
- * @param silence set where it did not answer: what was said, and when it answered last (epoch ms; null: never)
- */
-export function judge(
-  health: HealthDocument | null,
-  silence: { readonly message: string; readonly lastAnswerAt: number | null } | null,
-): Verdict {
+/** The state of the service in a sentence. */
+export function judge(health: HealthDocument | null, silence: Silence | null): Verdict {
   if (silence !== null) {
     const last = silence.lastAnswerAt === null ? '' : ` What is shown is of ${formatMoment(silence.lastAnswerAt)} UTC.`;
     return {
@@ -87,8 +86,49 @@ export function judge(
   };
 }
 
-/** The figures below the sentence, in their order. */
-export function listTiles(health: HealthDocument, series: readonly SeriesObject[]): Tile[] {
+/** What stands beside the sentence. Nobody knows of a service that does not answer how long it is up, or at all. */
+export function listFacts(health: HealthDocument | null, silence: Silence | null): string[] {
+  if (silence !== null) return ['uptime not known now', 'database not known now'];
+  if (health === null) return [];
+  const alive = health.replica?.alive ?? 1;
+  return [
+    `up ${formatDuration(health.uptime_seconds * 1000)}`,
+    `database ${health.components.database}`,
+    ...(alive > 1 ? [`one of ${alive} replicas`] : []),
+  ];
+}
+
+/** What stands where no error is to be told: a title and a text. That none is known is not that there is none. */
+export function describeNoError(
+  health: HealthDocument | null,
+  silence: Silence | null,
+): readonly [title: string, text: string] {
+  if (silence !== null)
+    return [
+      'Not known now',
+      health === null ? 'The service does not answer.' : 'Before the service fell silent it told of no error.',
+    ];
+  if (health === null) return ['Not known yet', 'The service is being asked.'];
+  if (health.components.database === 'down')
+    return ['No other error', 'Refused rows are not known while the database does not answer.'];
+  return ['No error', 'Nothing has failed lately, and no row was refused.'];
+}
+
+/**
+ * The figures below the sentence, in their order. Those of a service that does not answer any more say of when they are.
+ */
+export function listTiles(
+  health: HealthDocument,
+  series: readonly SeriesObject[],
+  silence: Silence | null = null,
+): Tile[] {
+  const tiles = describeTiles(health, series);
+  if (silence === null) return tiles;
+  const note = `at ${formatMoment(Date.parse(health.timestamp))} UTC`;
+  return tiles.map((tile) => ({ ...tile, tone: 'quiet', note }));
+}
+
+function describeTiles(health: HealthDocument, series: readonly SeriesObject[]): Tile[] {
   return [
     describeCoverage(health),
     describeSeries(health, series),

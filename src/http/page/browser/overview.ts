@@ -1,7 +1,15 @@
 import type { HealthDocument, SeriesObject } from './answers.ts';
 import { byId, element, setContent, setText } from './element.ts';
-import { BOOT_PHASES, judge, listTiles, type Tile, type Tone, type Verdict } from './judge-health.ts';
-import { formatDuration } from './moments.ts';
+import {
+  BOOT_PHASES,
+  judge,
+  listFacts,
+  listTiles,
+  type Silence,
+  type Tile,
+  type Tone,
+  type Verdict,
+} from './judge-health.ts';
 
 const MARKS: Readonly<Record<Tone, string>> = { good: '✓', warn: '!', bad: '✕', quiet: '…' };
 const TITLE = 'candlekeep';
@@ -13,24 +21,17 @@ export function showOverview({
   series,
 }: {
   readonly health: HealthDocument | null;
-  readonly silence: Parameters<typeof judge>[1];
+  readonly silence: Silence | null;
   readonly series: readonly SeriesObject[];
 }): void {
   const verdict = judge(health, silence);
   showVerdict(verdict, silence === null ? health : null);
   document.title = verdict.tone === 'good' ? TITLE : `${MARKS[verdict.tone]} ${verdict.title} · ${TITLE}`;
   byId('tiles').hidden = health === null || health.phase !== 'running';
+  setContent(byId('verdict-facts'), ...listFacts(health, silence).map((fact) => element('div', {}, fact)));
   if (health === null) return;
   setText(byId('version'), health.version);
-  setContent(
-    byId('verdict-facts'),
-    element('div', {}, `up ${formatDuration(health.uptime_seconds * 1000)}`),
-    element('div', {}, `database ${health.components.database}`),
-    ...(health.replica && (health.replica.alive ?? 1) > 1
-      ? [element('div', {}, `one of ${health.replica.alive ?? 1} replicas`)]
-      : []),
-  );
-  setContent(byId('tiles'), ...listTiles(health, series).map(createTile));
+  setContent(byId('tiles'), ...listTiles(health, series, silence).map(createTile));
 }
 
 function showVerdict({ tone, title, detail, reasons }: Verdict, health: HealthDocument | null): void {

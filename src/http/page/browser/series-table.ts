@@ -24,19 +24,21 @@ export class SeriesTable {
   /** What each row was drawn from. */
   readonly #drawn = new WeakMap<HTMLElement, string>();
   readonly #body = byId('series-rows');
+  readonly #input = byId('filter') as HTMLInputElement;
 
   constructor({ onSelect }: { readonly onSelect: (key: string) => void }) {
     this.#onSelect = onSelect;
-    const filter = byId('filter') as HTMLInputElement;
-    filter.addEventListener('input', () => {
-      this.#filter = filter.value;
-      this.#draw();
-    });
-    filter.addEventListener('keydown', (event) => {
+    this.#input.addEventListener('input', () => this.#setFilter(this.#input.value));
+    this.#input.addEventListener('keydown', (event) => {
       if (event.key === 'ArrowDown' || event.key === 'Enter') {
         event.preventDefault();
         this.#focusRow(0);
-      } else if (event.key === 'Escape') filter.blur();
+      } else if (event.key === 'Escape') {
+        event.preventDefault();
+        // The first one clears, and one may go on typing; the next one leaves for the rows.
+        if (this.#filter !== '') this.#setFilter('');
+        else this.#body.querySelector<HTMLElement>('[tabindex="0"]')?.focus();
+      }
     });
     byId('series-head').addEventListener('click', (event) => this.#sortBy(event));
     this.#body.addEventListener('click', (event) => {
@@ -63,6 +65,12 @@ export class SeriesTable {
       const key = row instanceof HTMLElement ? row.dataset['key'] : undefined;
       return key !== undefined && bottom >= box.top && top <= box.bottom ? [key] : [];
     });
+  }
+
+  #setFilter(filter: string): void {
+    this.#filter = filter;
+    if (this.#input.value !== filter) this.#input.value = filter;
+    this.#draw();
   }
 
   #draw(): void {
@@ -174,6 +182,9 @@ export class SeriesTable {
       event.preventDefault();
       const key = keyOf(event.target);
       if (key !== null) this.#onSelect(key);
+    } else if (event.key === 'Escape' && this.#filter !== '') {
+      event.preventDefault();
+      this.#setFilter('');
     }
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { describeHealth, type HealthProbes } from '../../../../src/http/health.ts';
-import { judge, listTiles } from '../../../../src/http/page/browser/judge-health.ts';
+import { describeNoError, judge, listFacts, listTiles } from '../../../../src/http/page/browser/judge-health.ts';
 import { AT_HEAD, createCompleteness, createProbes, LEDGER } from '../in-memory.ts';
 
 const NOW = new Date('2026-01-02T03:04:05.000Z');
@@ -51,6 +51,29 @@ describe('what the page says first', () => {
     const { tone, detail } = judge(healthOf(), { message: 'away', lastAnswerAt: NOW.getTime() });
     assert.equal(tone, 'bad');
     assert.match(detail, /of 2026-01-02 03:04 UTC/);
+  });
+});
+
+describe('what is not known now', () => {
+  const silence = { message: 'away', lastAnswerAt: NOW.getTime() };
+
+  it('is how long a silent service is up, and its database', () => {
+    assert.deepEqual(listFacts(healthOf(), null).slice(0, 2), ['up 1 min', 'database up']);
+    assert.deepEqual(listFacts(healthOf(), silence), ['uptime not known now', 'database not known now']);
+    assert.deepEqual(listFacts(null, null), []);
+  });
+
+  it('is that there is no error, where nobody can tell of one', () => {
+    assert.equal(describeNoError(healthOf(), null)[0], 'No error');
+    assert.equal(describeNoError(healthOf(), silence)[0], 'Not known now');
+    assert.equal(describeNoError(null, silence)[0], 'Not known now');
+    assert.equal(describeNoError(null, null)[0], 'Not known yet');
+    assert.match(describeNoError(healthOf({ database: () => 'down' }), null)[1], /not known while the database/);
+  });
+
+  it('is every figure: each says of when it is', () => {
+    for (const { tone, note } of listTiles(healthOf(), [], silence))
+      assert.deepEqual([tone, note], ['quiet', 'at 2026-01-02 03:04 UTC']);
   });
 });
 
