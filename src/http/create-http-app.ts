@@ -9,6 +9,7 @@ import type { Logger } from '../logger.ts';
 import { AdminAuth } from './admin-auth.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { answerError, RequestError } from './errors.ts';
+import { registerExportLimit } from './export-limit.ts';
 import type { HealthProbes } from './health.ts';
 import type { HttpApp } from './http-app.ts';
 import { registerGuards, registerRateLimit, weakenTagsOfCompressed, type HttpLimits } from './limits.ts';
@@ -186,6 +187,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
       next();
     });
     registerRateLimit(gated, limits);
+    registerExportLimit(gated, limits.exports);
     gated.register((data: HttpApp, _dataOptions, done) => {
       registerSeriesRoutes(data, { ohlcv: repositories.ohlcv, probes });
       registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes, logger });

@@ -55,6 +55,8 @@ const NETWORK_CODES = new Set([
   'EAI_AGAIN',
 ]);
 
+/** What pg-pool throws, without a code, where no connection became free or open in time. */
+const NO_FREE_CONNECTION = 'timeout exceeded when trying to connect';
 const RETRY_AFTER_S = 5;
 /** SQLSTATE of a statement that its timeout ended. */
 const QUERY_CANCELED = '57014';
@@ -138,6 +140,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (sqlState !== null) return /^(08...|53300|57P0[1-5])$/.test(sqlState);
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
   if (!(error instanceof Error)) return false;
+  if (error.message === NO_FREE_CONNECTION) return true;
   const code = codeOf(error);
   if (code === 'DATABASE_UNAVAILABLE' || (code !== null && NETWORK_CODES.has(code))) return true;
   return isDatabaseUnavailable(error.cause);

@@ -3,7 +3,9 @@ import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import { clientOf } from './client-of.ts';
 import { RequestError } from './errors.ts';
+import type { ExportLimits } from './export-limit.ts';
 import type { HttpApp } from './http-app.ts';
 
 /** Who may ask from where, and how often. */
@@ -14,6 +16,8 @@ export interface HttpLimits {
   readonly rateLimitPerMinute: number;
   /** Addresses and networks (CIDR) whose x-forwarded-for is believed; none: nobody's is. */
   readonly trustedProxies: readonly string[];
+  /** Where they are not to be the usual ones. */
+  readonly exports?: Partial<ExportLimits>;
 }
 
 /** What a page of ours may load: nothing from anywhere else, nothing inline. */
@@ -78,6 +82,7 @@ export function registerRateLimit(data: HttpApp, { rateLimitPerMinute }: Pick<Ht
     max: rateLimitPerMinute,
     timeWindow: MINUTE_MS,
     cache: MAX_CLIENTS,
+    keyGenerator: (request) => clientOf(request.ip),
     enableDraftSpec: true,
     errorResponseBuilder: (_request, { max, ttl }) =>
       new RequestError(

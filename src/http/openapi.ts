@@ -18,7 +18,8 @@ const DESCRIPTION = `Keeps OHLCV candles and futures data from exchanges, comple
 
 Ranges are half-open, \`[since, until)\`. Decimals are strings, exactly as stored; \`numbers=float\` makes them numbers.
 Follow \`next\` until it is null. Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document
-that says what to do; branch on its \`type\`. Unknown parameters are refused.`;
+that says what to do; branch on its \`type\`. Unknown parameters are refused
+under /v1; /udf, /health, /metrics and /migrations ignore them.`;
 
 /** Swagger UI shows its icons as data: URLs. */
 const DOCS_POLICY = { ...CONTENT_SECURITY_POLICY, 'img-src': ["'self'", 'data:'] };

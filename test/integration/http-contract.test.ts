@@ -293,9 +293,9 @@ describe('the OpenAPI document', () => {
           return NOTHING_TO_FETCH;
         },
         live: {
-          subscribe: async (filter, id) => {
+          subscribe: async (filter, id, owner) => {
             await away.ohlcv.listBounds();
-            return await live.subscribe(filter, id);
+            return await live.subscribe(filter, id, owner);
           },
         },
       });
@@ -307,9 +307,9 @@ describe('the OpenAPI document', () => {
       const made = create({
         repositories: slow,
         live: {
-          subscribe: async (filter, id) => {
+          subscribe: async (filter, id, owner) => {
             await slow.ohlcv.listBounds();
-            return await live.subscribe(filter, id);
+            return await live.subscribe(filter, id, owner);
           },
         },
       });

@@ -225,8 +225,8 @@ describe('HttpServer.stop', () => {
     }
     const process = new AbortController();
     const { server, url } = await listen({ schema: new WaitingSchema() }, process.signal);
-    const headers = { authorization: `Bearer ${TOKEN}` };
-    const answered = fetch(`${url}/migrations/upgrade`, { method: 'POST', headers });
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const answered = fetch(`${url}/migrations/upgrade`, { method: 'POST', headers, body: '{}' });
     await asked.promise;
     process.abort();
     const response = await answered;

@@ -48,6 +48,9 @@ export async function withConnection<T>(
   }
 }
 
+const EARLIEST_MS = Date.parse('0001-01-01T00:00:00Z');
+const LATEST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** Collects the values of a statement's parameters and answers their places in its text. */
 export class Parameters {
   readonly values: unknown[] = [];
@@ -57,8 +60,9 @@ export class Parameters {
     return `$${this.values.push(value)}::${type}`;
   }
 
+  /** Of what was computed past the years 1 to 9999, which ISO 8601 and PostgreSQL write alike, the nearest moment. */
   addMoment(timeMs: number): string {
-    return this.add(new Date(timeMs).toISOString(), 'timestamptz');
+    return this.add(new Date(Math.min(Math.max(timeMs, EARLIEST_MS), LATEST_MS)).toISOString(), 'timestamptz');
   }
 }
 

@@ -125,8 +125,7 @@ function readCursor(text: string): readonly string[] {
   try {
     const place: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
     const isPlace = Array.isArray(place) && place.length === 5 && place.every((part) => typeof part === 'string');
-    if (isPlace && Number.isFinite(Date.parse(place[4] ?? '')) && !place.some((part) => part.includes('\0')))
-      return place;
+    if (isPlace && isMoment(place[4] ?? '') && !place.some((part) => part.includes('\0'))) return place;
   } catch {
     // Said below.
   }
@@ -134,4 +133,10 @@ function readCursor(text: string): readonly string[] {
     'CURSOR_INVALID',
     `"${text.slice(0, 100)}" is not the place of a page: leave it out to begin with the first`,
   );
+}
+
+/** Whether it is a moment as cursors write it, of a year that PostgreSQL reads: others are dates that do not exist. */
+function isMoment(text: string): boolean {
+  const ms = Date.parse(text);
+  return /^[1-9]/.test(text) && Number.isFinite(ms) && new Date(ms).toISOString() === text;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts';
 import type { Numbers } from '../rows.ts';
 import { CONTENT_TYPES, type ExportFormat } from './choose-format.ts';
 import { writeParquet, type ExportColumn } from './parquet.ts';
+import { varyByAccept } from './vary-by-accept.ts';
 
 /** Whole lines of text, and how many. */
 export interface LinePage {
@@ -29,6 +30,7 @@ export interface Export {
  */
 export async function sendExport(request: FastifyRequest, reply: FastifyReply, asked: Export): Promise<FastifyReply> {
   const { format, pages, fileName, logger } = asked;
+  varyByAccept(reply);
   void reply
     .type(CONTENT_TYPES[format])
     .header('content-disposition', `attachment; filename="${fileName.replaceAll(/[^\w.-]+/g, '-')}.${format}"`);

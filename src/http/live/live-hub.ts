@@ -22,6 +22,8 @@ export interface LiveHubDeps {
 
 export interface LiveLimits {
   readonly clients: number;
+  /** Of these, how many may be one client's. */
+  readonly perClient: number;
   /** What may wait for one client. */
   readonly queue: EventQueueLimits;
   /** Events that are kept for those who come back. */
@@ -36,6 +38,7 @@ export interface LiveLimits {
 
 const LIMITS: LiveLimits = {
   clients: 200,
+  perClient: 20,
   queue: { events: 1_000, characters: 512 * 1024 },
   journal: 2_000,
   lookEveryMs: 1_000,
@@ -64,6 +67,8 @@ export class LiveHub implements Service {
   #sequence = 0;
   /** Clients that were let in and wait for the first look. */
   #arriving = 0;
+  /** Streams by client, with those that are arriving. */
+  readonly #streams = new Map<string, number>();
   #loops: Promise<void> | null = null;
   #opening: Promise<void> | null = null;
   #stopping = new AbortController();
@@ -102,12 +107,20 @@ export class LiveHub implements Service {
   }
 
   /**
-   * The body of a new client's stream: how the service is, then what was stored since `lastEventId`, then what comes.
+   * The body of a new stream: how the service is, then what was stored since `lastEventId`, then what comes. `owner` is
+   * the client that it counts for.
    *
    * @throws RequestError STREAMS_EXHAUSTED (429, with Retry-After), and what the database throws where nobody has
    * looked yet.
    */
-  async subscribe(filter: StreamFilter, lastEventId: string | null): Promise<LiveClient> {
+  async subscribe(filter: StreamFilter, lastEventId: string | null, owner: string): Promise<LiveClient> {
+    const { perClient } = this.#limits;
+    if ((this.#streams.get(owner) ?? 0) >= perClient)
+      throw new RequestError(
+        'STREAMS_EXHAUSTED',
+        `One client may listen to ${perClient} streams: close one, or ask for more series in one.`,
+        { headers: { 'retry-after': '30' } },
+      );
     if (this.#clients.size + this.#arriving >= this.#limits.clients)
       throw new RequestError(
         'STREAMS_EXHAUSTED',
@@ -115,14 +128,21 @@ export class LiveHub implements Service {
         { headers: { 'retry-after': '30' } },
       );
     this.#arriving++;
+    this.#count(owner, 1);
     try {
       await this.#open();
+    } catch (error) {
+      this.#count(owner, -1);
+      throw error;
     } finally {
       this.#arriving--;
     }
     const client = new LiveClient({ filter, limits: this.#limits.queue });
     this.#clients.add(client);
-    client.once('close', () => this.#clients.delete(client));
+    client.once('close', () => {
+      this.#clients.delete(client);
+      this.#count(owner, -1);
+    });
     const hello = filter.events.includes('health') ? JSON.stringify(this.#deps.readHealth()) : null;
     const id = this.#currentId();
     if (lastEventId === null) client.release([hello === null ? `id: ${id}\n\n` : formatEvent('health', hello, id)]);
@@ -132,6 +152,12 @@ export class LiveHub implements Service {
         ...(await this.#resume(filter, lastEventId, id)),
       ]);
     return client;
+  }
+
+  #count(owner: string, change: number): void {
+    const streams = (this.#streams.get(owner) ?? 0) + change;
+    if (streams === 0) this.#streams.delete(owner);
+    else this.#streams.set(owner, streams);
   }
 
   /** What a client that has seen everything up to `lastEventId` has missed; `id` is the place after it. */

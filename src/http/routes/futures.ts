@@ -149,7 +149,7 @@ async function findStart(
 ): Promise<number> {
   const { first, last } = await findBounds(futures, exchange, symbol);
   if (limit === null) return first;
-  return Math.min(until, last + 1) - limit * FUTURES_SLOT_MS;
+  return Math.max(0, Math.min(until, last + 1) - limit * FUTURES_SLOT_MS);
 }
 
 async function findLast(futures: FuturesReader, exchange: string, symbol: string): Promise<number> {

@@ -37,16 +37,18 @@ export interface MigrationsRoutesDeps {
 
 const HISTORY_LIMIT = 100;
 
-/** A POST without any body means the defaults. */
-const upgradeBody = z.preprocess(
-  (body) => body ?? {},
-  z.strictObject({
+const BODY_FAULT = 'must be a JSON object: {} upgrades to head, {"dry_run": true} tells what that would do';
+const REVISION_FAULT = 'must be "head" or the name of a revision, such as "0003_futures_data"';
+/** A POST without a body is refused: it may be a slip, and what changes the schema is asked for in words. */
+const upgradeBody = z.strictObject(
+  {
     to: z
-      .string({ error: 'must be "head" or the name of a revision, such as "0003_futures_data"' })
-      .regex(/^[a-z0-9_]{1,100}$/, 'must be "head" or the name of a revision, such as "0003_futures_data"')
+      .string({ error: REVISION_FAULT })
+      .regex(/^[a-z0-9_]{1,100}$/, REVISION_FAULT)
       .default('head'),
     dry_run: z.boolean({ error: 'must be true or false' }).default(false),
-  }),
+  },
+  { error: ({ code }) => (code === 'invalid_type' ? BODY_FAULT : undefined) },
 );
 
 const names = z.array(z.string()).readonly();

@@ -13,6 +13,7 @@ import type { ExportColumn } from '../formats/parquet.ts';
 import { readNewestComplete } from '../formats/read-newest-complete.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
+import { varyByAccept } from '../formats/vary-by-accept.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../parameters.ts';
@@ -160,7 +161,7 @@ async function exportCandles(
       ? await readState({ newest: since === null ? limit : null })
       : await readBuiltState(readState, { timeframe, since, until, limit });
   setCompleteness(reply, state.gaps.length);
-  void reply.header('vary', 'accept');
+  varyByAccept(reply);
   if (isClosed(query, now) && state.gaps.length === 0) {
     const tag = createEntityTag(format, JSON.stringify({ ...query, format }), from ?? '', state.digest);
     if (isFresh(request, reply, tag)) return reply.code(304).send();

@@ -83,7 +83,7 @@ export function registerPlanRoutes(app: HttpApp, { auth, plan, signal }: PlanRou
           access: 'admin',
           summary: 'What it costs to fetch what is missing: requests, minutes, rows, bytes',
         },
-        {},
+        { querystring: z.strictObject({}) },
         planAnswer,
       ),
       onRequest: async (request) => await auth.authorize(request.headers.authorization, request.ip),

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { clientOf } from '../client-of.ts';
 import { RequestError } from '../errors.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
@@ -10,8 +11,8 @@ import { nameSome, type BoundsReader } from '../series-lookup.ts';
 
 /** What the route needs of those who publish. */
 export interface LivePort {
-  /** The body of a new client's stream; throws RequestError STREAMS_EXHAUSTED. */
-  subscribe(filter: StreamFilter, lastEventId: string | null): Promise<LiveClient>;
+  /** The body of a new stream, which counts for the client `owner`; throws RequestError STREAMS_EXHAUSTED. */
+  subscribe(filter: StreamFilter, lastEventId: string | null, owner: string): Promise<LiveClient>;
 }
 
 export interface StreamRoutesDeps {
@@ -58,7 +59,7 @@ export function registerStreamRoutes(app: HttpApp, { live, ohlcv, probes }: Stre
       await assertSomethingMatches(filter, ohlcv, probes);
       const header = request.headers['last-event-id'];
       const lastEventId = (typeof header === 'string' ? header : undefined) ?? request.query.last_event_id ?? null;
-      const client = await live.subscribe(filter, lastEventId);
+      const client = await live.subscribe(filter, lastEventId, clientOf(request.ip));
       // It may have gone while we asked the database.
       reply.raw.once('close', () => client.destroy());
       if (reply.raw.destroyed) client.destroy();

@@ -5,11 +5,14 @@ const text = z
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold control characters')
   .max(100);
 
-/** Epoch seconds, from the epoch to the year 9999. Old charts send negative ones, and fractions. */
+/** Epoch seconds, from the epoch to the year 9998. Old charts send negative ones, and fractions. */
 const seconds = z
   .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
   .regex(/^-?\d{1,11}(\.\d+)?$/, 'must be epoch seconds')
-  .transform((value) => Math.min(Math.max(0, Math.floor(Number(value))), 253_402_300_799));
+  .transform((value) => Math.min(Math.max(0, Math.floor(Number(value))), LATEST_S));
+
+/** A candle ends up to four weeks after it opens, and after the year 9999 moments have no plain text. */
+const LATEST_S = Date.UTC(9999, 0, 1) / 1000 - 1;
 
 function count(most: number) {
   return z
