@@ -44,14 +44,9 @@ export type App = ReturnType<typeof createApp>;
 /**
  * Builds every part that lives as long as the process and ties them together. Does no I/O: see boot.ts.
  *
- * @param time `clock`: the time by which is collected; the machine's unless given. `requestTimeoutMs`: the longest that a
- * request to an exchange may take, by the machine's time.
+ * @param time `clock`: the time by which is collected; the machine's unless given.
  */
-export function createApp(
-  config: Config,
-  logger: Logger,
-  { clock = SYSTEM_CLOCK, ...limits }: { clock?: Clock; requestTimeoutMs?: number } = {},
-) {
+export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK }: { clock?: Clock } = {}) {
   const state = new BootState();
   const { database } = config;
 
@@ -97,7 +92,7 @@ export function createApp(
 
   const openExchange = (id: string) => {
     const sharedBy = () => shares.state().alive ?? 1;
-    return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy, ...limits });
+    return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy });
   };
   const placeOf = (exchange: string) => {
     const address = config.addressName ?? identity.host;

@@ -13,9 +13,7 @@ import { createLogger } from '../../src/logger.ts';
 const time = JSON.parse(process.env['FAST_TIME'] ?? '{}') as Parameters<typeof createFastClock>[0];
 const config = parseConfig(process.env, { findCronFault, findExchangeFault }, false);
 const logger = createLogger(config.log);
-/** An answer may travel for less than half of the time after which candles are read again, as it does in real time. */
-const requestTimeoutMs = 290_000 / time.speed;
-const app = createApp(config, logger, { clock: createFastClock(time), requestTimeoutMs });
+const app = createApp(config, logger, { clock: createFastClock(time) });
 const stopping = new AbortController();
 const stop = (): void => stopping.abort(new Error('told to stop'));
 process.on('SIGTERM', stop);
