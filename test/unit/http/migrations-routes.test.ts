@@ -8,11 +8,7 @@ import { createProbes, createTestApp, TOKEN } from './in-memory.ts';
 
 const AUTHORIZATION = { authorization: `Bearer ${TOKEN}` };
 
-async function upgrade(
-  app: HttpApp,
-  payload: object | string = {},
-  headers: Record<string, string> = AUTHORIZATION,
-) {
+async function upgrade(app: HttpApp, payload: object | string = {}, headers: Record<string, string> = AUTHORIZATION) {
   return await app.inject({
     method: 'POST',
     url: '/migrations/upgrade',
