@@ -39,16 +39,19 @@ const HISTORY_LIMIT = 100;
 
 const BODY_FAULT = 'must be a JSON object: {} upgrades to head, {"dry_run": true} tells what that would do';
 const REVISION_FAULT = 'must be "head" or the name of a revision, such as "0003_futures_data"';
-/** A POST without a body is refused: it may be a slip, and what changes the schema is asked for in words. */
-const upgradeBody = z.strictObject(
-  {
-    to: z
-      .string({ error: REVISION_FAULT })
-      .regex(/^[a-z0-9_]{1,100}$/, REVISION_FAULT)
-      .default('head'),
-    dry_run: z.boolean({ error: 'must be true or false' }).default(false),
-  },
-  { error: ({ code }) => (code === 'invalid_type' ? BODY_FAULT : undefined) },
+/** A POST without any body (which comes as null) means the defaults; a list or a text is a slip, and is refused. */
+const upgradeBody = z.preprocess(
+  (body) => body ?? {},
+  z.strictObject(
+    {
+      to: z
+        .string({ error: REVISION_FAULT })
+        .regex(/^[a-z0-9_]{1,100}$/, REVISION_FAULT)
+        .default('head'),
+      dry_run: z.boolean({ error: 'must be true or false' }).default(false),
+    },
+    { error: ({ code }) => (code === 'invalid_type' ? BODY_FAULT : undefined) },
+  ),
 );
 
 const names = z.array(z.string()).readonly();
