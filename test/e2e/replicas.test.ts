@@ -109,7 +109,7 @@ describe('replicas', () => {
 
     // Steady state.
     await Promise.all([a, b, c].map(({ service }) => service.waitFor(({ phase }) => phase === 'running')));
-    const sharedMs = await waitUntil(() => isShared([a, b, c]), 20_000, 'three parts');
+    const sharedMs = await waitUntil(() => isShared([a, b, c]), 60_000, 'three parts');
     await assertComplete();
     await delay(4_000);
     const steadyAt = Date.now();
