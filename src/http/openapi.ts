@@ -1,6 +1,7 @@
-import fastifySwagger, { type SwaggerTransformObject } from '@fastify/swagger';
+import fastifySwagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { ANSWER_HEADERS, HEADERS_KEY, type AnswerHeader } from './answer-headers.ts';
 import type { HttpApp } from './http-app.ts';
 import { CONTENT_SECURITY_POLICY } from './limits.ts';
 import type { Chapter } from './route-schema.ts';
@@ -39,7 +40,7 @@ export function registerOpenApi(app: HttpApp, { version }: { readonly version: s
         securitySchemes: { adminToken: { type: 'http', scheme: 'bearer', description: 'The value of ADMIN_TOKEN.' } },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: transformRoute,
     transformObject: describeComponents,
   });
   app.register(fastifySwaggerUi, {
@@ -58,6 +59,20 @@ export function registerOpenApi(app: HttpApp, { version }: { readonly version: s
         .join('; '),
   });
 }
+
+/** Makes JSON schemas of a route's zod schemas, and adds the headers of its answers, which the transform drops. */
+const transformRoute: SwaggerTransform = (document) => {
+  const { [HEADERS_KEY]: headers = {}, ...schema } = document.schema as {
+    [HEADERS_KEY]?: Record<string, AnswerHeader[]>;
+  };
+  const transformed = jsonSchemaTransform({ ...document, schema });
+  const answers = (transformed.schema as { response?: Record<string, object> }).response ?? {};
+  for (const [status, answer] of Object.entries(answers))
+    Object.assign(answer, {
+      headers: Object.fromEntries((headers[status] ?? []).map((name) => [name, { ...ANSWER_HEADERS[name] }])),
+    });
+  return transformed;
+};
 
 /** Adds the named schemas, and drops those that no operation refers to, directly or through another. */
 const describeComponents: SwaggerTransformObject = (document) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HEADERS_KEY, RATE_HEADERS, type AnswerHeader } from './answer-headers.ts';
 import { problemType, PROBLEMS, type ProblemCode } from './problems.ts';
 
 /** The chapters of the OpenAPI document. */
@@ -15,6 +16,8 @@ type Access = 'open' | 'data' | 'admin';
 export interface AnswerSchema {
   readonly description: string;
   readonly content?: Readonly<Record<string, z.ZodType>>;
+  /** Besides those that every answer of its kind has. */
+  readonly headers?: readonly AnswerHeader[];
 }
 
 interface OperationParts {
@@ -87,6 +90,7 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
     ...problems,
     'INTERNAL',
   ];
+  const given = codes.filter((code) => !leaveOut.includes(code));
   const schema = {
     operationId: id,
     tags: [chapter],
@@ -97,8 +101,9 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
     response: {
       ...(answer ? { 200: declareAnswer({ description: summary, content: { 'application/json': answer } }) } : {}),
       ...Object.fromEntries(Object.entries(answers).map(([status, entry]) => [status, declareAnswer(entry)])),
-      ...declareProblems(codes.filter((code) => !leaveOut.includes(code))),
+      ...declareProblems(given),
     },
+    [HEADERS_KEY]: listHeaders(access, answers, given),
   };
   // Whatever the status, the handler is typed by its success: problems are thrown.
   return schema as unknown as Input & { response: Record<number, Answer> };
@@ -130,6 +135,29 @@ function declareAnswer({ description, content }: AnswerSchema): object {
     description,
     content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
   };
+}
+
+/** The names of the headers of each answer, by status. */
+function listHeaders(
+  access: Access,
+  answers: Readonly<Record<number, AnswerSchema>>,
+  codes: readonly ProblemCode[],
+): Record<string, AnswerHeader[]> {
+  const statuses = new Set([200, ...Object.keys(answers).map(Number), ...codes.map((code) => PROBLEMS[code].status)]);
+  return Object.fromEntries(
+    [...statuses].map((status): [string, AnswerHeader[]] => [
+      String(status),
+      [
+        'x-request-id',
+        ...(answers[status]?.headers ?? []),
+        // Who is too early is told when to come back. /health has its own way to say that it is not well.
+        ...(status === 429 || (status === 503 && !answers[status]) ? (['retry-after'] as const) : []),
+        ...(status === 401 ? (['www-authenticate'] as const) : []),
+        // What is refused before it is counted, and what fails in the middle of that, has none.
+        ...(access === 'data' && status !== 503 ? RATE_HEADERS : []),
+      ],
+    ]),
+  );
 }
 
 /** One answer for each status: a problem document of one of the types that are refused with it. */

@@ -7,6 +7,7 @@ import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
 import { MigrationError, SchemaMismatchError } from '../../src/errors.ts';
 import type { HttpAppDeps } from '../../src/http/create-http-app.ts';
+import { ANSWER_HEADERS } from '../../src/http/answer-headers.ts';
 import { RequestError } from '../../src/http/errors.ts';
 import type { HttpApp } from '../../src/http/http-app.ts';
 import { LiveClient } from '../../src/http/live/live-client.ts';
@@ -68,6 +69,8 @@ const REQUESTS: Readonly<Record<string, string>> = {
   udfSymbol: '/udf/symbols?symbol=binance:BTC/USDT',
   udfHistory: `/udf/history?symbol=binance:BTC/USDT&resolution=60&from=${FIRST_MS / 1000}&to=${FIRST_MS / 1000 + 7200}`,
 };
+/** Others depend on the request, or on the configuration. */
+const ALWAYS_THERE = /^(x-request-id|x-complete|x-gaps|retry-after|www-authenticate)$/;
 const FORMATS: Readonly<Record<string, string>> = {
   'text/csv': 'csv',
   'application/x-ndjson': 'ndjson',
@@ -80,6 +83,7 @@ describe('the OpenAPI document', () => {
   let operations: DocumentedOperation[];
   let repositories: Repositories;
   let app: HttpApp;
+  const seenHeaders = new Set<string>();
   const pools: ReturnType<typeof createKysely>[] = [];
   const apps: HttpApp[] = [];
 
@@ -152,6 +156,11 @@ describe('the OpenAPI document', () => {
     assert.equal(response.statusCode, answer.status, `${told}: ${response.body}`);
     const [contentType = null] = (response.headers['content-type'] ?? '').split(';');
     assert.equal(contentType === '' ? null : contentType, answer.contentType, told);
+    for (const name of Object.keys(ANSWER_HEADERS))
+      if (name in response.headers) assert.ok(answer.headers.includes(name), `${told}: ${name} is not documented`);
+    for (const name of answer.headers)
+      if (ALWAYS_THERE.test(name)) assert.ok(name in response.headers, `${told}: ${name} is not there`);
+    for (const name of answer.headers) if (name in response.headers) seenHeaders.add(name);
     if (answer.contentType === null || answer.schema === null) assert.equal(response.body, '', told);
     else if (/json$/.test(answer.contentType) && answer.contentType !== 'application/x-ndjson')
       assert.equal(findFault(document, answer.schema, response.json()), null, `${told}: ${response.body}`);
@@ -336,7 +345,10 @@ describe('the OpenAPI document', () => {
     'not-acceptable': async (request) => await app.inject({ ...request, headers: { accept: 'image/png' } }),
     'streams-exhausted': async (request) =>
       await create({
-        live: { subscribe: () => Promise.reject(new RequestError('STREAMS_EXHAUSTED', 'Too many.')) },
+        live: {
+          subscribe: () =>
+            Promise.reject(new RequestError('STREAMS_EXHAUSTED', 'Too many.', { headers: { 'retry-after': '30' } })),
+        },
       }).app.inject(request),
     'not-populated': async (request) => {
       await execute(database.url, 'refresh materialized view recent_ohlcv with no data');
@@ -391,6 +403,10 @@ describe('the OpenAPI document', () => {
         }
       }
     }
+  });
+
+  it('has answers with each header that it tells of', () => {
+    assert.deepEqual([...seenHeaders].toSorted(), Object.keys(ANSWER_HEADERS).toSorted());
   });
 });
 

@@ -7,6 +7,8 @@ export interface DocumentedAnswer {
   readonly contentType: string | null;
   /** The JSON schema of the body, with references into the document. */
   readonly schema: JsonSchema | null;
+  /** Names in lower case. */
+  readonly headers: readonly string[];
   /** The last part of each type of problem that is answered with this status; empty for what is no problem. */
   readonly problems: readonly string[];
 }
@@ -32,7 +34,12 @@ interface Operation {
   readonly operationId?: string;
   readonly security?: readonly unknown[];
   readonly requestBody?: object;
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { schema: JsonSchema }>> }>>;
+  readonly responses: Readonly<Record<string, Response>>;
+}
+
+interface Response {
+  readonly headers?: Readonly<Record<string, object>>;
+  readonly content?: Readonly<Record<string, { schema: JsonSchema }>>;
 }
 
 const PROBLEM_PREFIX = 'urn:candlekeep:problem:';
@@ -46,13 +53,14 @@ export function listOperations(document: Document): DocumentedOperation[] {
       path,
       isAdmin: security !== undefined,
       hasBody: requestBody !== undefined,
-      answers: Object.entries(responses).flatMap(([status, { content }]): DocumentedAnswer[] =>
+      answers: Object.entries(responses).flatMap(([status, { headers = {}, content }]): DocumentedAnswer[] =>
         content === undefined
-          ? [{ status: Number(status), contentType: null, schema: null, problems: [] }]
+          ? [{ status: Number(status), contentType: null, schema: null, headers: Object.keys(headers), problems: [] }]
           : Object.entries(content).map(([contentType, { schema }]) => ({
               status: Number(status),
               contentType,
               schema,
+              headers: Object.keys(headers),
               problems: contentType === 'application/problem+json' ? listProblems(schema) : [],
             })),
       ),

@@ -18,6 +18,8 @@ export const completeness = {
   gaps: z.array(gap).describe('Up to 101 gaps in the range of this page, oldest first; GET /v1/gaps lists all.'),
 };
 
+const COMPLETENESS_HEADERS = ['etag', 'x-complete', 'x-gaps'] as const;
+
 /** The answers of a route for rows in all formats; `row` is one of `json`, `array` one of `arrays`. */
 export function describeFormats(
   summary: string,
@@ -34,10 +36,16 @@ export function describeFormats(
         'application/x-ndjson': TEXT_BODY,
         'application/vnd.apache.parquet': BINARY_BODY,
       },
+      headers: ['link', 'content-disposition', ...('complete' in fields ? COMPLETENESS_HEADERS : [])],
     },
     // What does not know how complete it is has no entity tag.
     ...('complete' in fields
-      ? { 304: { description: 'The range has not changed since the answer with the entity tag of if-none-match' } }
+      ? {
+          304: {
+            description: 'The range has not changed since the answer with the entity tag of if-none-match',
+            headers: COMPLETENESS_HEADERS,
+          },
+        }
       : {}),
   };
 }
