@@ -16,6 +16,7 @@ import { registerGuards, registerRateLimit, weakenTagsOfCompressed, type HttpLim
 import { registerOpenApi } from './openapi.ts';
 import { assertRunning } from './phase-gate.ts';
 import type { FieldFault } from './problems.ts';
+import { createRequestSignal } from './request-signal.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerExchangesRoutes } from './routes/exchanges.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
@@ -31,6 +32,7 @@ import { registerRevisionsRoutes, type RevisionReader } from './routes/revisions
 import { registerSeriesRoutes, type CoverageReader } from './routes/series.ts';
 import { registerStreamRoutes, type LivePort } from './routes/stream.ts';
 import { registerUdfRoutes, type BarReader } from './routes/udf.ts';
+import { UdfMarkets } from './udf/markets.ts';
 
 /** What the data routes read. */
 export interface HttpRepositories {
@@ -40,6 +42,8 @@ export interface HttpRepositories {
   readonly coverage: LedgerReader;
   readonly quarantine: QuarantineReader;
   readonly candleRevisions: RevisionReader;
+  /** The same for one request: what it reads is cancelled when the signal aborts. */
+  cancelledBy(signal: AbortSignal): HttpRepositories;
 }
 
 export interface HttpAppDeps {
@@ -176,6 +180,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
   const { probes, repositories, logger, schema, metrics, plan, signal, version, limits } = deps;
   const { uptimeSeconds = () => process.uptime() } = deps;
   const auth = new AdminAuth({ token: deps.adminToken });
+  const open = (reply: FastifyReply) => repositories.cancelledBy(createRequestSignal(reply));
   weakenTagsOfCompressed(app);
   registerHealthRoutes(app, { version, probes, uptimeSeconds });
   registerMetricsRoutes(app, { metrics });
@@ -189,17 +194,17 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
     registerRateLimit(gated, limits);
     registerExportLimit(gated, limits.exports);
     gated.register((data: HttpApp, _dataOptions, done) => {
-      registerSeriesRoutes(data, { ohlcv: repositories.ohlcv, probes });
-      registerOhlcvRoutes(data, { ohlcv: repositories.ohlcv, probes, logger });
-      registerExchangesRoutes(data, { ohlcv: repositories.ohlcv, probes });
-      registerRecentRoutes(data, { recentOhlcv: repositories.recentOhlcv, ohlcv: repositories.ohlcv, probes, logger });
-      registerFuturesRoutes(data, { futures: repositories.futures, logger });
-      registerCoverageRoutes(data, { coverage: repositories.coverage });
-      registerQuarantineRoutes(data, { quarantine: repositories.quarantine });
-      registerRevisionsRoutes(data, { candleRevisions: repositories.candleRevisions });
+      registerSeriesRoutes(data, { open, probes });
+      registerOhlcvRoutes(data, { open, probes, logger });
+      registerExchangesRoutes(data, { open, probes });
+      registerRecentRoutes(data, { open, probes, logger });
+      registerFuturesRoutes(data, { open, logger });
+      registerCoverageRoutes(data, { open });
+      registerQuarantineRoutes(data, { open });
+      registerRevisionsRoutes(data, { open });
       registerPlanRoutes(data, { auth, plan, signal });
-      registerUdfRoutes(data, { ohlcv: repositories.ohlcv });
-      if (deps.live) registerStreamRoutes(data, { live: deps.live, ohlcv: repositories.ohlcv, probes });
+      registerUdfRoutes(data, { open, markets: new UdfMarkets(repositories), probes });
+      if (deps.live) registerStreamRoutes(data, { live: deps.live, open, probes });
       done();
     });
     gatedDone();

@@ -85,6 +85,26 @@ describe('built candles over PostgreSQL, the last one forming', () => {
     assert.match(body, /^\[\[\d+,0\.\d+(,[\d.]+){4}\]\]$/);
   });
 
+  it('are bars of charts, the complete ones', async () => {
+    const history = async (query: string) =>
+      await getFrom<{ s: string; t?: number[]; nextTime?: number }>(app, `/udf/history?${query}`);
+    const seconds = (count: number) => slot(count) / 1000;
+    const asked = `symbol=binance:BTC/USDT&resolution=240&to=${seconds(9)}`;
+    const { s, t, ...columns } = await history(`${asked}&countback=3`);
+    assert.deepEqual([s, t], ['ok', [seconds(-3), seconds(-2), seconds(-1)]]);
+    const rows = await getFrom<number[][]>(app, `/v1/ohlcv?${QUERY}&limit=3&format=arrays&numbers=float`);
+    const column = (place: number) => rows.map((row) => row[place]);
+    assert.deepEqual(columns, { o: column(1), h: column(2), l: column(3), c: column(4), v: column(5) });
+    assert.deepEqual((await history(`${asked}&from=${seconds(-2) + 1}`)).t, [seconds(-1)]);
+    assert.deepEqual(await history(`${asked}&from=${seconds(0)}`), { s: 'no_data', nextTime: seconds(-1) });
+    const holed = asked.replace('BTC', 'ETH');
+    assert.deepEqual((await history(`${holed}&countback=2`)).t, [seconds(-4), seconds(-3)]);
+    const days = (await history(`${asked.replace('240', '1D')}&countback=300`)).t ?? [];
+    for (const day of days) assert.equal(day % 86_400, 0);
+    const { errmsg } = await getFrom<{ errmsg: string }>(app, `/udf/history?${asked.replace('240', '30')}&countback=1`);
+    assert.match(errmsg, /gives resolution 30: use 60, 120, 240/);
+  });
+
   it('may be cached only once the last of them has ended, and not after a part of it was rewritten', async () => {
     for (const format of ['json', 'arrays', 'csv', 'ndjson', 'parquet']) {
       const asked = `/v1/ohlcv?${QUERY}&since=${slot(-3)}&format=${format}`;

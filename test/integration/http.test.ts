@@ -66,6 +66,7 @@ function createHeldRows() {
     coverage: rows.coverage,
     quarantine: rows.quarantine,
     candleRevisions: rows.candleRevisions,
+    cancelledBy: () => repositories,
     ohlcv: {
       ...rows.ohlcv,
       readPage: async (...asking) => {

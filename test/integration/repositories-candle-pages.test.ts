@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { executeText, Parameters } from '../../src/db/repositories/cancellable.ts';
+import { cancelledBy } from '../../src/db/repositories/cancelled-by.ts';
+import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { CandlePageRequest } from '../../src/db/repositories/read-candle-page.ts';
+import { executeText, Parameters } from '../../src/db/repositories/statement-text.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
@@ -239,7 +241,8 @@ describeOnEachServer('pages of candles as text', (lane) => {
   it('cancels on the server what nobody waits for any more, and the connection stays usable', async () => {
     const leaving = new AbortController();
     const text = `select pg_sleep(30), 'sleeper' as mark`;
-    const asked = executeText(lane.kysely(), text, new Parameters(), leaving.signal);
+    const kysely = cancelledBy(lane.kysely(), leaving.signal);
+    const asked = executeText(kysely, text, new Parameters());
     const running = async () =>
       (
         await lane.query(
@@ -258,7 +261,8 @@ describeOnEachServer('pages of candles as text', (lane) => {
       assert.ok(round < 200, 'it still runs');
       await sleep(10);
     }
-    await assert.rejects(executeText(lane.kysely(), text, new Parameters(), leaving.signal), /the client left/);
+    await assert.rejects(executeText(kysely, text, new Parameters()), /the client left/);
+    await assert.rejects(createRepositories(kysely).ohlcv.listBounds(), /the client left/);
     assert.equal((await readPage()).count, 18);
   });
 });

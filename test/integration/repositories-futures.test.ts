@@ -75,7 +75,7 @@ describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
 
   it('lists ranges, coverage and symbols', async () => {
     assert.deepEqual(await futures().listSymbols(), []);
-    assert.equal(await futures().findCoverage('binance', 'BTC/USDT'), null);
+    assert.equal(await futures().findBounds('binance', 'BTC/USDT'), null);
     const row = (hour: number) => ({ timestamp: T0 + hour * HOUR, mark_price: decimal('1') });
     await upsert(row(0), row(1), row(2));
     await futures().upsert('binance', 'ADA/USDT', [row(5)]);
@@ -85,7 +85,7 @@ describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
       row(1),
     ]);
     assert.deepEqual(await futures().list('binance', 'BTC/USDT', ALL, 1), [row(0)]);
-    assert.deepEqual(await futures().findCoverage('binance', 'BTC/USDT'), { first: T0, last: T0 + 2 * HOUR, count: 3 });
+    assert.deepEqual(await futures().findBounds('binance', 'BTC/USDT'), { first: T0, last: T0 + 2 * HOUR });
     assert.deepEqual(await futures().listSymbols(), [
       { exchange: 'binance', symbol: 'ADA/USDT' },
       { exchange: 'binance', symbol: 'BTC/USDT' },

@@ -200,7 +200,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     });
     await assert.rejects(failed, { message: 'stop' });
     assert.equal(await bundle.ohlcv.findLatest(SERIES), null);
-    assert.equal(await bundle.futures.findCoverage('binance', 'BTC/USDT'), null);
+    assert.equal(await bundle.futures.findBounds('binance', 'BTC/USDT'), null);
     const value = await bundle.withTransaction(async (inner) => {
       await inner.ohlcv.upsert(SERIES, [a!]);
       await inner.ohlcv.load(SERIES, [[b!]]);

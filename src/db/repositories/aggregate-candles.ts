@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Series } from '../../market/instrument.ts';
 import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { executeText, Parameters } from './cancellable.ts';
+import { executeText, Parameters } from './statement-text.ts';
 import { addKey, matchesKey, type KeyPlaces } from './ledger-gaps.ts';
 
 /** Candles of `series` that are built from those of the finer timeframe `from`. */
@@ -39,11 +39,7 @@ export function canBuildFrom(child: Timeframe, timeframe: Timeframe): boolean {
 }
 
 /** Which candles are built at once: as many as are wanted, from where rows are stored on, and not too much work. */
-export async function planAggregate(
-  kysely: Kysely<Database>,
-  request: AggregateRequest,
-  signal?: AbortSignal,
-): Promise<AggregatePlan> {
+export async function planAggregate(kysely: Kysely<Database>, request: AggregateRequest): Promise<AggregatePlan> {
   const { series, from, since, limit } = request;
   const { timeframe } = series;
   const lengthMs = timeframeMs(timeframe);
@@ -51,17 +47,17 @@ export async function planAggregate(
   const until = ceilToTimeframe(request.until, timeframe);
   const child = { ...series, timeframe: from };
   if (since === null) {
-    const latest = await findTime(kysely, child, { before: until }, signal);
+    const latest = await findTime(kysely, child, { before: until });
     if (latest === null) return { first: until, end: until, nextSince: null };
     const end = floorToTimeframe(latest, timeframe) + lengthMs;
     return { first: end - candles * lengthMs, end, nextSince: null };
   }
   const start = ceilToTimeframe(since, timeframe);
-  const earliest = await findTime(kysely, child, { from: start }, signal);
+  const earliest = await findTime(kysely, child, { from: start });
   if (earliest === null || earliest >= until) return { first: until, end: until, nextSince: null };
   const first = floorToTimeframe(earliest, timeframe);
   const end = Math.min(until, first + candles * lengthMs);
-  const following = end < until ? await findTime(kysely, child, { from: end }, signal) : null;
+  const following = end < until ? await findTime(kysely, child, { from: end }) : null;
   const hasNext = following !== null && following < until;
   return { first, end, nextSince: hasNext ? floorToTimeframe(following, timeframe) : null };
 }
@@ -71,7 +67,6 @@ async function findTime(
   kysely: Kysely<Database>,
   series: Series,
   bound: { readonly from: number } | { readonly before: number },
-  signal?: AbortSignal,
 ): Promise<number | null> {
   const parameters = new Parameters();
   const key = matchesKey(addKey(parameters, series));
@@ -83,7 +78,6 @@ async function findTime(
     kysely,
     `select timestamp from ohlcv_data where ${key} and ${place} limit 1`,
     parameters,
-    signal,
   );
   return row?.timestamp.getTime() ?? null;
 }

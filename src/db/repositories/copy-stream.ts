@@ -5,19 +5,13 @@ import { CompiledQuery, type Kysely } from 'kysely';
 import type { Submittable } from 'pg';
 import { from, to, type CopyToStreamQuery } from 'pg-copy-streams';
 import type { Database } from '../schema.ts';
-import { withConnection } from './cancellable.ts';
 
 /**
  * Hands a COPY to the connection that Kysely would use now, which in a transaction is the transaction's own.
  * Kysely gives the text of a query to `client.query` as it is, and `pg` accepts a stream in its place.
  */
-async function submit<S extends Submittable>(
-  kysely: Kysely<Database>,
-  stream: S,
-  use: (stream: S) => Promise<void>,
-  signal?: AbortSignal,
-) {
-  await withConnection(kysely, signal, async (connection) => {
+async function submit<S extends Submittable>(kysely: Kysely<Database>, stream: S, use: (stream: S) => Promise<void>) {
+  await kysely.getExecutor().provideConnection(async (connection) => {
     // pg queues the stream synchronously; what Kysely makes of the "result" is of no use.
     await Promise.all([connection.executeQuery(CompiledQuery.raw(stream as unknown as string)), use(stream)]);
   });
@@ -33,15 +27,14 @@ export async function copyFrom(kysely: Kysely<Database>, statement: string, chun
 }
 
 /**
- * Runs `COPY … TO STDOUT` and resolves to all that it answers: for results that fit into memory. `signal` cancels it
- * on the server.
+ * Runs `COPY … TO STDOUT` and resolves to all that it answers: for results that fit into memory.
  */
-export async function copyTo(kysely: Kysely<Database>, statement: string, signal?: AbortSignal): Promise<Buffer> {
+export async function copyTo(kysely: Kysely<Database>, statement: string): Promise<Buffer> {
   let answer: Buffer = Buffer.alloc(0);
   const read = async (stream: CopyToStreamQuery) => {
     answer = await buffer(stream);
   };
-  await submit(kysely, to(statement), read, signal);
+  await submit(kysely, to(statement), read);
   return answer;
 }
 

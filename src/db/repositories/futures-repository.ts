@@ -10,10 +10,10 @@ import {
 } from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database, FuturesDataTable } from '../schema.ts';
-import { executeText, Parameters } from './cancellable.ts';
+import { executeText, Parameters } from './statement-text.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
 import { addKey, gapsSubquery, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
-import type { Coverage } from './ohlcv-repository.ts';
+import type { Bounds } from './ohlcv-repository.ts';
 import type { WriteCounts } from './upsert-candles.ts';
 import { upsertSnapshots } from './upsert-snapshots.ts';
 
@@ -76,7 +76,6 @@ export class FuturesRepository {
     symbol: string,
     range: TimeRange,
     now: number,
-    signal?: AbortSignal,
   ): Promise<(LedgerGap & { readonly metric: FuturesFeed })[]> {
     const parameters = new Parameters();
     const key = addKey(parameters, { exchange, symbol, timeframe: '1h' });
@@ -88,25 +87,20 @@ export class FuturesRepository {
       this.#kysely,
       `select ${feeds.join(', ')}`,
       parameters,
-      signal,
     );
     return FUTURES_FEEDS.flatMap((metric) => toGaps(row?.[metric] ?? null).map((gap) => ({ metric, ...gap })));
   }
 
-  /** What is stored of the perpetual, whichever metrics; null where nothing is. */
-  async findCoverage(exchange: string, symbol: string): Promise<Coverage | null> {
+  /** The first and the last hour with a snapshot, whichever metrics; null where nothing is. Reads two index entries. */
+  async findBounds(exchange: string, symbol: string): Promise<Bounds | null> {
     const row = await this.#kysely
       .selectFrom('futures_data')
-      .select(({ fn }) => [
-        fn.min('timestamp').as('first'),
-        fn.max('timestamp').as('last'),
-        fn.countAll<string>().as('count'),
-      ])
+      .select(({ fn }) => [fn.min('timestamp').as('first'), fn.max('timestamp').as('last')])
       .where('exchange', '=', exchange)
       .where('symbol', '=', symbol)
       .executeTakeFirstOrThrow();
     const [first, last] = [row.first as Date | null, row.last as Date | null];
-    return first && last && { first: first.getTime(), last: last.getTime(), count: Number(row.count) };
+    return first && last && { first: first.getTime(), last: last.getTime() };
   }
 
   /** Every perpetual with a row, ordered by exchange and symbol. Reads one index entry for each. */

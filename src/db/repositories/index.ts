@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Database } from '../schema.ts';
+import { cancelledBy } from './cancelled-by.ts';
 import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { ExchangeBlocksRepository } from './exchange-blocks-repository.ts';
@@ -34,6 +35,11 @@ export interface Repositories {
    * @throws Error when called on a bundle that is in a transaction already: one transaction, one owner.
    */
   withTransaction<T>(fn: (repositories: Repositories) => Promise<T>): Promise<T>;
+  /**
+   * A bundle for whoever may lose interest, such as the client of a request: what it reads is cancelled on the server
+   * when `signal` aborts, and rejects with the signal's reason.
+   */
+  cancelledBy(signal: AbortSignal): Repositories;
 }
 
 /** The repositories over a pool, or over a transaction. Makes no connection by itself. */
@@ -55,5 +61,6 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
         throw new Error('these repositories are in a transaction already: use them as they are');
       return await kysely.transaction().execute((transaction) => fn(createRepositories(transaction)));
     },
+    cancelledBy: (signal) => createRepositories(cancelledBy(kysely, signal)),
   };
 }

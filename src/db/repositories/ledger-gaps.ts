@@ -1,6 +1,6 @@
 import type { CoverageMetric, CoverageState } from '../../market/coverage.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import type { Parameters } from './cancellable.ts';
+import type { Parameters } from './statement-text.ts';
 
 /**
  * A stretch without rows that may have had some. `unknown`: the ledger is silent on it. What the exchange confirmed as

@@ -95,24 +95,18 @@ export class OhlcvRepository {
   }
 
   /** A page as JSON or CSV text that the server wrote, with the gaps in it: see `readCandlePage`. */
-  readPage(request: CandlePageRequest, signal?: AbortSignal): Promise<CandlePage> {
-    return readCandlePage(this.#kysely, request, { signal });
+  readPage(request: CandlePageRequest): Promise<CandlePage> {
+    return readCandlePage(this.#kysely, request);
   }
 
-  /**
-   * All candles of the range as lines of text, in pages: see `streamCandleText`. `createSignal` is asked for each
-   * statement.
-   */
-  streamText(
-    request: CandleTextRequest,
-    createSignal?: () => AbortSignal | undefined,
-  ): AsyncGenerator<CandleLines, void> {
-    return streamCandleText(this.#kysely, request, createSignal);
+  /** All candles of the range as lines of text, in pages: see `streamCandleText`. */
+  streamText(request: CandleTextRequest): AsyncGenerator<CandleLines, void> {
+    return streamCandleText(this.#kysely, request);
   }
 
   /** The gaps of a range of any size, and a digest that changes when its candles do: see `readRangeState`. */
-  readRangeState(request: RangeStateRequest, signal?: AbortSignal): Promise<RangeState> {
-    return readRangeState(this.#kysely, request, signal);
+  readRangeState(request: RangeStateRequest): Promise<RangeState> {
+    return readRangeState(this.#kysely, request);
   }
 
   async findLatest(series: Series): Promise<Candle | null> {

@@ -3,7 +3,7 @@ import type { Series } from '../../market/instrument.ts';
 import { ceilToTimeframe, floorToTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { aggregateSource, planAggregate } from './aggregate-candles.ts';
-import { executeText, Parameters } from './cancellable.ts';
+import { executeText, Parameters } from './statement-text.ts';
 import { candleTextExpression, withoutNonFinite, type CandleShape, type DecimalStyle } from './candle-text.ts';
 import {
   addKey,
@@ -55,20 +55,19 @@ interface PageRow {
 export async function readCandlePage(
   kysely: Kysely<Database>,
   request: CandlePageRequest,
-  options: { readonly signal?: AbortSignal | undefined; readonly separator?: string } = {},
+  separator = ',',
 ): Promise<CandlePage> {
   const { from, series } = request;
-  const { signal, separator = ',' } = options;
   const parameters = new Parameters();
   if (from === null) {
     const key = addKey(parameters, series);
     const source = storedSource(request, key, parameters);
-    return await readPage(kysely, { request, key, source, parameters, separator, signal, end: null });
+    return await readPage(kysely, { request, key, source, parameters, separator, end: null });
   }
-  const plan = await planAggregate(kysely, { ...request, from }, signal);
+  const plan = await planAggregate(kysely, { ...request, from });
   const key = addKey(parameters, { ...series, timeframe: from });
   const source = aggregateSource({ ...request, from }, plan, key, parameters);
-  return await readPage(kysely, { request, key, source, parameters, separator, signal, end: plan });
+  return await readPage(kysely, { request, key, source, parameters, separator, end: plan });
 }
 
 /** The rows of a page and, of a range, the one that begins the next page. */
@@ -88,12 +87,11 @@ async function readPage(
     readonly source: string;
     readonly parameters: Parameters;
     readonly separator: string;
-    readonly signal: AbortSignal | undefined;
     /** Of built candles: where the next page begins is known already. */
     readonly end: { readonly nextSince: number | null } | null;
   },
 ): Promise<CandlePage> {
-  const { request, key, source, parameters, end, signal } = asked;
+  const { request, key, source, parameters, end } = asked;
   const { series, since, until, shape, numbers, from, now } = request;
   const { timeframe } = series;
   const text = candleTextExpression(shape, numbers, { hasPartial: from !== null });
@@ -117,7 +115,7 @@ async function readPage(
         until: `least(bounds.next, ${isLast})`,
       })} as gaps
     from bounds`;
-  const [row] = await executeText<PageRow>(kysely, statement, parameters, signal);
+  const [row] = await executeText<PageRow>(kysely, statement, parameters);
   return {
     text: withoutNonFinite(row?.text ?? '', shape, numbers),
     count: row?.count ?? 0,

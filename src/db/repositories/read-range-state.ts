@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Series } from '../../market/instrument.ts';
 import { ceilToTimeframe, floorToTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { executeText, Parameters } from './cancellable.ts';
+import { executeText, Parameters } from './statement-text.ts';
 import { addKey, gapsSubquery, matchesKey, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
 
 export interface RangeStateRequest {
@@ -32,7 +32,6 @@ export interface RangeState {
 export async function readRangeState(
   kysely: Kysely<Database>,
   { series, since, until, newest, now }: RangeStateRequest,
-  signal?: AbortSignal,
 ): Promise<RangeState> {
   const { timeframe } = series;
   const parameters = new Parameters();
@@ -57,7 +56,6 @@ export async function readRangeState(
     kysely,
     statement,
     parameters,
-    signal,
   );
   return {
     since: row?.since ?? null,

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Series } from '../../market/instrument.ts';
 import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { executeText, Parameters } from './cancellable.ts';
+import { executeText, Parameters } from './statement-text.ts';
 import { candleTextExpression, withoutNonFinite, type DecimalStyle } from './candle-text.ts';
 import { copyTo } from './copy-stream.ts';
 import { insertIsoMarks } from './insert-iso-marks.ts';
@@ -40,28 +40,22 @@ interface FetchedPage extends CandleLines {
 /**
  * All candles of the range as lines of text, oldest first, in pages. Each page is a statement of its own, and the next
  * ones are on their way while the consumer works on the last: no connection is held for a slow consumer, no more than
- * three pages are in memory, and a row written meanwhile behind the page is not seen. `createSignal` is asked for each
- * statement; its signal cancels it.
+ * three pages are in memory, and a row written meanwhile behind the page is not seen.
  */
 export function streamCandleText(
   kysely: Kysely<Database>,
   request: CandleTextRequest,
-  createSignal: () => AbortSignal | undefined = () => undefined,
 ): AsyncGenerator<CandleLines, void> {
   const isWhole = request.from === null && request.limit === null;
-  return isWhole ? streamWindows(kysely, request, createSignal) : streamPages(kysely, request, createSignal);
+  return isWhole ? streamWindows(kysely, request) : streamPages(kysely, request);
 }
 
 /** Page after page, each from where the one before ended. */
-async function* streamPages(
-  kysely: Kysely<Database>,
-  request: CandleTextRequest,
-  createSignal: () => AbortSignal | undefined,
-): AsyncGenerator<CandleLines, void> {
+async function* streamPages(kysely: Kysely<Database>, request: CandleTextRequest): AsyncGenerator<CandleLines, void> {
   let left = request.limit ?? Infinity;
   const fetchNext = (since: number, rows: number) => {
     const fetch = request.from === null ? copyPage : buildPage;
-    return handled(fetch(kysely, { ...request, since }, rows, createSignal()));
+    return handled(fetch(kysely, { ...request, since }, rows));
   };
   let ahead: Promise<FetchedPage> | null = fetchNext(request.since, left);
   try {
@@ -80,12 +74,8 @@ async function* streamPages(
 const AT_ONCE = 2;
 
 /** Stretches of time that hold a page each: these do not depend on each other, so that two can be asked for at once. */
-async function* streamWindows(
-  kysely: Kysely<Database>,
-  request: CandleTextRequest,
-  createSignal: () => AbortSignal | undefined,
-): AsyncGenerator<CandleLines, void> {
-  const bounds = await findBounds(kysely, request, createSignal());
+async function* streamWindows(kysely: Kysely<Database>, request: CandleTextRequest): AsyncGenerator<CandleLines, void> {
+  const bounds = await findBounds(kysely, request);
   if (!bounds) return;
   const windowMs = PAGE_ROWS * timeframeMs(request.series.timeframe);
   const underway: Promise<FetchedPage>[] = [];
@@ -94,7 +84,7 @@ async function* streamWindows(
     while (since <= bounds.last || underway.length > 0) {
       while (since <= bounds.last && underway.length < AT_ONCE) {
         const until = Math.min(since + windowMs, bounds.last + 1);
-        underway.push(handled(copyPage(kysely, { ...request, since, until }, null, createSignal())));
+        underway.push(handled(copyPage(kysely, { ...request, since, until }, null)));
         since = until;
       }
       const page = await underway.shift();
@@ -115,7 +105,6 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 async function findBounds(
   kysely: Kysely<Database>,
   { series, since, until }: CandleTextRequest,
-  signal: AbortSignal | undefined,
 ): Promise<TimeRangeBounds | null> {
   const parameters = new Parameters();
   const rows = `ohlcv_data where ${matchesKey(addKey(parameters, series))}
@@ -125,7 +114,6 @@ async function findBounds(
     `select (select timestamp from ${rows} order by timestamp limit 1) as first,
       (select timestamp from ${rows} order by timestamp desc limit 1) as last`,
     parameters,
-    signal,
   );
   return row?.first && row.last ? { first: row.first.getTime(), last: row.last.getTime() } : null;
 }
@@ -139,7 +127,6 @@ async function copyPage(
   kysely: Kysely<Database>,
   { series, since, until, shape, numbers }: CandleTextRequest,
   left: number | null,
-  signal: AbortSignal | undefined,
 ): Promise<FetchedPage> {
   const rows = left === null ? null : Math.min(PAGE_ROWS, left);
   const isCsv = shape === 'csv';
@@ -156,7 +143,6 @@ async function copyPage(
          and timestamp >= '${new Date(since).toISOString()}' and timestamp < '${new Date(until).toISOString()}'
        order by timestamp ${rows === null ? '' : `limit ${rows}`}
      ) to stdout ${isCsv ? '(format csv)' : ''}`,
-    signal,
   );
   const { lines, count, last } = isCsv ? insertIsoMarks(answer) : readLines(answer, shape, numbers);
   return { lines, count, nextSince: last !== null && count === rows ? last + 1 : null };
@@ -174,16 +160,11 @@ function readLines(answer: Buffer, shape: 'object', numbers: DecimalStyle) {
   return { lines, count, last: Date.parse(timestamp) };
 }
 
-async function buildPage(
-  kysely: Kysely<Database>,
-  request: CandleTextRequest,
-  left: number,
-  signal: AbortSignal | undefined,
-): Promise<FetchedPage> {
+async function buildPage(kysely: Kysely<Database>, request: CandleTextRequest, left: number): Promise<FetchedPage> {
   const page = await readCandlePage(
     kysely,
     { ...request, limit: Math.min(BUILT_ROWS, left), now: request.until },
-    { signal, separator: '\n' },
+    '\n',
   );
   const { text, count, nextSince } = page;
   return { lines: Buffer.from(text === '' ? '' : `${text}\n`), count, nextSince };

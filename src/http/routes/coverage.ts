@@ -13,6 +13,7 @@ import type { HttpApp } from '../http-app.ts';
 import { slotCounts } from '../health-schema.ts';
 import { addSlots, type SlotCounts } from '../ledger-totals.ts';
 import { coverageQuery, coverageSummaryQuery, createCursorLink, gapsQuery, pickGiven, toRange } from '../parameters.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, moment, nextLink } from '../route-schema.ts';
 
 /** What the routes need of the ledger. */
@@ -26,7 +27,7 @@ export interface LedgerReader {
 }
 
 export interface CoverageRoutesDeps {
-  readonly coverage: LedgerReader;
+  readonly open: OpenReaders<{ readonly coverage: LedgerReader }>;
 }
 
 /** A range of the ledger as it is answered. */
@@ -119,18 +120,19 @@ interface CoverageSummaryObject extends CoverageKey {
  * `GET /v1/coverage`: what is known of each stretch of each series and metric. `GET /v1/coverage/summary`: slots by
  * state, for each key and in total. `GET /v1/gaps`: the stretches that are still missing.
  */
-export function registerCoverageRoutes(app: HttpApp, { coverage }: CoverageRoutesDeps): void {
-  app.get('/v1/coverage', { schema: coverageSchema }, async ({ query }) => {
+export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDeps): void {
+  app.get('/v1/coverage', { schema: coverageSchema }, async ({ query }, reply) => {
     const { state, ...asked } = query;
+    const { coverage } = open(reply);
     return await answerRanges(coverage, '/v1/coverage', asked, state === undefined ? {} : { states: [state] }, query);
   });
 
-  app.get('/v1/gaps', { schema: gapsSchema }, async ({ query }) => {
-    return await answerRanges(coverage, '/v1/gaps', query, { states: ['missing'] }, query);
+  app.get('/v1/gaps', { schema: gapsSchema }, async ({ query }, reply) => {
+    return await answerRanges(open(reply).coverage, '/v1/gaps', query, { states: ['missing'] }, query);
   });
 
-  app.get('/v1/coverage/summary', { schema: summarySchema }, async ({ query }) => {
-    const summaries = await coverage.summarize(pickGiven(query));
+  app.get('/v1/coverage/summary', { schema: summarySchema }, async ({ query }, reply) => {
+    const summaries = await open(reply).coverage.summarize(pickGiven(query));
     return {
       total: addSlots(summaries.map(({ slots }) => slots)),
       data: summaries.map(({ key, since, until, ranges, slots }): CoverageSummaryObject => ({

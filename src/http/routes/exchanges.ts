@@ -3,11 +3,12 @@ import { timeframeMs } from '../../market/timeframe.ts';
 import type { HealthProbes } from '../health.ts';
 import { exchangeState } from '../health-schema.ts';
 import type { HttpApp } from '../http-app.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute } from '../route-schema.ts';
-import type { SeriesBounds } from '../series-lookup.ts';
+import type { BoundsReader } from '../series-lookup.ts';
 
 export interface ExchangesRoutesDeps {
-  readonly ohlcv: { listBounds(): Promise<readonly SeriesBounds[]> };
+  readonly open: OpenReaders<{ readonly ohlcv: BoundsReader }>;
   readonly probes: Pick<HealthProbes, 'completeness' | 'ingestSeries'>;
 }
 
@@ -33,9 +34,9 @@ const exchangesSchema = describeRoute(
 );
 
 /** `GET /v1/exchanges`: every exchange that is collected, or of which candles are stored, by id. */
-export function registerExchangesRoutes(app: HttpApp, { ohlcv, probes }: ExchangesRoutesDeps): void {
-  app.get('/v1/exchanges', { schema: exchangesSchema }, async () => {
-    const stored = await ohlcv.listBounds();
+export function registerExchangesRoutes(app: HttpApp, { open, probes }: ExchangesRoutesDeps): void {
+  app.get('/v1/exchanges', { schema: exchangesSchema }, async (_request, reply) => {
+    const stored = await open(reply).ohlcv.listBounds();
     const collected = probes.ingestSeries().filter(({ state }) => state !== 'refused');
     const states = new Map(probes.completeness.exchanges().map((state) => [state.exchange, state]));
     const ids = new Set([...stored.map(({ exchange }) => exchange), ...states.keys()]);

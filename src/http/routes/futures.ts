@@ -18,7 +18,7 @@ import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HttpApp } from '../http-app.ts';
 import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../parameters.ts';
-import { createRequestSignal } from '../request-signal.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { amount, describeRoute, moment } from '../route-schema.ts';
 import { cutPage } from '../rows.ts';
 import { nameSome } from '../series-lookup.ts';
@@ -28,21 +28,20 @@ export interface FuturesReader {
   /** The first `limit` snapshots of the range. */
   list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
   /** The first and the last stored moment (epoch ms); null where nothing is stored. */
-  findCoverage(exchange: string, symbol: string): Promise<Bounds | null>;
+  findBounds(exchange: string, symbol: string): Promise<Bounds | null>;
   /** What the ledger says to be missing of each feed, of the hours that have ended by `now` (epoch ms). */
   listLedgerGaps(
     exchange: string,
     symbol: string,
     range: TimeRange,
     now: number,
-    signal?: AbortSignal,
   ): Promise<readonly (LedgerGap & { readonly metric: FuturesFeed })[]>;
   /** Everything that has snapshots. */
   listSymbols(): Promise<readonly { readonly exchange: string; readonly symbol: string }[]>;
 }
 
 export interface FuturesRoutesDeps {
-  readonly futures: FuturesReader;
+  readonly open: OpenReaders<{ readonly futures: FuturesReader }>;
   readonly logger: Logger;
 }
 
@@ -91,23 +90,24 @@ const futuresSchema = describeRoute(
 );
 
 /** `GET /v1/futures`: the hourly snapshots of a perpetual in every format, and which feeds lack which hours. */
-export function registerFuturesRoutes(app: HttpApp, { futures, logger }: FuturesRoutesDeps): void {
+export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRoutesDeps): void {
   app.get('/v1/futures', { schema: futuresSchema }, async (request, reply) => {
     const { exchange, symbol, numbers, ...query } = request.query;
+    const { futures } = open(reply);
     const format = chooseFormat(query.format, request.headers.accept);
     const now = Date.now();
     const { since, until } = toWindow(query, now);
     const columns = FUTURES_METRICS;
     if (isExportFormat(format)) {
       const limit = query.limit ?? null;
-      const start = since ?? (await findStart(futures, { exchange, symbol, until, limit }));
-      const last = await findLast(futures, exchange, symbol);
+      const bounds = await findBounds(futures, exchange, symbol);
+      const start = since ?? placeOfStart(bounds, until, limit);
       const gaps = start < until ? await futures.listLedgerGaps(exchange, symbol, { since: start, until }, now) : [];
       setCompleteness(reply, gaps.length);
       const list = async (part: TimeRange, rows: number) =>
         (await futures.list(exchange, symbol, part, rows)).map((snapshot) => toTextRow(snapshot));
       const shape = format === 'ndjson' ? 'object' : 'csv';
-      const range = { since: start, until: Math.min(until, last + 1) };
+      const range = { since: start, until: Math.min(until, bounds.last + 1) };
       return await sendExport(request, reply, {
         format,
         columns: COLUMNS,
@@ -118,13 +118,13 @@ export function registerFuturesRoutes(app: HttpApp, { futures, logger }: Futures
       });
     }
     const limit = toPageLimit(query.limit);
-    const signal = createRequestSignal(reply);
-    const range = { since: since ?? (await findStart(futures, { exchange, symbol, until, limit })), until };
+    const start = since ?? placeOfStart(await findBounds(futures, exchange, symbol), until, limit);
+    const range = { since: start, until };
     const page = cutPage(await futures.list(exchange, symbol, range, limit + 1), limit);
-    if (page.rows.length === 0) await findLast(futures, exchange, symbol);
+    if (page.rows.length === 0) await findBounds(futures, exchange, symbol);
     const { nextSince } = page;
     const answered = createRange(range.since, nextSince ?? until);
-    const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now, signal) : [];
+    const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
     const shape = format === 'json' ? 'object' : 'array';
     const link = { exchange, symbol, limit, numbers, format: query.format };
     return sendPage(request, reply, {
@@ -133,7 +133,8 @@ export function registerFuturesRoutes(app: HttpApp, { futures, logger }: Futures
       gaps: gaps.map(({ metric, ...gap }) => ({ metric, ...toGapObject(gap) })),
       next: nextSince === null ? null : createPageLink('/v1/futures', link, { since: nextSince, until }),
       text: page.rows.map((snapshot) => writeRow(toTextRow(snapshot), columns, shape, numbers)).join(','),
-      isClosed: query.until !== undefined && until <= now,
+      // The hour that `until` falls into is told until it ends.
+      isClosed: query.until !== undefined && Math.ceil(until / FUTURES_SLOT_MS) * FUTURES_SLOT_MS <= now,
     });
   });
 }
@@ -143,17 +144,9 @@ function toTextRow(snapshot: FuturesSnapshot): TextRow {
 }
 
 /** Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the last row. */
-async function findStart(
-  futures: FuturesReader,
-  { exchange, symbol, until, limit }: { exchange: string; symbol: string; until: number; limit: number | null },
-): Promise<number> {
-  const { first, last } = await findBounds(futures, exchange, symbol);
+function placeOfStart({ first, last }: Bounds, until: number, limit: number | null): number {
   if (limit === null) return first;
   return Math.max(0, Math.min(until, last + 1) - limit * FUTURES_SLOT_MS);
-}
-
-async function findLast(futures: FuturesReader, exchange: string, symbol: string): Promise<number> {
-  return (await findBounds(futures, exchange, symbol)).last;
 }
 
 /**
@@ -162,8 +155,8 @@ async function findLast(futures: FuturesReader, exchange: string, symbol: string
  * @throws RequestError SERIES_UNKNOWN (404) where nothing is stored, which names what is.
  */
 async function findBounds(futures: FuturesReader, exchange: string, symbol: string): Promise<Bounds> {
-  const coverage = await futures.findCoverage(exchange, symbol);
-  if (coverage !== null) return coverage;
+  const bounds = await futures.findBounds(exchange, symbol);
+  if (bounds !== null) return bounds;
   const stored = await futures.listSymbols();
   const named = nameSome(stored.map((entry) => `${entry.exchange} ${entry.symbol}`));
   const neighbours = named === '' ? 'No futures data is stored at all yet.' : `Stored: ${named}.`;

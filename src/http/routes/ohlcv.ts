@@ -10,28 +10,25 @@ import { createEntityTag, isFresh } from '../entity-tag.ts';
 import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import type { ExportColumn } from '../formats/parquet.ts';
-import { readNewestComplete } from '../formats/read-newest-complete.ts';
+import { readNewest } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import { varyByAccept } from '../formats/vary-by-accept.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../parameters.ts';
-import { createRequestSignal } from '../request-signal.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { amount, describeRoute, moment } from '../route-schema.ts';
 
 /** What the route needs of ohlcv_data; candles come oldest first. */
 export interface CandleReader extends OriginReader {
-  readPage(request: CandlePageRequest, signal?: AbortSignal): Promise<CandlePage>;
-  streamText(
-    request: CandleTextRequest,
-    createSignal?: () => AbortSignal | undefined,
-  ): AsyncGenerator<CandleLines, void>;
-  readRangeState(request: RangeStateRequest, signal?: AbortSignal): Promise<RangeState>;
+  readPage(request: CandlePageRequest): Promise<CandlePage>;
+  streamText(request: CandleTextRequest): AsyncGenerator<CandleLines, void>;
+  readRangeState(request: RangeStateRequest): Promise<RangeState>;
 }
 
 export interface OhlcvRoutesDeps {
-  readonly ohlcv: CandleReader;
+  readonly open: OpenReaders<{ readonly ohlcv: CandleReader }>;
   readonly probes: HealthProbes;
   readonly logger: Logger;
 }
@@ -106,7 +103,7 @@ export function registerOhlcvRoutes(app: HttpApp, deps: OhlcvRoutesDeps): void {
 }
 
 async function pageCandles(
-  { ohlcv, probes }: OhlcvRoutesDeps,
+  { open, probes }: OhlcvRoutesDeps,
   query: CandlesQuery,
   format: PageFormat,
   request: FastifyRequest,
@@ -117,16 +114,15 @@ async function pageCandles(
   const now = Date.now();
   const { since, until } = toWindow(query, now);
   const series = { exchange, symbol, timeframe };
-  const signal = createRequestSignal(reply);
+  const { ohlcv } = open(reply);
   const shape = format === 'json' ? 'object' : 'array';
   const asked = { series, since, until, limit, shape, numbers, from: null, now } as const;
-  let page = await ohlcv.readPage(asked, signal);
+  let page = await ohlcv.readPage(asked);
   // Whether the series is stored at all is asked only where nothing was found: most requests are one statement.
   const from = page.count === 0 ? await findOrigin(series, { since, until }, ohlcv, probes) : null;
   if (from !== null) {
-    const read = (wanted: CandlePageRequest) => ohlcv.readPage(wanted, signal);
-    const isNewestArrays = since === null && shape === 'array';
-    page = await (isNewestArrays ? readNewestComplete(read, { ...asked, from }) : read({ ...asked, from }));
+    const read = (wanted: CandlePageRequest) => ohlcv.readPage(wanted);
+    page = await (since === null ? readNewest(read, { ...asked, from }) : read({ ...asked, from }));
   }
   const { nextSince } = page;
   const link = { exchange, symbol, timeframe, limit, numbers, format: query.format };
@@ -141,21 +137,20 @@ async function pageCandles(
 }
 
 async function exportCandles(
-  { ohlcv, probes, logger }: OhlcvRoutesDeps,
+  { open, probes, logger }: OhlcvRoutesDeps,
   query: CandlesQuery,
   format: ExportFormat,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { exchange, symbol, timeframe, numbers, limit = null } = query;
+  const { ohlcv } = open(reply);
   const now = Date.now();
   const { since, until } = toWindow(query, now);
   const series = { exchange, symbol, timeframe };
   const from = await findOrigin(series, { since, until }, ohlcv, probes);
-  const signal = createRequestSignal(reply);
   const asked = { series: { ...series, timeframe: from ?? timeframe }, since, until, newest: null, now };
-  const readState = async (changes: Partial<RangeStateRequest>) =>
-    await ohlcv.readRangeState({ ...asked, ...changes }, signal);
+  const readState = (changes: Partial<RangeStateRequest>) => ohlcv.readRangeState({ ...asked, ...changes });
   const state =
     from === null
       ? await readState({ newest: since === null ? limit : null })
@@ -174,7 +169,7 @@ async function exportCandles(
     format,
     columns: from === null ? CANDLE_EXPORT_COLUMNS : BUILT_COLUMNS,
     numbers,
-    pages: ohlcv.streamText({ series, ...start, shape, numbers, from }, () => signal),
+    pages: ohlcv.streamText({ series, ...start, shape, numbers, from }),
     fileName: `${exchange}-${symbol}-${timeframe}`,
     logger,
   });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
 import type { HttpApp } from '../http-app.ts';
 import { createCursorLink, pickGiven, quarantineQuery } from '../parameters.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, moment, nextLink } from '../route-schema.ts';
 
 /** What the route needs of the quarantine. */
@@ -15,7 +16,7 @@ export interface QuarantineReader {
 }
 
 export interface QuarantineRoutesDeps {
-  readonly quarantine: QuarantineReader;
+  readonly open: OpenReaders<{ readonly quarantine: QuarantineReader }>;
 }
 
 const quarantineSchema = describeRoute(
@@ -50,10 +51,10 @@ const quarantineSchema = describeRoute(
 );
 
 /** `GET /v1/quarantine`: the rows that could not be stored, newest first, in pages of `limit` that `next` links. */
-export function registerQuarantineRoutes(app: HttpApp, { quarantine }: QuarantineRoutesDeps): void {
-  app.get('/v1/quarantine', { schema: quarantineSchema }, async ({ query }) => {
+export function registerQuarantineRoutes(app: HttpApp, { open }: QuarantineRoutesDeps): void {
+  app.get('/v1/quarantine', { schema: quarantineSchema }, async ({ query }, reply) => {
     const { limit, before, ...filter } = query;
-    const rows = await quarantine.list({ filter: pickGiven(filter), limit: limit + 1, before });
+    const rows = await open(reply).quarantine.list({ filter: pickGiven(filter), limit: limit + 1, before });
     const page = rows.slice(0, limit);
     const last = rows.length > limit ? page.at(-1) : undefined;
     return {

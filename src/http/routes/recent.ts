@@ -13,6 +13,7 @@ import { sendPage } from '../formats/send-page.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../parameters.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, moment } from '../route-schema.ts';
 import { cutPage } from '../rows.ts';
 import { assertSeriesKnown, type BoundsReader } from '../series-lookup.ts';
@@ -28,8 +29,7 @@ export interface RecentCandleReader {
 }
 
 export interface RecentRoutesDeps {
-  readonly recentOhlcv: RecentCandleReader;
-  readonly ohlcv: BoundsReader;
+  readonly open: OpenReaders<{ readonly recentOhlcv: RecentCandleReader; readonly ohlcv: BoundsReader }>;
   readonly probes: HealthProbes;
   readonly logger: Logger;
 }
@@ -57,9 +57,10 @@ const recentSchema = describeRoute(
 );
 
 /** `GET /v1/recent`: as /v1/ohlcv, out of the view of the last seven days as of its last refresh (`refreshed_at`). */
-export function registerRecentRoutes(app: HttpApp, { recentOhlcv, ohlcv, probes, logger }: RecentRoutesDeps): void {
+export function registerRecentRoutes(app: HttpApp, { open, probes, logger }: RecentRoutesDeps): void {
   app.get('/v1/recent', { schema: recentSchema }, async (request, reply) => {
     const { exchange, symbol, timeframe, numbers, ...query } = request.query;
+    const { recentOhlcv, ohlcv } = open(reply);
     const format = chooseFormat(query.format, request.headers.accept);
     const series = { exchange, symbol, timeframe };
     const { since, until } = toWindow(query, Date.now());

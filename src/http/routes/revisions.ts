@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../http-app.ts';
 import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../parameters.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { amount, describeRoute, moment, nextLink } from '../route-schema.ts';
 import { toCandleValues, type Numbers } from '../rows.ts';
 
@@ -14,7 +15,7 @@ export interface RevisionReader {
 }
 
 export interface RevisionsRoutesDeps {
-  readonly candleRevisions: RevisionReader;
+  readonly open: OpenReaders<{ readonly candleRevisions: RevisionReader }>;
 }
 
 const values = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
@@ -50,11 +51,11 @@ const revisionsSchema = describeRoute(
  * `GET /v1/revisions`: the stored candles that the exchange told otherwise later, with both values, newest first, in
  * pages of `limit` that `next` links.
  */
-export function registerRevisionsRoutes(app: HttpApp, { candleRevisions }: RevisionsRoutesDeps): void {
-  app.get('/v1/revisions', { schema: revisionsSchema }, async ({ query }) => {
+export function registerRevisionsRoutes(app: HttpApp, { open }: RevisionsRoutesDeps): void {
+  app.get('/v1/revisions', { schema: revisionsSchema }, async ({ query }, reply) => {
     const { since, until, limit, before, numbers, ...series } = query;
     const range = toRange({ since, until });
-    const rows = await candleRevisions.list({
+    const rows = await open(reply).candleRevisions.list({
       series: pickGiven(series),
       ...(range ? { range } : {}),
       limit: limit + 1,

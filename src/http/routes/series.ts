@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { HealthProbes, SeriesState } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, moment } from '../route-schema.ts';
 import type { BoundsReader, SeriesBounds } from '../series-lookup.ts';
 
@@ -33,7 +34,7 @@ export interface CoverageReader extends BoundsReader {
 }
 
 export interface SeriesRoutesDeps {
-  readonly ohlcv: CoverageReader;
+  readonly open: OpenReaders<{ readonly ohlcv: CoverageReader }>;
   readonly probes: HealthProbes;
 }
 
@@ -74,8 +75,9 @@ const seriesSchema = describeRoute(
  * `GET /v1/series`: every series that is stored or collected, by exchange, symbol and timeframe. `counts=true` counts
  * the candles too, which takes about a second for ten million of them.
  */
-export function registerSeriesRoutes(app: HttpApp, { ohlcv, probes }: SeriesRoutesDeps): void {
-  app.get('/v1/series', { schema: seriesSchema }, async (request) => {
+export function registerSeriesRoutes(app: HttpApp, { open, probes }: SeriesRoutesDeps): void {
+  app.get('/v1/series', { schema: seriesSchema }, async (request, reply) => {
+    const { ohlcv } = open(reply);
     const stored = request.query.counts === 'true' ? await ohlcv.listCoverage() : await ohlcv.listBounds();
     return { data: joinSeries(stored, probes.ingestSeries()) };
   });

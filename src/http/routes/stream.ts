@@ -6,6 +6,7 @@ import type { HttpApp } from '../http-app.ts';
 import type { LiveClient } from '../live/live-client.ts';
 import { isExact, matchesSeries, type StreamFilter } from '../live/stream-filter.ts';
 import { streamQuery, toFilter } from '../live/stream-query.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, TEXT_BODY } from '../route-schema.ts';
 import { nameSome, type BoundsReader } from '../series-lookup.ts';
 
@@ -17,7 +18,7 @@ export interface LivePort {
 
 export interface StreamRoutesDeps {
   readonly live: LivePort;
-  readonly ohlcv: BoundsReader;
+  readonly open: OpenReaders<{ readonly ohlcv: BoundsReader }>;
   readonly probes: HealthProbes;
 }
 
@@ -35,7 +36,7 @@ Who comes back with \`Last-Event-ID\` is told what was stored meanwhile; some of
 (exchange, symbol, timeframe, timestamp) as the key. A comment comes each 15 seconds while nothing else does.`;
 
 /** `GET /v1/stream`: what is stored, as it is stored. */
-export function registerStreamRoutes(app: HttpApp, { live, ohlcv, probes }: StreamRoutesDeps): void {
+export function registerStreamRoutes(app: HttpApp, { live, open, probes }: StreamRoutesDeps): void {
   app.get(
     '/v1/stream',
     {
@@ -56,7 +57,7 @@ export function registerStreamRoutes(app: HttpApp, { live, ohlcv, probes }: Stre
     },
     async (request, reply): Promise<FastifyReply> => {
       const filter = toFilter(request.query);
-      await assertSomethingMatches(filter, ohlcv, probes);
+      await assertSomethingMatches(filter, open(reply).ohlcv, probes);
       const header = request.headers['last-event-id'];
       const lastEventId = (typeof header === 'string' ? header : undefined) ?? request.query.last_event_id ?? null;
       const client = await live.subscribe(filter, lastEventId, clientOf(request.ip));

@@ -1,12 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
+import { timeframeMs } from '../../market/timeframe.ts';
+import { findOrigin, type OriginReader } from '../candle-origin.ts';
+import { readNewest } from '../formats/read-newest.ts';
+import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import type { Problem } from '../problems.ts';
+import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, TEXT_BODY } from '../route-schema.ts';
-import { nameSome, type BoundsReader } from '../series-lookup.ts';
-import { UdfMarkets } from '../udf/markets.ts';
-import { findShortest, findTimeframe, listResolutions } from '../udf/resolutions.ts';
+import { nameSome } from '../series-lookup.ts';
+import type { UdfMarkets } from '../udf/markets.ts';
+import { findShortest, findTimeframe, listOffered, listResolutions } from '../udf/resolutions.ts';
 import { describeSymbol, tickerOf } from '../udf/symbol-info.ts';
 import {
   configAnswer,
@@ -20,13 +26,17 @@ import {
 } from '../udf/udf-schema.ts';
 
 /** What the routes need of ohlcv_data; rows come oldest first. */
-export interface BarReader extends BoundsReader {
-  /** The last `limit` candles, of those that open before `before` (epoch ms) where it is given. */
-  listNewest(series: Series, limit: number, before?: number): Promise<readonly Candle[]>;
+export interface BarReader extends OriginReader {
+  /** The last `limit` candles. */
+  listNewest(series: Series, limit: number): Promise<readonly Candle[]>;
+  readPage(request: CandlePageRequest): Promise<CandlePage>;
 }
 
 export interface UdfRoutesDeps {
-  readonly ohlcv: BarReader;
+  readonly open: OpenReaders<{ readonly ohlcv: BarReader }>;
+  /** Shared by all requests, and so cancelled by none. */
+  readonly markets: UdfMarkets;
+  readonly probes: Pick<HealthProbes, 'ingestSeries'>;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -42,8 +52,7 @@ const SECOND_MS = 1_000;
  *
  * @see https://www.tradingview.com/charting-library-docs/latest/connecting_data/UDF
  */
-export function registerUdfRoutes(app: HttpApp, { ohlcv, now = Date.now }: UdfRoutesDeps): void {
-  const markets = new UdfMarkets({ ohlcv });
+export function registerUdfRoutes(app: HttpApp, { open, markets, probes, now = Date.now }: UdfRoutesDeps): void {
   app.register((udf: HttpApp, _options, done) => {
     udf.addHook('onSend', answerInProtocol);
 
@@ -59,7 +68,7 @@ export function registerUdfRoutes(app: HttpApp, { ohlcv, now = Date.now }: UdfRo
           supports_marks: false as const,
           supports_timescale_marks: false as const,
           supports_time: true as const,
-          supported_resolutions: listResolutions(stored.flatMap(({ timeframes }) => timeframes)),
+          supported_resolutions: listResolutions(stored.flatMap(({ timeframes }) => listOffered(timeframes))),
           exchanges: [
             { value: '', name: 'All exchanges', desc: '' },
             ...exchanges.map((exchange) => ({ value: exchange, name: exchange, desc: exchange })),
@@ -119,12 +128,12 @@ export function registerUdfRoutes(app: HttpApp, { ohlcv, now = Date.now }: UdfRo
           symbolAnswer,
         ),
       },
-      async ({ query }) => {
+      async ({ query }, reply) => {
         const market = await markets.find(query.symbol);
         if (!market) return await refuseSymbol(markets, query.symbol);
         const { exchange, symbol, timeframes } = market;
         const series = { exchange, symbol, timeframe: findShortest(timeframes) };
-        return describeSymbol(market, await ohlcv.listNewest(series, SAMPLE));
+        return describeSymbol(market, await open(reply).ohlcv.listNewest(series, SAMPLE));
       },
     );
 
@@ -137,19 +146,31 @@ export function registerUdfRoutes(app: HttpApp, { ohlcv, now = Date.now }: UdfRo
           historyAnswer,
         ),
       },
-      async ({ query }) => {
+      async ({ query }, reply) => {
         const market = await markets.find(query.symbol);
         if (!market) return await refuseSymbol(markets, query.symbol);
         const { exchange, symbol, timeframes } = market;
         const timeframe = findTimeframe(query.resolution, timeframes);
         if (!timeframe)
           return refuse(
-            `Nothing is stored of ${tickerOf(market)} at resolution ${query.resolution}: use ${listResolutions(timeframes).join(', ')}.`,
+            `Nothing is stored of ${tickerOf(market)} that gives resolution ${query.resolution}: use ${listResolutions(listOffered(timeframes)).join(', ')}.`,
           );
         const { from, to, countback } = query;
         if (countback === undefined && from >= to) return refuse('from must lie before to.');
-        const bars = await ohlcv.listNewest({ exchange, symbol, timeframe }, countback ?? MAX_BARS, to * SECOND_MS);
-        return answerBars(bars, countback === undefined ? from * SECOND_MS : -Infinity);
+        const series = { exchange, symbol, timeframe };
+        const { ohlcv } = open(reply);
+        const until = to * SECOND_MS;
+        const origin = timeframes.includes(timeframe)
+          ? null
+          : await findOrigin(series, { since: null, until }, ohlcv, probes);
+        // One more than the range has room for: where it holds none, the newest before it.
+        const slots = Math.ceil(((to - from) * SECOND_MS) / timeframeMs(timeframe)) + 1;
+        const limit = countback ?? Math.min(slots, MAX_BARS);
+        const { text } = await readNewest((request) => ohlcv.readPage(request), {
+          ...{ series, since: null, until, limit, from: origin, now: now() },
+          ...({ shape: 'array', numbers: 'float' } as const),
+        });
+        return answerBars(JSON.parse(`[${text}]`) as Bar[], countback === undefined ? from * SECOND_MS : -Infinity);
       },
     );
     done();
@@ -159,24 +180,26 @@ export function registerUdfRoutes(app: HttpApp, { ohlcv, now = Date.now }: UdfRo
 /** What is wrong with a request is told with 200. */
 const OF_UDF = { chapter: 'TradingView', access: 'data', leaveOut: ['REQUEST_INVALID'] } as const;
 
+/** Milliseconds, open, high, low, close, volume. */
+type Bar = readonly [timeMs: number, open: number, high: number, low: number, close: number, volume: number];
+
 /**
  * `bars`: the newest ones before the end of the range, which begins at `since` (epoch ms). Where none of them lies in it
  * the newest is the one that `nextTime` names. The protocol's documentation shows `nextTime` once in seconds (beside
- * `t`, as it is done here) and once in milliseconds; who sends `countback` never needs it.
+ * `t`, as it is done here, and as the library of 2021 reads it) and once in milliseconds; who sends `countback` never needs it.
  */
-function answerBars(bars: readonly Candle[], since: number) {
-  const wanted = bars.filter(({ timestamp }) => timestamp >= since);
+function answerBars(bars: readonly Bar[], since: number) {
+  const wanted = bars.filter(([timeMs]) => timeMs >= since);
   const newest = bars.at(-1);
-  if (wanted.length === 0)
-    return { s: 'no_data' as const, ...(newest ? { nextTime: newest.timestamp / SECOND_MS } : {}) };
+  if (wanted.length === 0) return { s: 'no_data' as const, ...(newest ? { nextTime: newest[0] / SECOND_MS } : {}) };
   return {
     s: 'ok' as const,
-    t: wanted.map(({ timestamp }) => timestamp / SECOND_MS),
-    o: wanted.map(({ open }) => Number(open)),
-    h: wanted.map(({ high }) => Number(high)),
-    l: wanted.map(({ low }) => Number(low)),
-    c: wanted.map(({ close }) => Number(close)),
-    v: wanted.map(({ volume }) => Number(volume)),
+    t: wanted.map(([timeMs]) => timeMs / SECOND_MS),
+    o: wanted.map(([, open]) => open),
+    h: wanted.map(([, , high]) => high),
+    l: wanted.map(([, , , low]) => low),
+    c: wanted.map(([, , , , close]) => close),
+    v: wanted.map(([, , , , , volume]) => volume),
   };
 }
 

@@ -1,3 +1,4 @@
+import { canBuildFrom } from '../../db/repositories/aggregate-candles.ts';
 import { parseTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 
 const MINUTE_MS = 60_000;
@@ -12,13 +13,29 @@ export function toResolution(timeframe: Timeframe): string {
   return lengthMs % DAY_MS === 0 ? `${lengthMs / DAY_MS}D` : String(lengthMs / MINUTE_MS);
 }
 
+/** What charts are used to, besides what is stored; all but the last divide the day or are whole days. */
+const USUAL = ['1m', '3m', '5m', '15m', '30m', '1h', '2h', '4h', '6h', '8h', '12h', '1d', '3d', '1w'].map(
+  parseTimeframe,
+);
+
+/** The timeframes that can be answered where some are stored: those, and the usual ones that are built from them. */
+export function listOffered(stored: readonly Timeframe[]): Timeframe[] {
+  const resolutions = new Set(stored.map(toResolution));
+  const isBuilt = (timeframe: Timeframe) => stored.some((child) => canBuildFrom(child, timeframe));
+  return [...stored, ...USUAL.filter((timeframe) => !resolutions.has(toResolution(timeframe)) && isBuilt(timeframe))];
+}
+
 /**
- * The stored timeframe that a resolution means, such as `1h` or `60m` for `60`; null where none does. `D` and `W` are
- * `1D` and `1W`. Seconds (`1S`) and months (`1M`) are never stored.
+ * The timeframe that a resolution means, such as `1h` for `60`: a stored one (which may be `60m`) or one that is built
+ * from those; null where neither is. `D` and `W` are `1D` and `1W`. Seconds (`1S`) and months (`1M`) are never kept.
  */
 export function findTimeframe(resolution: string, stored: readonly Timeframe[]): Timeframe | null {
   const wanted = /^[DW]$/.test(resolution) ? `1${resolution}` : resolution;
-  return stored.find((timeframe) => toResolution(timeframe) === wanted) ?? null;
+  const kept = listOffered(stored).find((timeframe) => toResolution(timeframe) === wanted);
+  if (kept !== undefined) return kept;
+  // Its users may add resolutions of their own.
+  const minutes = /^[1-9]\d{0,2}$/.test(wanted) ? parseTimeframe(`${wanted}m`) : null;
+  return minutes !== null && stored.some((child) => canBuildFrom(child, minutes)) ? minutes : null;
 }
 
 /** Shortest first, each once. */

@@ -1,6 +1,6 @@
 import type { Candle } from '../../market/candle.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
-import { listResolutions } from './resolutions.ts';
+import { listOffered, listResolutions } from './resolutions.ts';
 
 /** A market with candles. */
 export interface UdfMarket {
@@ -27,7 +27,7 @@ export function tickerOf({ exchange, symbol }: { readonly exchange: string; read
  */
 export function describeSymbol(market: UdfMarket, sample: readonly Candle[]) {
   const { exchange, symbol } = market;
-  const resolutions = listResolutions(market.timeframes);
+  const resolutions = listResolutions(listOffered(market.timeframes));
   const ofUnit = (unit: 'D' | 'W') =>
     resolutions.filter((resolution) => resolution.endsWith(unit)).map((resolution) => resolution.slice(0, -1));
   const minutes = resolutions.filter((resolution) => /^\d+$/.test(resolution));

@@ -55,6 +55,20 @@ describe('GET /v1/futures', () => {
     );
   });
 
+  it('lets a range be cached only once its last hour has ended', async () => {
+    const { app, rows } = createTestApp();
+    const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+    const open_interest = parseDecimal('5');
+    rows.snapshots.set(
+      'binance BTC/USDT',
+      [-2, -1, 0].map((place) => ({ timestamp: hour + place * HOUR_MS, open_interest })),
+    );
+    const tagOf = async (until: number) =>
+      (await app.inject(`${FUTURES}&since=${hour - 2 * HOUR_MS}&until=${until}`)).headers['etag'];
+    assert.equal(typeof (await tagOf(hour)), 'string');
+    assert.equal(await tagOf(hour + 1), undefined);
+  });
+
   it('answers 404 with what is stored, and refuses a timeframe', async () => {
     const app = createFuturesApp();
     for (const more of ['', '&since=2026-01-01'])

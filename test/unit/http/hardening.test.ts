@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
-import { Parameters } from '../../../src/db/repositories/cancellable.ts';
+import { Parameters } from '../../../src/db/repositories/statement-text.ts';
 import { listCoverageRanges } from '../../../src/db/repositories/list-coverage.ts';
 import type { Database } from '../../../src/db/schema.ts';
 import { clientOf } from '../../../src/http/client-of.ts';

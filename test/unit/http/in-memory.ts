@@ -63,6 +63,10 @@ export class InMemoryRows implements HttpRepositories {
   /** Thrown by every reader while it is set. */
   fault: Error | null = null;
 
+  cancelledBy(): this {
+    return this;
+  }
+
   put(series: Series, rows: readonly Candle[]): void {
     this.candles.set(seriesKey(series), { series, rows });
   }
@@ -156,7 +160,7 @@ export class InMemoryRows implements HttpRepositories {
       (this.snapshots.get(`${exchange} ${symbol}`) ?? [])
         .filter(({ timestamp }) => timestamp >= since && timestamp < until)
         .slice(0, limit),
-    findCoverage: async (exchange, symbol) => {
+    findBounds: async (exchange, symbol) => {
       const rows = this.snapshots.get(`${exchange} ${symbol}`);
       return rows === undefined ? null : { first: rows[0]!.timestamp, last: rows.at(-1)!.timestamp };
     },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findTimeframe, listResolutions, toResolution } from '../../../src/http/udf/resolutions.ts';
+import { findTimeframe, listOffered, listResolutions, toResolution } from '../../../src/http/udf/resolutions.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { candleOf, candlesFrom, seriesOf } from '../../support/candles.ts';
 import { BTC, createProbes, createTestApp, FIRST_MS, get, HOUR_MS } from './in-memory.ts';
@@ -48,7 +48,20 @@ describe('resolutions', () => {
     for (const timeframe of timeframes) assert.equal(findTimeframe(toResolution(timeframe), timeframes), timeframe);
     assert.equal(findTimeframe('W', timeframes), '1w');
     assert.equal(findTimeframe('D', timeframes), '24h');
-    for (const unknown of ['5', '1M', '1S', 'M', '', '0']) assert.equal(findTimeframe(unknown, timeframes), null);
+    for (const unknown of ['1M', '1S', 'M', '', '0', '01', '1.5', '9999'])
+      assert.equal(findTimeframe(unknown, timeframes), null);
+  });
+
+  it('are also those that what is stored adds up to', () => {
+    const hourly = ['1h', '1d'].map(parseTimeframe);
+    assert.deepEqual(listResolutions(listOffered(hourly)), ['60', '120', '240', '360', '480', '720', '1D', '3D', '1W']);
+    assert.equal(findTimeframe('240', hourly), '4h');
+    assert.equal(findTimeframe('180', hourly), '180m');
+    assert.equal(findTimeframe('W', hourly), '1w');
+    for (const finer of ['1', '30', '90']) assert.equal(findTimeframe(finer, hourly), null);
+    // Three days, counted from the epoch, do not divide the weeks that begin on Mondays.
+    assert.equal(findTimeframe('1W', [parseTimeframe('3d')]), null);
+    assert.deepEqual(listOffered([]), []);
   });
 });
 
@@ -61,7 +74,7 @@ describe('UDF', () => {
       supports_marks: false,
       supports_timescale_marks: false,
       supports_time: true,
-      supported_resolutions: ['15', '60', '240', '1D', '1W'],
+      supported_resolutions: ['15', '30', '60', '120', '240', '360', '480', '720', '1D', '3D', '1W'],
       exchanges: [
         { value: '', name: 'All exchanges', desc: '' },
         { value: 'binance', name: 'binance', desc: 'binance' },
@@ -96,18 +109,18 @@ describe('UDF', () => {
       visible_plots_set: 'ohlcv',
       data_status: 'streaming',
       has_empty_bars: false,
-      supported_resolutions: ['15'],
+      supported_resolutions: ['15', '30', '60', '120', '240', '360', '480', '720', '1D', '3D', '1W'],
       has_intraday: true,
-      intraday_multipliers: ['15'],
-      has_daily: false,
-      daily_multipliers: [],
-      has_weekly_and_monthly: false,
-      weekly_multipliers: [],
+      intraday_multipliers: ['15', '30', '60', '120', '240', '360', '480', '720'],
+      has_daily: true,
+      daily_multipliers: ['1', '3'],
+      has_weekly_and_monthly: true,
+      weekly_multipliers: ['1'],
     });
     const binance = await get<Record<string, unknown>>(app, '/udf/symbols?symbol=BTC/USDT');
     assert.equal(binance['ticker'], 'binance:BTC/USDT');
     assert.equal(binance['pricescale'], 1e12);
-    assert.deepEqual(binance['supported_resolutions'], ['60', '1D', '1W']);
+    assert.deepEqual(binance['supported_resolutions'], ['60', '120', '240', '360', '480', '720', '1D', '3D', '1W']);
     assert.deepEqual(
       [
         binance['has_daily'],
@@ -115,7 +128,7 @@ describe('UDF', () => {
         binance['has_weekly_and_monthly'],
         binance['weekly_multipliers'],
       ],
-      [true, ['1'], true, ['1']],
+      [true, ['1', '3'], true, ['1']],
     );
     const unknown = await get<History>(app, '/udf/symbols?symbol=DOGE/USDT');
     assert.equal(unknown.s, 'error');
@@ -181,7 +194,7 @@ describe('UDF', () => {
     const parameters = { symbol: 'BTC/USDT', resolution: '60', from: seconds(0), to: seconds(4) };
     const refusals: [Record<string, string | number>, RegExp][] = [
       [{ ...parameters, symbol: 'kraken:BTC/USDT' }, /no symbol kraken:BTC\/USDT.*There is binance/],
-      [{ ...parameters, resolution: '5' }, /resolution 5: use 60, 1D, 1W/],
+      [{ ...parameters, resolution: '5' }, /resolution 5: use 60, 120, 240, 360, 480, 720, 1D, 3D, 1W/],
       [{ ...parameters, from: seconds(5) }, /from must lie before to/],
       [{ ...parameters, to: 'now' }, /to must be epoch seconds/],
       [{ symbol: 'BTC/USDT' }, /resolution is required/],

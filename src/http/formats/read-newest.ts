@@ -11,14 +11,27 @@ const MAX_GAPS = 101;
 type BuiltCandle = Readonly<Record<'timestamp' | (typeof COLUMNS)[number], string>> & { readonly partial?: true };
 
 /**
+ * The newest candles before `until`, as the shape asks: of arrays that are built from a finer timeframe the complete ones
+ * (an array has no room for the mark of a partial one), of all others simply the newest.
+ *
+ * @param read a page of candles, as the repository reads it.
+ * @param request with `since` null.
+ */
+export async function readNewest(
+  read: (request: CandlePageRequest) => Promise<CandlePage>,
+  request: CandlePageRequest,
+): Promise<CandlePage> {
+  return await (request.from !== null && request.shape === 'array' ? readNewestComplete(read, request) : read(request));
+}
+
+/**
  * The newest `limit` complete ones of the candles that are built from a finer timeframe, as the shape `array`, oldest
  * first. Partial ones are passed over and do not count, above all the one that is still forming. Fewer where no more
  * are stored, or where partial ones are so many that eight rounds of reading found no more.
  *
- * @param read a page of candles, as the repository reads it.
  * @returns a page without a next one, with the gaps from its first candle up to `until`.
  */
-export async function readNewestComplete(
+async function readNewestComplete(
   read: (request: CandlePageRequest) => Promise<CandlePage>,
   request: CandlePageRequest,
 ): Promise<CandlePage> {
