@@ -1,10 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
-import { timeframeMs } from '../../market/timeframe.ts';
-import { findOrigin, type OriginReader } from '../candle-origin.ts';
-import { readNewest } from '../formats/read-newest.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import type { Problem } from '../problems.ts';
@@ -12,13 +8,13 @@ import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, TEXT_BODY } from '../route-schema.ts';
 import { nameSome } from '../series-lookup.ts';
 import type { UdfMarkets } from '../udf/markets.ts';
-import { findShortest, findTimeframe, listOffered, listResolutions } from '../udf/resolutions.ts';
+import { answerHistory, refuse, type HistoryReader } from '../udf/history.ts';
+import { findShortest, listOffered, listResolutions } from '../udf/resolutions.ts';
 import { describeSymbol, tickerOf } from '../udf/symbol-info.ts';
 import {
   configAnswer,
   historyAnswer,
   historyQuery,
-  MAX_BARS,
   searchAnswer,
   searchQuery,
   symbolAnswer,
@@ -26,10 +22,9 @@ import {
 } from '../udf/udf-schema.ts';
 
 /** What the routes need of ohlcv_data; rows come oldest first. */
-export interface BarReader extends OriginReader {
+export interface BarReader extends HistoryReader {
   /** The last `limit` candles. */
   listNewest(series: Series, limit: number): Promise<readonly Candle[]>;
-  readPage(request: CandlePageRequest): Promise<CandlePage>;
 }
 
 export interface UdfRoutesDeps {
@@ -149,28 +144,7 @@ export function registerUdfRoutes(app: HttpApp, { open, markets, probes, now = D
       async ({ query }, reply) => {
         const market = await markets.find(query.symbol);
         if (!market) return await refuseSymbol(markets, query.symbol);
-        const { exchange, symbol, timeframes } = market;
-        const timeframe = findTimeframe(query.resolution, timeframes);
-        if (!timeframe)
-          return refuse(
-            `Nothing is stored of ${tickerOf(market)} that gives resolution ${query.resolution}: use ${listResolutions(listOffered(timeframes)).join(', ')}.`,
-          );
-        const { from, to, countback } = query;
-        if (countback === undefined && from >= to) return refuse('from must lie before to.');
-        const series = { exchange, symbol, timeframe };
-        const { ohlcv } = open(reply);
-        const until = to * SECOND_MS;
-        const origin = timeframes.includes(timeframe)
-          ? null
-          : await findOrigin(series, { since: null, until }, ohlcv, probes);
-        // One more than the range has room for: where it holds none, the newest before it.
-        const slots = Math.ceil(((to - from) * SECOND_MS) / timeframeMs(timeframe)) + 1;
-        const limit = countback ?? Math.min(slots, MAX_BARS);
-        const { text } = await readNewest((request) => ohlcv.readPage(request), {
-          ...{ series, since: null, until, limit, from: origin, now: now() },
-          ...({ shape: 'array', numbers: 'float' } as const),
-        });
-        return answerBars(JSON.parse(`[${text}]`) as Bar[], countback === undefined ? from * SECOND_MS : -Infinity);
+        return await answerHistory(market, query, { ohlcv: open(reply).ohlcv, probes, now: now() });
       },
     );
     done();
@@ -179,33 +153,6 @@ export function registerUdfRoutes(app: HttpApp, { open, markets, probes, now = D
 
 /** What is wrong with a request is told with 200. */
 const OF_UDF = { chapter: 'TradingView', access: 'data', leaveOut: ['REQUEST_INVALID'] } as const;
-
-/** Milliseconds, open, high, low, close, volume. */
-type Bar = readonly [timeMs: number, open: number, high: number, low: number, close: number, volume: number];
-
-/**
- * `bars`: the newest ones before the end of the range, which begins at `since` (epoch ms). Where none of them lies in it
- * the newest is the one that `nextTime` names. The protocol's documentation shows `nextTime` once in seconds (beside
- * `t`, as it is done here, and as the library of 2021 reads it) and once in milliseconds; who sends `countback` never needs it.
- */
-function answerBars(bars: readonly Bar[], since: number) {
-  const wanted = bars.filter(([timeMs]) => timeMs >= since);
-  const newest = bars.at(-1);
-  if (wanted.length === 0) return { s: 'no_data' as const, ...(newest ? { nextTime: newest[0] / SECOND_MS } : {}) };
-  return {
-    s: 'ok' as const,
-    t: wanted.map(([timeMs]) => timeMs / SECOND_MS),
-    o: wanted.map(([, open]) => open),
-    h: wanted.map(([, , high]) => high),
-    l: wanted.map(([, , , low]) => low),
-    c: wanted.map(([, , , , close]) => close),
-    v: wanted.map(([, , , , , volume]) => volume),
-  };
-}
-
-function refuse(errmsg: string) {
-  return { s: 'error' as const, errmsg };
-}
 
 async function refuseSymbol(markets: UdfMarkets, name: string) {
   const named = nameSome((await markets.list()).map(tickerOf));

@@ -1,0 +1,79 @@
+import type { z } from 'zod';
+import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
+import { timeframeMs } from '../../market/timeframe.ts';
+import { findOrigin, type OriginReader } from '../candle-origin.ts';
+import { readNewest } from '../formats/read-newest.ts';
+import type { HealthProbes } from '../health.ts';
+import { findTimeframe, listOffered, listResolutions } from './resolutions.ts';
+import { tickerOf, type UdfMarket } from './symbol-info.ts';
+import { MAX_BARS, type historyAnswer, type historyQuery } from './udf-schema.ts';
+
+/** What bars are read from. */
+export interface HistoryReader extends OriginReader {
+  readPage(request: CandlePageRequest): Promise<CandlePage>;
+}
+
+/** Milliseconds, open, high, low, close, volume. */
+type Bar = readonly [timeMs: number, open: number, high: number, low: number, close: number, volume: number];
+type History = z.output<typeof historyAnswer>;
+
+const SECOND_MS = 1_000;
+
+/** The bars of a market that open in [from, to), or the last `countback` of those that open before `to`. */
+export async function answerHistory(
+  market: UdfMarket,
+  { resolution, from, to, countback }: z.output<typeof historyQuery>,
+  deps: { readonly ohlcv: HistoryReader; readonly probes: Pick<HealthProbes, 'ingestSeries'>; readonly now: number },
+): Promise<History> {
+  const { exchange, symbol, timeframes } = market;
+  const { ohlcv, probes, now } = deps;
+  const timeframe = findTimeframe(resolution, timeframes);
+  if (!timeframe)
+    return refuse(
+      `Nothing is stored of ${tickerOf(market)} that gives resolution ${resolution}: use ${listResolutions(listOffered(timeframes)).join(', ')}.`,
+    );
+  if (countback === undefined && from >= to) return refuse('from must lie before to.');
+  const series = { exchange, symbol, timeframe };
+  const until = to * SECOND_MS;
+  const isStored = timeframes.includes(timeframe);
+  const origin = isStored ? null : await findOrigin(series, { since: null, until }, ohlcv, probes);
+  // One more than the range has room for: where it holds none, the newest before it.
+  const slots = Math.ceil(((to - from) * SECOND_MS) / timeframeMs(timeframe)) + 1;
+  const { text } = await readNewest((request) => ohlcv.readPage(request), {
+    series,
+    since: null,
+    until,
+    limit: countback ?? Math.min(slots, MAX_BARS),
+    shape: 'array',
+    numbers: 'float',
+    from: origin,
+    now,
+  });
+  return answerBars(JSON.parse(`[${text}]`) as Bar[], countback === undefined ? from * SECOND_MS : -Infinity);
+}
+
+/**
+ * `bars`: the newest ones before the end of the range, which begins at `since` (epoch ms). Where none of them lies in it
+ * the newest is the one that `nextTime` names. The protocol's documentation shows `nextTime` once in seconds (beside
+ * `t`, as it is done here, and as the library of 2021 reads it) and once in milliseconds; who sends `countback` never
+ * needs it.
+ */
+function answerBars(bars: readonly Bar[], since: number): History {
+  const wanted = bars.filter(([timeMs]) => timeMs >= since);
+  const newest = bars.at(-1);
+  if (wanted.length === 0) return { s: 'no_data', ...(newest ? { nextTime: newest[0] / SECOND_MS } : {}) };
+  return {
+    s: 'ok',
+    t: wanted.map(([timeMs]) => timeMs / SECOND_MS),
+    o: wanted.map(([, open]) => open),
+    h: wanted.map(([, , high]) => high),
+    l: wanted.map(([, , , low]) => low),
+    c: wanted.map(([, , , , close]) => close),
+    v: wanted.map(([, , , , , volume]) => volume),
+  };
+}
+
+/** As the protocol refuses. */
+export function refuse(errmsg: string) {
+  return { s: 'error' as const, errmsg };
+}
