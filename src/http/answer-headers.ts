@@ -31,3 +31,6 @@ export const RATE_HEADERS = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimi
 
 /** Where a route's schema keeps the names of its headers by status, for openapi.ts. */
 export const HEADERS_KEY = 'x-answer-headers';
+
+/** Where it says that a request may come without its body. */
+export const OPTIONAL_BODY_KEY = 'x-optional-body';

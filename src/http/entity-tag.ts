@@ -15,8 +15,17 @@ export function createEntityTag(...parts: readonly string[]): string {
  * @returns whether the client has it already: then answer 304 without a body.
  */
 export function isFresh(request: FastifyRequest, reply: FastifyReply, tag: string): boolean {
-  void reply.headers({ etag: tag, 'cache-control': `public, max-age=${MAX_AGE_S}, must-revalidate` });
-  const known = request.headers['if-none-match'];
-  if (known === undefined) return false;
-  return known.split(',').some((entry) => entry.trim() === tag || entry.trim() === '*');
+  const known = findKnownTag(request, tag);
+  void reply.headers({ etag: known ?? tag, 'cache-control': `public, max-age=${MAX_AGE_S}, must-revalidate` });
+  return known !== null;
+}
+
+/**
+ * The tag as the client has it, weak where its answer was compressed; null where it has another one, or none. They are
+ * compared weakly (RFC 9110, 13.1.2).
+ */
+export function findKnownTag(request: FastifyRequest, tag: string): string | null {
+  const entries = (request.headers['if-none-match'] ?? '').split(',').map((entry) => entry.trim());
+  if (entries.includes('*')) return tag;
+  return entries.find((entry) => entry.replace(/^W\//, '') === tag) ?? null;
 }

@@ -78,7 +78,9 @@ export const healthAnswer = z
       series: z.int(),
       complete: z.int(),
       behind: z.int(),
+      refused: z.int().describe('Series that the exchange does not have.'),
       max_lag_seconds: z.number().nullable(),
+      futures: z.object({ feeds: z.int(), complete: z.int() }).describe('One feed for each symbol and kind of data.'),
       last_error: reason,
     }),
     recent_ohlcv: z.object({

@@ -18,8 +18,10 @@ interface IngestHealth {
   readonly series: number;
   readonly complete: number;
   readonly behind: number;
+  readonly refused: number;
   /** How long the latest series has been waiting for its newest closed candle; null before the first is known. */
   readonly max_lag_seconds: number | null;
+  readonly futures: { readonly feeds: number; readonly complete: number };
   readonly last_error: string | null;
 }
 

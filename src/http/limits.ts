@@ -2,7 +2,7 @@ import fastifyCompress from '@fastify/compress';
 import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyRateLimit from '@fastify/rate-limit';
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientOf } from './client-of.ts';
 import { RequestError } from './errors.ts';
 import type { ExportLimits } from './export-limit.ts';
@@ -63,7 +63,6 @@ export function registerGuards(app: HttpApp, { corsOrigins }: Pick<HttpLimits, '
     customTypes: COMPRESSIBLE,
     globalDecompression: false,
   });
-  app.addHook('onRequest', ignoreWeakness);
   app.addHook('onSend', readRefusedBody);
 }
 
@@ -103,14 +102,6 @@ function weakenTag(
   if (typeof tag === 'string' && tag.startsWith('"') && reply.hasHeader('content-encoding'))
     void reply.header('etag', `W/${tag}`);
   done(null, payload);
-}
-
-/** RFC 9110, 13.1.2: If-None-Match compares weakly. Routes compare texts. */
-function ignoreWeakness(request: FastifyRequest, _reply: FastifyReply, done: HookHandlerDoneFunction): void {
-  const { headers } = request;
-  if (headers['if-none-match'] !== undefined)
-    headers['if-none-match'] = headers['if-none-match'].replaceAll('W/"', '"');
-  done();
 }
 
 /** Who hangs up on a body that is still arriving resets the connection, and the sender never sees the refusal. */

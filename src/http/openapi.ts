@@ -1,7 +1,7 @@
 import fastifySwagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { ANSWER_HEADERS, HEADERS_KEY, type AnswerHeader } from './answer-headers.ts';
+import { ANSWER_HEADERS, HEADERS_KEY, OPTIONAL_BODY_KEY, type AnswerHeader } from './answer-headers.ts';
 import type { HttpApp } from './http-app.ts';
 import { CONTENT_SECURITY_POLICY } from './limits.ts';
 import type { Chapter } from './route-schema.ts';
@@ -74,6 +74,11 @@ const transformRoute: SwaggerTransform = (document) => {
   return transformed;
 };
 
+interface Operation {
+  [OPTIONAL_BODY_KEY]?: boolean;
+  readonly requestBody?: { required?: boolean };
+}
+
 /** Adds the named schemas, and drops those that no operation refers to, directly or through another. */
 const describeComponents: SwaggerTransformObject = (document) => {
   const described = jsonSchemaTransformObject(document);
@@ -87,6 +92,12 @@ const describeComponents: SwaggerTransformObject = (document) => {
     }
   };
   collect(described.paths);
+  for (const path of Object.values((described.paths ?? {}) as Record<string, Record<string, Operation>>))
+    for (const operation of Object.values(path)) {
+      // Each body counts as required there.
+      if (operation[OPTIONAL_BODY_KEY] && operation.requestBody) operation.requestBody.required = false;
+      Reflect.deleteProperty(operation, OPTIONAL_BODY_KEY);
+    }
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the object was made just now
   for (const name of Object.keys(all)) if (!used.has(name)) delete all[name];
   return described;

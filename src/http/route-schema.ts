@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HEADERS_KEY, RATE_HEADERS, type AnswerHeader } from './answer-headers.ts';
+import { HEADERS_KEY, OPTIONAL_BODY_KEY, RATE_HEADERS, type AnswerHeader } from './answer-headers.ts';
 import { problemType, PROBLEMS, type ProblemCode } from './problems.ts';
 
 /** The chapters of the OpenAPI document. */
@@ -29,6 +29,8 @@ interface OperationParts {
   readonly summary: string;
   /** Markdown. */
   readonly description?: string;
+  /** Whether a request may come without the body. */
+  readonly isBodyOptional?: boolean;
   /** Further refusals; those that follow from `access`, a query and a body are there already. */
   readonly problems?: readonly ProblemCode[];
   /** Refusals that a protocol of others makes this route answer in another way, with a success. */
@@ -103,6 +105,7 @@ export function describeRoute<const Input extends InputSchemas, Answer extends z
       ...Object.fromEntries(Object.entries(answers).map(([status, entry]) => [status, declareAnswer(entry)])),
       ...declareProblems(given),
     },
+    ...(parts.isBodyOptional ? { [OPTIONAL_BODY_KEY]: true } : {}),
     [HEADERS_KEY]: listHeaders(access, answers, given),
   };
   // Whatever the status, the handler is typed by its success: problems are thrown.

@@ -168,7 +168,9 @@ export class ExchangeWorker {
         // The list of markets tells whether it is gone.
         if (error.reason === 'symbol') this.#chores.hasten('markets');
         if (collector.isServed && error.reason !== 'timeframe') {
-          this.#deps.logger.warn({ ...fields, reason, attempt }, 'the exchange refused one request');
+          // What it no longer keeps is refused once for each feed at the first start, and that is how it is found out.
+          const level = !isTail && attempt === 1 ? 'info' : 'warn';
+          this.#deps.logger[level]({ ...fields, reason, attempt }, 'the exchange refused one request');
           const waitMs = backoffMs(attempt, REJECTED_BACKOFF);
           if (isTail) collector.hold(waitMs, reason);
           else collector.holdHistory(waitMs, reason);

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { RecordedRow } from '../../src/exchanges/simulated/recorded-candles.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
+import { findFault, listOperations } from '../support/openapi-document.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
 
@@ -49,6 +50,20 @@ describe('HTTP of the running service', () => {
     assert.equal(body['status'], 'healthy');
     assert.deepEqual(body['components'], { database: 'up', scheduler: 'running', ingest: 'running' });
     assert.deepEqual(Object.keys(body['recent_ohlcv'] as object).slice(0, 3), ['refreshed_at', 'duration_ms', 'rows']);
+  });
+
+  it('answers as its OpenAPI document says', async () => {
+    const document = (await service.request('/docs/json')).body as unknown as Parameters<typeof listOperations>[0];
+    const operations = listOperations(document);
+    for (const path of ['/health', '/migrations', '/v1/series', '/v1/exchanges', '/v1/coverage', '/udf/config']) {
+      const { status, body } = await service.request(path);
+      const answers = operations.find((operation) => operation.method === 'GET' && operation.path === path)?.answers;
+      const answer = answers?.find((each) => each.status === status);
+      assert.ok(answer?.schema, path);
+      assert.equal(findFault(document, answer.schema, body), null, path);
+    }
+    const { requestBody } = document.paths['/migrations/upgrade']?.['post'] as { requestBody?: { required?: boolean } };
+    assert.equal(requestBody?.required, false, 'it upgrades without a body too');
   });
 
   it('gives every candle once through the pages that next links', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
+import { inventMarkets } from '../../src/exchanges/simulated/symbol-catalogue.ts';
 import { missingChromium, TestBrowser } from '../support/browser.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
 import { atPort, findFreePort, LoopbackProxy } from '../support/loopback-proxy.ts';
@@ -110,8 +111,9 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await waitForText(page, '#gaps', /ETH\/USDT.*20/s, 90_000);
     await waitForText(page, '#chart-foot', /20 missing/, 90_000);
     await page.locator('#gaps button').first().click();
-    await waitForText(page, '#chart-foot', /stretch of the past/);
     assert.ok((await countHolePixels(page)) > 2000, 'the gap is not drawn');
+    // It lies near enough to the newest candle that the chart goes on following.
+    assert.doesNotMatch(await page.locator('#chart-foot').innerText(), /stretch of the past/);
     await keepPicture(page, 'gap-light');
     const eth = page.locator('#series-rows tr[data-key="binance ETH/USDT 1m"]');
     assert.match(await eth.innerText(), /\d\d\.\d\d %/);
@@ -191,6 +193,8 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await openChart(page, 'binance BTC/USDT 1m');
     await keepPicture(page, 'live-dark');
 
+    assert.equal(await page.locator('[aria-live] #verdict-facts').count(), 0, 'the uptime would be read out for ever');
+
     // The last column sorts; what is largest comes first.
     await page.getByRole('button', { name: 'Last close' }).click();
     assert.match(await page.locator('#series-rows tr').first().innerText(), /BTC/);
@@ -214,6 +218,112 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     for (const part of ['#verdict', '#tiles', '#series-rows', '#chart', '#schema'])
       assert.ok(await page.locator(part).isVisible(), `${part} is not there in a narrow window`);
     await keepPicture(page, 'narrow-dark');
+    assert.deepEqual(misdeeds, []);
+  });
+
+  it('has room for many series, a finger to scroll by, keys that read candles, and any day of the past', async () => {
+    await using database = await createTestDatabase();
+    const markets = inventMarkets(60);
+    const symbols = markets.map(({ symbol }) => symbol);
+    await using stage = await ExchangeStage.open({ markets });
+    // Long enough that the newest candles are not loaded with those of the first day.
+    const fromMs = Math.floor(stage.now() / HOUR_MS) * HOUR_MS - 60 * 24 * HOUR_MS;
+    await using service = startService({
+      ...stage.environment({ symbols, timeframes: '1h', fromMs }),
+      DATABASE_URL: database.url,
+    });
+    await service.waitFor(({ phase, ingest }) => phase === 'running' && ingest.complete === 60, 120_000);
+    await using browser = await TestBrowser.launch();
+    const { page, misdeeds } = await browser.open(await service.url(), {
+      viewport: { width: 390, height: 800 },
+      hasTouch: true,
+    });
+    await waitForText(page, '#series-count', /60/);
+    await waitForText(page, '#chart-foot', /600 candles/);
+    for (const width of [390, 1024, 1440]) {
+      await page.setViewportSize({ width, height: 800 });
+      const emptyPx = await page.evaluate<number>(
+        'document.documentElement.scrollHeight - scrollY - document.querySelector("footer").getBoundingClientRect().bottom',
+      );
+      assert.ok(emptyPx <= 1, `${emptyPx} px of nothing below the page of ${width} px`);
+    }
+    await page.setViewportSize({ width: 390, height: 800 });
+
+    // Each has its last close, also those that nobody has scrolled to, and what is sorted to the top is shown.
+    await page.evaluate('document.getElementById("series-scroll").scrollTop = 2000');
+    await page.getByRole('button', { name: 'Last close' }).click();
+    const closes = (await page.locator('#series-rows .close').allInnerTexts()).map((text) =>
+      Number(text.replaceAll(',', '')),
+    );
+    assert.deepEqual([closes.length, closes.filter(Number.isNaN).length], [60, 0]);
+    assert.deepEqual(
+      closes,
+      closes.toSorted((a, b) => b - a),
+    );
+    assert.equal(await page.evaluate('document.getElementById("series-scroll").scrollTop'), 0);
+
+    // A finger that goes up scrolls the page, wherever it begins.
+    const touch = await page.context().newCDPSession(page);
+    const swipe = async (selector: string) => {
+      await page.locator(selector).scrollIntoViewIfNeeded();
+      const before = await page.evaluate<number>('scrollY');
+      const box = await page.locator(selector).boundingBox();
+      assert.ok(box);
+      const x = Math.round(box.x + box.width / 2);
+      const start = Math.round(Math.min(box.y + box.height, 800) - 20);
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x, y: start }] });
+      for (let step = 1; step <= 10; step++)
+        await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x, y: start - step * 20 }] });
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+      await delay(300);
+      return (await page.evaluate<number>('scrollY')) - before;
+    };
+    await page.evaluate('scrollTo(0, 0)');
+    assert.ok((await swipe('#chart')) > 50, 'the chart keeps a finger from scrolling the page');
+
+    // The keys read the chart candle by candle, and the frame around it is seen.
+    await page.setViewportSize({ width: 1280, height: 900 });
+    const key = `binance ${symbols[0] ?? ''} 1h`;
+    await page.evaluate(`location.hash = ${JSON.stringify(`#${encodeURIComponent(key)}`)}`);
+    await waitForText(page, '#chart-title', new RegExp(symbols[0] ?? ''));
+    await waitForText(page, '#chart-foot', /600 candles/);
+    await page.locator('#filter').focus();
+    await page.locator('#chart').focus();
+    await page.keyboard.press('ArrowLeft');
+    const truth = stage.listTruth(symbols[0] ?? '', '1h', fromMs);
+    const told: (number | undefined)[] = [];
+    for (let step = 0; step < 3; step++) {
+      await page.keyboard.press('Shift+ArrowLeft');
+      const text = await page.locator('#chart-reading').innerText();
+      const [, time = '', close = ''] = /^(\S+ \S+): .* close ([\d.,]+),/.exec(text) ?? [];
+      const index = truth.findIndex(([openMs]) => openMs === Date.parse(`${time.replace(' ', 'T')}Z`));
+      assert.ok(index >= 0, text);
+      assert.equal(Number(close.replaceAll(',', '')), Number(truth[index]?.[4]), text);
+      assert.match(await page.locator('#chart-legends').innerText(), new RegExp(time));
+      told.push(index);
+    }
+    assert.deepEqual(
+      told,
+      [0, 1, 2].map((step) => (told[0] ?? 0) - step),
+    );
+    assert.equal(
+      await page.evaluate('getComputedStyle(document.getElementById("chart"), "::after").borderTopWidth'),
+      '2px',
+    );
+
+    // A day of the past, and from there on up to the newest candle.
+    const day = new Date(fromMs + 48 * HOUR_MS).toISOString().slice(0, 10);
+    await page.locator('#chart-day').fill(day);
+    await waitForText(page, '#chart-foot', /stretch of the past/);
+    await waitForText(page, '#chart-foot', new RegExp(`${new Date(fromMs).toISOString().slice(0, 10)}.* –`));
+    await page.locator('#chart').focus();
+    for (let step = 0; step < 150; step++) await page.keyboard.press('ArrowRight');
+    await waitForText(page, '#chart-foot', /no gap in them$/);
+    assert.match(
+      await page.locator('#chart-foot').innerText(),
+      new RegExp(`${truth.length.toLocaleString('en-US')} candles`),
+    );
+    await keepPicture(page, 'many-series');
     assert.deepEqual(misdeeds, []);
   });
 
@@ -244,9 +354,17 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     assert.match(await page.locator('#series-rows').innerText(), /BTC\/USDT/, 'what was read is gone');
     assert.match(await page.title(), /database does not answer/);
     await keepPicture(page, 'database-down-dark');
+    // Who opens it now is not told of what was never read.
+    await page.reload();
+    await waitForText(page, '#verdict-detail', /Nothing has been read yet/);
+    await waitForText(page, '#chart-note', /as soon as the database answers/);
+    await waitForText(page, '#series-empty', /Not known yet/);
+    await waitForText(page, '#gaps', /as soon as the ledger can be read/);
+    await waitForText(page, '#link', /waiting/);
     await proxy.open();
     // The refresh that failed meanwhile is told until the next one.
     await waitForText(page, '#verdict-title', /All is well|not all is well/, 120_000);
+    await waitForText(page, '#series-rows', /BTC\/USDT/);
 
     await service.end('SIGTERM');
     await waitForText(page, '#verdict-title', /service does not answer/);

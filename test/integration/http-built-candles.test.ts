@@ -85,6 +85,18 @@ describe('built candles over PostgreSQL, the last one forming', () => {
     assert.match(body, /^\[\[\d+,0\.\d+(,[\d.]+){4}\]\]$/);
   });
 
+  it('say of a forming one in every format alike what is missing of its parts that have ended', async () => {
+    const told: string[] = [];
+    for (const format of ['json', 'arrays', 'csv', 'ndjson', 'parquet']) {
+      const { headers } = await app.inject(`/v1/ohlcv?${QUERY}&since=${slot(-1)}&format=${format}`);
+      told.push(`${String(headers['x-complete'])} ${String(headers['x-gaps'])}`);
+    }
+    assert.equal(new Set(told).size, 1, told.join(', '));
+    // One hour of it is stored, and of those after it some have ended, but in the first two hours.
+    const ended = Math.floor((Date.now() - forming) / HOUR_MS);
+    if (ended !== 1) assert.equal(told[0], ended > 1 ? 'false 1' : 'true 0');
+  });
+
   it('are bars of charts, the complete ones', async () => {
     const history = async (query: string) =>
       await getFrom<{ s: string; t?: number[]; nextTime?: number }>(app, `/udf/history?${query}`);

@@ -126,7 +126,10 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     assert.deepEqual(await ohlcv().listCoverage(), expected);
     assert.deepEqual(
       await ohlcv().listBounds(),
-      expected.map(({ exchange, symbol, timeframe, first, last }) => ({ exchange, symbol, timeframe, first, last })),
+      expected.map(({ count, ...bounds }) => ({
+        ...bounds,
+        lastClose: (count === 3 ? candlesFrom(T0, HOUR, 3) : [candleOf(bounds.last)]).at(-1)?.close,
+      })),
     );
     assert.deepEqual(await ohlcv().findCoverage(SERIES), { first: T0, last: T0 + 2 * HOUR, count: 3 });
     assert.deepEqual(await ohlcv().findCoverage(SERIES, { since: T0 + 1, until: T0 + 2 * HOUR }), {

@@ -43,7 +43,7 @@ export function gapsSubquery(
     with edges as (select ${since} as first, ${until} as last),
     known as (
       select greatest(c.since, first) as since, least(c.until, last) as until, state from edges, coverage c
-      where ${mine} and c.since < last and c.until > first
+      where first < last and ${mine} and c.since < last and c.until > first
         and c.since >= coalesce((select b.since from coverage b where ${mine} and b.since <= first
           order by b.since desc limit 1), first)
     ), silences as (

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import type { Candle } from '../../market/candle.ts';
+import type { Decimal } from '../../market/decimal.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
@@ -24,6 +25,12 @@ export interface Bounds {
 export interface Coverage extends Bounds {
   /** Rows. */
   readonly count: number;
+}
+
+/** A stored series with where it begins and ends. */
+export interface StoredSeries extends Series, Bounds {
+  /** The close of its newest candle. */
+  readonly lastClose: Decimal;
 }
 
 /** ohlcv_data: every candle that was stored, each (exchange, symbol, timeframe, opening time) once. */
@@ -134,18 +141,28 @@ export class OhlcvRepository {
   }
 
   /**
-   * Every stored series (of one market, where it is given) with its oldest and newest candle, ordered by exchange, symbol, timeframe. Cheap on any number
-   * of rows: it skips through the primary key from series to series. Rows whose timeframe is none of ours are left out.
+   * Every stored series (of one market, where it is given) with its oldest and newest candle, ordered by exchange,
+   * symbol, timeframe. Cheap on any number of rows: it skips through the primary key from series to series. Rows whose
+   * timeframe is none of ours are left out.
    */
-  async listBounds(market?: { readonly exchange: string; readonly symbol: string }): Promise<(Series & Bounds)[]> {
-    const { rows } = await sql<SeriesRow & { first: Date; last: Date }>`${distinctSeries(market)}
-      select exchange, symbol, timeframe,
-        (select min(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as first,
-        (select max(timestamp) from ohlcv_data where (exchange, symbol, timeframe) = (s.exchange, s.symbol, s.timeframe)) as last
-      from series as s where exchange is not null order by exchange, symbol, timeframe`.execute(this.#kysely);
+  async listBounds(market?: { readonly exchange: string; readonly symbol: string }): Promise<StoredSeries[]> {
+    const { rows } = await sql<SeriesRow & { first: Date; last: Date; last_close: Decimal }>`${distinctSeries(market)}
+      select s.*, oldest.timestamp as first, newest.timestamp as last, newest.close as last_close
+      from series as s
+      cross join lateral (
+        select timestamp from ohlcv_data where exchange = s.exchange and symbol = s.symbol and timeframe = s.timeframe
+        order by timestamp limit 1
+      ) as oldest
+      cross join lateral (
+        select timestamp, close from ohlcv_data
+        where exchange = s.exchange and symbol = s.symbol and timeframe = s.timeframe
+        order by timestamp desc limit 1
+      ) as newest
+      order by exchange, symbol, timeframe`.execute(this.#kysely);
     return rows.flatMap((row) => {
       const series = toSeries(row);
-      return series ? [{ ...series, first: row.first.getTime(), last: row.last.getTime() }] : [];
+      if (!series) return [];
+      return [{ ...series, first: row.first.getTime(), last: row.last.getTime(), lastClose: row.last_close }];
     });
   }
 

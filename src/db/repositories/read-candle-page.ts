@@ -97,7 +97,8 @@ async function readPage(
   const text = candleTextExpression(shape, numbers, { hasPartial: from !== null });
   // Slots from the first opening time on; a slot that has not ended yet lacks nothing.
   const first = since === null ? null : ceilToTimeframe(since, timeframe);
-  const last = Math.min(ceilToTimeframe(until, timeframe), floorToTimeframe(now, timeframe));
+  // Of a candle that is built and still forming, the parts that have ended.
+  const last = Math.min(ceilToTimeframe(until, timeframe), floorToTimeframe(now, from ?? timeframe));
   const isLast = parameters.addMoment(last);
   const next = placeOfNext(request, end, parameters);
   const separator = parameters.add(asked.separator, 'text');

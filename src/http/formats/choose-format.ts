@@ -17,18 +17,15 @@ export const CONTENT_TYPES = {
   parquet: 'application/vnd.apache.parquet',
 } as const satisfies Record<Format, string>;
 
-/** Media types of an Accept header in our terms. */
-const ACCEPTED: Readonly<Record<string, Format>> = {
-  'application/json': 'json',
-  'application/*': 'json',
-  '*/*': 'json',
-  'text/csv': 'csv',
-  'text/*': 'csv',
-  'application/x-ndjson': 'ndjson',
-  'application/ndjson': 'ndjson',
-  'application/jsonl': 'ndjson',
-  'application/vnd.apache.parquet': 'parquet',
-};
+/** By which media types an Accept header may ask for each; what comes first is liked best where it does not matter. */
+const MEDIA_TYPES: readonly (readonly [type: string, format: Format])[] = [
+  ['application/json', 'json'],
+  ['text/csv', 'csv'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+  ['application/vnd.apache.parquet', 'parquet'],
+];
 
 export function isExportFormat(format: Format): format is ExportFormat {
   return format !== 'json' && format !== 'arrays';
@@ -42,17 +39,19 @@ export function isExportFormat(format: Format): format is ExportFormat {
 export function chooseFormat(parameter: Format | undefined, accept: string | undefined): Format {
   if (parameter !== undefined) return parameter;
   if (accept === undefined || accept.trim() === '' || accept === '*/*') return 'json';
-  const liked = accept
-    .split(',')
-    .map((entry, place) => {
-      const [type = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
-      const quality = parameters.find((part) => part.startsWith('q='));
-      return { type, place, quality: quality === undefined ? 1 : Number(quality.slice(2)) || 0 };
-    })
-    .filter(({ type, quality }) => quality > 0 && Object.hasOwn(ACCEPTED, type))
-    .sort((a, b) => b.quality - a.quality || a.place - b.place);
-  const format = ACCEPTED[liked[0]?.type ?? ''];
-  if (format !== undefined) return format;
+  const ranges = accept.split(',').map((entry, place) => {
+    const [type = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const quality = parameters.find((part) => part.startsWith('q='));
+    return { type, place, quality: quality === undefined ? 1 : Number(quality.slice(2)) || 0 };
+  });
+  const liked = MEDIA_TYPES.flatMap(([type, format]) => {
+    // The most specific range says how much a type is liked, and that may be not at all (RFC 9110, 12.5.1).
+    const range = [type, type.replace(/\/.*/, '/*'), '*/*']
+      .map((wanted) => ranges.find((each) => each.type === wanted))
+      .find((each) => each !== undefined);
+    return range && range.quality > 0 ? [{ ...range, format }] : [];
+  }).sort((a, b) => b.quality - a.quality || a.place - b.place);
+  if (liked[0]) return liked[0].format;
   throw new RequestError(
     'NOT_ACCEPTABLE',
     'Accept application/json, text/csv, application/x-ndjson or application/vnd.apache.parquet, or name the format: format=csv.',

@@ -34,7 +34,7 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Row
   const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
   varyByAccept(reply.type(CONTENT_TYPES[format]));
   if (gaps) setCompleteness(reply, gaps.length);
-  if (next !== null) void reply.header('link', `<${next}>; rel="next"`);
+  if (next !== null) setNext(reply, next);
   const body =
     format === 'arrays'
       ? `[${text}]`
@@ -47,6 +47,11 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Row
 /** Tells in headers whether anything may be missing, and in how many stretches (101: in more than 100). */
 export function setCompleteness(reply: FastifyReply, gaps: number): void {
   void reply.headers({ 'x-complete': String(gaps === 0), 'x-gaps': String(gaps) });
+}
+
+/** Links the rows that follow. */
+export function setNext(reply: FastifyReply, next: string): void {
+  void reply.header('link', `<${next}>; rel="next"`);
 }
 
 export function toGapObject({ since, until, state }: LedgerGap): GapObject {

@@ -4,6 +4,8 @@ import type { StreamFilter } from './stream-filter.ts';
 
 export interface LiveClientDeps {
   readonly filter: StreamFilter;
+  /** It is not told what was published up to this place in the journal; 0 unless given. */
+  readonly since?: number;
   readonly limits: EventQueueLimits;
   readonly now?: () => number;
 }
@@ -18,6 +20,7 @@ const RETRY_MS = 3_000;
 export class LiveClient extends Readable {
   /** What it wants to be told. */
   readonly wanted: StreamFilter;
+  readonly since: number;
   readonly #queue: EventQueue;
   readonly #now: () => number;
   /** Whether the reader has asked for more than there was. */
@@ -26,9 +29,10 @@ export class LiveClient extends Readable {
   #isHeld = true;
   #tookAt: number;
 
-  constructor({ filter, limits, now = Date.now }: LiveClientDeps) {
+  constructor({ filter, since = 0, limits, now = Date.now }: LiveClientDeps) {
     super({ encoding: 'utf8' });
     this.wanted = filter;
+    this.since = since;
     this.#queue = new EventQueue({ limits, now });
     this.#now = now;
     this.#tookAt = now();
@@ -38,6 +42,11 @@ export class LiveClient extends Readable {
   /** How long something has waited for the client, in milliseconds; 0 where nothing does. */
   get waitedMs(): number {
     return this.#isWanting || this.#isHeld ? 0 : this.#now() - this.#tookAt;
+  }
+
+  /** Whether something waits for it. */
+  get isBehind(): boolean {
+    return !this.#queue.isEmpty;
   }
 
   offer(event: QueuedEvent): void {

@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.ts';
 import { sleep } from '../../retry.ts';
 import { RequestError } from '../errors.ts';
 import { formatCursor, parseCursor } from './cursor.ts';
+import { Delivery, type PublishedEvent } from './delivery.ts';
 import type { EventQueueLimits } from './event-queue.ts';
 import { LiveClient } from './live-client.ts';
 import { createHealthEvent, formatEvent, type LiveEvent } from './live-event.ts';
@@ -49,12 +50,6 @@ const LIMITS: LiveLimits = {
 /** Looking takes at most a tenth of the time. */
 const REST_RATIO = 10;
 
-interface JournalEntry {
-  readonly id: string;
-  readonly sequence: number;
-  readonly event: LiveEvent;
-}
-
 /** Everybody who listens to GET /v1/stream. Asks the database nothing while nobody does. */
 export class LiveHub implements Service {
   readonly name = 'live';
@@ -62,8 +57,9 @@ export class LiveHub implements Service {
   readonly #limits: LiveLimits;
   readonly #watch: LiveWatch;
   readonly #clients = new Set<LiveClient>();
+  readonly #delivery = new Delivery(this.#clients);
   readonly #run = randomBytes(6).toString('hex');
-  #journal: JournalEntry[] = [];
+  #journal: PublishedEvent[] = [];
   #sequence = 0;
   /** Clients that were let in and wait for the first look. */
   #arriving = 0;
@@ -137,7 +133,7 @@ export class LiveHub implements Service {
     } finally {
       this.#arriving--;
     }
-    const client = new LiveClient({ filter, limits: this.#limits.queue });
+    const client = new LiveClient({ filter, since: this.#sequence, limits: this.#limits.queue });
     this.#clients.add(client);
     client.once('close', () => {
       this.#clients.delete(client);
@@ -184,7 +180,7 @@ export class LiveHub implements Service {
   }
 
   /** The events after a place in this run; null where the journal does not reach back so far. */
-  #readJournal(run: string, sequence: number): JournalEntry[] | null {
+  #readJournal(run: string, sequence: number): PublishedEvent[] | null {
     const oldest = this.#journal[0]?.sequence ?? this.#sequence + 1;
     if (run !== this.#run || sequence > this.#sequence || sequence < oldest - 1 || this.#loops === null) return null;
     return this.#journal.filter((entry) => entry.sequence > sequence);
@@ -195,9 +191,7 @@ export class LiveHub implements Service {
     const id = this.#currentId();
     this.#journal.push({ id, sequence: this.#sequence, event });
     if (this.#journal.length > this.#limits.journal * 2) this.#journal = this.#journal.slice(-this.#limits.journal);
-    for (const client of this.#clients)
-      if (matchesEvent(client.wanted, event))
-        client.offer({ id, type: event.type, data: event.render(client.wanted.numbers) });
+    this.#delivery.send({ id, sequence: this.#sequence, event });
   }
 
   #currentId(): string {

@@ -19,6 +19,8 @@ export type Backlog = { readonly events: readonly LiveEvent[] } | { readonly rea
 
 const LONGEST_MS = 24 * 3_600_000;
 const MAX_EVENTS = 5_000;
+/** So much later another process may have looked. Later ids are of a database that was set back. */
+const AHEAD_MS = 60_000;
 
 /**
  * Reads from the database what was stored since a client went away: candles in the order of their opening times, then
@@ -26,6 +28,7 @@ const MAX_EVENTS = 5_000;
  */
 export async function readBacklog(feed: LiveFeed, { filter, cursor, series, place }: BacklogRequest): Promise<Backlog> {
   if (place.at - cursor.at > LONGEST_MS) return refuse('you were away for more than a day');
+  if (cursor.at > place.at + AHEAD_MS) return refuse('your Last-Event-ID is of a later time than the database has');
   const since = cursor.at - LOOK_BACK_MS;
   const wanted = series.filter((each) => matchesSeries(filter, each));
   const stored = filter.events.includes('candle')

@@ -148,6 +148,7 @@ const upgradeSchema = describeRoute(
     chapter: 'Admin',
     access: 'admin',
     summary: 'Upgrade the schema (what ran), or with dry_run tell what would run',
+    isBodyOptional: true,
     problems: ['REVISION_UNKNOWN', 'DOWNGRADE_REFUSED', 'UPGRADE_IN_PROGRESS', 'SCHEMA_MISMATCH', 'MIGRATION_FAILED'],
   },
   { body: upgradeBody },

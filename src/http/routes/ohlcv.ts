@@ -12,7 +12,7 @@ import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import type { ExportColumn } from '../formats/parquet.ts';
 import { readNewest } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
-import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
+import { sendPage, setCompleteness, setNext, toGapObject } from '../formats/send-page.ts';
 import { varyByAccept } from '../formats/vary-by-accept.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
@@ -74,7 +74,8 @@ const ohlcvSchema = describeRoute(
       'The candles that open in [since, until), oldest first; without `since` the newest ones before `until`. ' +
       'Pages of `limit` (500) that `next` links, or with csv, ndjson and parquet the whole range at any size, where ' +
       '`limit` may be left out. A timeframe that is not stored is built from a stored one that divides it: a candle of ' +
-      'which something is missing, or which is still forming, is marked `partial`. Arrays leave partial candles out: without ' +
+      'which something is missing, or which is still forming, is marked `partial`. Exports of built candles with `since` and ' +
+      '`limit` tell the completeness of the whole range. Arrays leave partial candles out: without ' +
       '`since` they are the newest `limit` complete ones. Ranges without gaps whose last candle has ended have an ETag.',
     problems: ['SERIES_UNKNOWN', 'NOT_ACCEPTABLE'],
     answers: describeFormats(
@@ -153,9 +154,13 @@ async function exportCandles(
   const readState = (changes: Partial<RangeStateRequest>) => ohlcv.readRangeState({ ...asked, ...changes });
   const state =
     from === null
-      ? await readState({ newest: since === null ? limit : null })
+      ? await readState(since === null ? { newest: limit } : { oldest: limit })
       : await readBuiltState(readState, { timeframe, since, until, limit });
   setCompleteness(reply, state.gaps.length);
+  if (state.next !== null) {
+    const link = { ...series, limit: limit ?? 0, numbers, format: query.format ?? format };
+    setNext(reply, createPageLink('/v1/ohlcv', link, { since: state.next, until }));
+  }
   varyByAccept(reply);
   if (isClosed(query, now) && state.gaps.length === 0) {
     const tag = createEntityTag(format, JSON.stringify({ ...query, format }), from ?? '', state.digest);

@@ -1,5 +1,6 @@
 import type {} from '@fastify/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { findKnownTag } from '../entity-tag.ts';
 import { RequestError } from '../errors.ts';
 import type { HttpApp } from '../http-app.ts';
 import { loadPageAssets, type PageAsset } from '../page/page-assets.ts';
@@ -37,6 +38,6 @@ function send(request: FastifyRequest, reply: FastifyReply, asset: PageAsset | u
   if (asset === undefined) throw new RequestError('ROUTE_UNKNOWN', 'The page has no such file; it begins at /.');
   // Asked for each time and seldom sent: after an upgrade nobody sees old scripts on a new service.
   reply.headers({ etag: asset.etag, 'cache-control': 'no-cache', 'referrer-policy': 'no-referrer' });
-  if (request.headers['if-none-match'] === asset.etag) return reply.code(304).send();
+  if (findKnownTag(request, asset.etag) !== null) return reply.code(304).send();
   return reply.type(asset.type).send(asset.body);
 }

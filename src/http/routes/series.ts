@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Series } from '../../market/instrument.ts';
 import type { HealthProbes, SeriesState } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, moment } from '../route-schema.ts';
-import type { BoundsReader, SeriesBounds } from '../series-lookup.ts';
+import type { SeriesBounds } from '../series-lookup.ts';
 
 /** One series as it is answered: what is stored of it, and where its ingest stands. */
 export interface SeriesObject {
@@ -15,6 +16,8 @@ export interface SeriesObject {
   /** The opening times of the oldest and the newest stored candle; null where none is. */
   readonly first: string | null;
   readonly last: string | null;
+  /** The close of the newest one, with the digits that the exchange sent. */
+  readonly last_close: string | null;
   /** `stored`: it is not collected by this process. */
   readonly state: SeriesState['state'] | 'stored';
   readonly missing: number | null;
@@ -22,15 +25,22 @@ export interface SeriesObject {
   readonly last_error: string | null;
 }
 
-export interface SeriesCoverage extends SeriesBounds {
+export interface StoredSeries extends SeriesBounds {
+  /** The close of its newest candle. */
+  readonly lastClose: string;
+}
+
+export interface SeriesCount extends Series {
   /** How many candles. */
   readonly count: number;
 }
 
 /** What the route needs of ohlcv_data. */
-export interface CoverageReader extends BoundsReader {
-  /** `listBounds` with counts, which reads the whole index. */
-  listCoverage(): Promise<readonly SeriesCoverage[]>;
+export interface CoverageReader {
+  /** Every stored series. Cheap on any number of rows. */
+  listBounds(): Promise<readonly StoredSeries[]>;
+  /** How many candles each has, which reads the whole index. */
+  listCoverage(): Promise<readonly SeriesCount[]>;
 }
 
 export interface SeriesRoutesDeps {
@@ -50,6 +60,7 @@ const seriesAnswer = z
     candles: z.int().nullable().describe('How many are stored; null where counts was not asked for.'),
     first: moment.nullable().describe('The opening time of the oldest stored candle.'),
     last: moment.nullable().describe('The opening time of the newest stored candle.'),
+    last_close: z.string().nullable().describe('Its close, with every digit.'),
     state: z
       .enum(['complete', 'backfilling', 'behind', 'refused', 'stored'])
       .describe('`stored`: this process does not collect it.'),
@@ -78,30 +89,34 @@ const seriesSchema = describeRoute(
 export function registerSeriesRoutes(app: HttpApp, { open, probes }: SeriesRoutesDeps): void {
   app.get('/v1/series', { schema: seriesSchema }, async (request, reply) => {
     const { ohlcv } = open(reply);
-    const stored = request.query.counts === 'true' ? await ohlcv.listCoverage() : await ohlcv.listBounds();
-    return { data: joinSeries(stored, probes.ingestSeries()) };
+    const counting = request.query.counts === 'true' ? ohlcv.listCoverage() : Promise.resolve(null);
+    const [stored, counts] = await Promise.all([ohlcv.listBounds(), counting]);
+    return { data: joinSeries(stored, counts, probes.ingestSeries()) };
   });
 }
 
 /** Joins what is stored with what is collected; a series may be in one of them only. */
 function joinSeries(
-  stored: readonly (SeriesBounds & { count?: number })[],
+  stored: readonly StoredSeries[],
+  counts: readonly SeriesCount[] | null,
   collected: readonly SeriesState[],
 ): SeriesObject[] {
-  const coverages = new Map(stored.map((coverage) => [keyOf(coverage), coverage]));
+  const bounds = new Map(stored.map((entry) => [keyOf(entry), entry]));
+  const numbers = counts && new Map(counts.map((entry) => [keyOf(entry), entry.count]));
   const states = new Map(collected.map((state) => [keyOf(state), state]));
-  return [...new Set([...coverages.keys(), ...states.keys()])].toSorted().flatMap((key) => {
-    const coverage = coverages.get(key);
+  return [...new Set([...bounds.keys(), ...states.keys()])].toSorted().flatMap((key) => {
+    const found = bounds.get(key);
     const state = states.get(key);
-    const named = coverage ?? state;
+    const named = found ?? state;
     if (named === undefined) return [];
     return {
       exchange: named.exchange,
       symbol: named.symbol,
       timeframe: named.timeframe,
-      candles: coverage === undefined ? 0 : (coverage.count ?? null),
-      first: coverage === undefined ? null : new Date(coverage.first).toISOString(),
-      last: coverage === undefined ? null : new Date(coverage.last).toISOString(),
+      candles: found === undefined ? 0 : (numbers?.get(key) ?? null),
+      first: found === undefined ? null : new Date(found.first).toISOString(),
+      last: found === undefined ? null : new Date(found.last).toISOString(),
+      last_close: found?.lastClose ?? null,
       state: state?.state ?? 'stored',
       missing: state?.missing ?? null,
       rejected: state?.rejected ?? 0,

@@ -6,7 +6,7 @@ import { readNewest } from '../formats/read-newest.ts';
 import type { HealthProbes } from '../health.ts';
 import { findTimeframe, listOffered, listResolutions } from './resolutions.ts';
 import { tickerOf, type UdfMarket } from './symbol-info.ts';
-import { MAX_BARS, type historyAnswer, type historyQuery } from './udf-schema.ts';
+import { MAX_RANGE_BARS, type historyAnswer, type historyQuery } from './udf-schema.ts';
 
 /** What bars are read from. */
 export interface HistoryReader extends OriginReader {
@@ -43,13 +43,17 @@ export async function answerHistory(
     series,
     since: null,
     until,
-    limit: countback ?? Math.min(slots, MAX_BARS),
+    limit: countback ?? Math.min(slots, MAX_RANGE_BARS + 1),
     shape: 'array',
     numbers: 'float',
     from: origin,
     now,
   });
-  return answerBars(JSON.parse(`[${text}]`) as Bar[], countback === undefined ? from * SECOND_MS : -Infinity);
+  const bars = JSON.parse(`[${text}]`) as Bar[];
+  const start = countback === undefined ? from * SECOND_MS : -Infinity;
+  if (bars.length > MAX_RANGE_BARS && (bars[0]?.[0] ?? 0) >= start)
+    return refuse(`[from, to) holds more than ${MAX_RANGE_BARS} bars: ask for a shorter range, or with countback.`);
+  return answerBars(bars, start);
 }
 
 /**

@@ -21,8 +21,10 @@ function count(most: number) {
     .transform((value) => Math.min(Number(value), most));
 }
 
-/** Bars in one answer. The library asks again for what it lacks. */
+/** Bars before `to` in one answer. The library asks again for what it lacks. */
 export const MAX_BARS = 5_000;
+/** Bars of a range: who asks for it takes the answer for all of it. */
+export const MAX_RANGE_BARS = 50_000;
 const MAX_FOUND = 200;
 
 // Whatever else a version of the library sends is let pass: it has no use for a refusal.
@@ -36,11 +38,11 @@ export const searchQuery = z.looseObject({
 export const historyQuery = z.looseObject({
   symbol: text.describe('Symbol or ticker, such as binance:BTC/USDT.'),
   resolution: text.describe('Such as 1, 60 or 1D.'),
-  from: seconds.default(0).describe('Epoch seconds of the first bar.'),
+  from: seconds.default(0).describe(`Epoch seconds of the first bar; a range may hold up to ${MAX_RANGE_BARS} bars.`),
   to: seconds.describe('Epoch seconds; bars before it.'),
   countback: count(MAX_BARS)
     .optional()
-    .describe('The last so many bars before to; where it is given, from is not looked at.'),
+    .describe(`The last so many bars (${MAX_BARS} at most) before to; where it is given, from is not looked at.`),
 });
 
 export const errorAnswer = z

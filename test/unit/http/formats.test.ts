@@ -15,6 +15,10 @@ describe('chooseFormat', () => {
     assert.equal(chooseFormat(undefined, undefined), 'json');
     assert.equal(chooseFormat(undefined, 'text/html, */*;q=0.8'), 'json');
     assert.equal(chooseFormat(undefined, 'application/json;q=0.5, text/csv'), 'csv');
+    // The most specific range decides, also where it says no.
+    assert.equal(chooseFormat(undefined, 'application/json;q=0, */*'), 'csv');
+    assert.equal(chooseFormat(undefined, 'text/*;q=0, application/json;q=0, */*;q=0.5'), 'ndjson');
+    assert.equal(chooseFormat(undefined, '*/*;q=0.1, application/*;q=0.2, text/csv;q=0.3'), 'csv');
     assert.equal(chooseFormat(undefined, 'application/x-ndjson'), 'ndjson');
     assert.equal(chooseFormat(undefined, 'text/csv;q=0, application/vnd.apache.parquet;q=0.1'), 'parquet');
     assert.throws(() => chooseFormat(undefined, 'image/png'), /Accept application\/json/);

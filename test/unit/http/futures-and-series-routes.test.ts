@@ -99,9 +99,34 @@ describe('GET /v1/series', () => {
     const named = { exchange: 'binance', symbol: 'BTC/USDT' };
     assert.deepEqual(await get(app, '/v1/series?counts=true'), {
       data: [
-        { ...named, timeframe: '1d', candles: 1, first: iso(0), last: iso(0), ...STORED },
-        { ...named, timeframe: '1h', candles: 12, first: iso(0), last: iso(11), ...complete },
-        { ...named, symbol: 'NOPE/USDT', timeframe: '1h', candles: 0, first: null, last: null, ...refused },
+        {
+          ...named,
+          timeframe: '1d',
+          candles: 1,
+          first: iso(0),
+          last: iso(0),
+          last_close: hourlyCandles(1)[0]!.close,
+          ...STORED,
+        },
+        {
+          ...named,
+          timeframe: '1h',
+          candles: 12,
+          first: iso(0),
+          last: iso(11),
+          last_close: hourlyCandles(12)[11]!.close,
+          ...complete,
+        },
+        {
+          ...named,
+          symbol: 'NOPE/USDT',
+          timeframe: '1h',
+          candles: 0,
+          first: null,
+          last: null,
+          last_close: null,
+          ...refused,
+        },
       ],
     });
     const { data } = await get<{ data: { candles: number | null }[] }>(app, '/v1/series');

@@ -54,6 +54,8 @@ describe('reportHealth', () => {
         state: 'degraded',
         series: 2,
         complete: 1,
+        refused: 0,
+        futures: { feeds: 0, complete: 0 },
         behind: 1,
         max_lag_seconds: null,
         last_error: 'banned',
@@ -106,7 +108,7 @@ describe('isHealthDocument', () => {
 
 describe('reportSeries', () => {
   it('makes a table, with errors below it', () => {
-    const named = { exchange: 'binance', timeframe: '1h', rejected: 0, candles: null };
+    const named = { exchange: 'binance', timeframe: '1h', rejected: 0, candles: null, last_close: null };
     const table = reportSeries([
       {
         ...named,

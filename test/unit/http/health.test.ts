@@ -27,7 +27,15 @@ describe('describeHealth', () => {
         timescaledb: null,
       },
       components: { database: 'up', scheduler: 'running', ingest: 'running' },
-      ingest: { series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null },
+      ingest: {
+        series: 3,
+        complete: 3,
+        behind: 0,
+        refused: 0,
+        futures: { feeds: 0, complete: 0 },
+        max_lag_seconds: 42,
+        last_error: null,
+      },
       recent_ohlcv: { refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 },
       ...describeCompleteness(createCompleteness()),
     });
@@ -60,7 +68,15 @@ describe('describeHealth', () => {
   });
 
   it('is degraded, with the reason, where a part falls short', () => {
-    const ingest = { series: 3, complete: 2, behind: 1, max_lag_seconds: 9000, last_error: 'binance answered 429' };
+    const ingest = {
+      series: 3,
+      complete: 2,
+      behind: 1,
+      refused: 0,
+      futures: { feeds: 0, complete: 0 },
+      max_lag_seconds: 9000,
+      last_error: 'binance answered 429',
+    };
     const cases: [Partial<HealthProbes>, RegExp][] = [
       [{ ingest: () => ({ ...ingest, state: 'degraded' }) }, /binance answered 429/],
       [{ ingest: () => ({ ...ingest, state: 'stopped' }) }, /ingest is stopped/],

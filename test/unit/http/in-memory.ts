@@ -17,7 +17,7 @@ import type { HttpLimits } from '../../../src/http/limits.ts';
 import type { LedgerSnapshot } from '../../../src/http/ledger-totals.ts';
 import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
 import type { PlanPort } from '../../../src/http/routes/plan.ts';
-import type { SeriesCoverage } from '../../../src/http/routes/series.ts';
+import type { SeriesCount, StoredSeries } from '../../../src/http/routes/series.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../../src/db/migrator/schema-status.ts';
 import type { Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
@@ -76,12 +76,13 @@ export class InMemoryRows implements HttpRepositories {
     return this.candles.get(seriesKey(series))?.rows ?? [];
   }
 
-  #coverage(): SeriesCoverage[] {
+  #coverage(): (StoredSeries & SeriesCount)[] {
     if (this.fault) throw this.fault;
     return [...this.candles.values()].map(({ series, rows }) => ({
       ...series,
       first: rows[0]!.timestamp,
       last: rows.at(-1)!.timestamp,
+      lastClose: rows.at(-1)!.close,
       count: rows.length,
     }));
   }
@@ -101,15 +102,19 @@ export class InMemoryRows implements HttpRepositories {
         gaps: this.gaps,
       };
     },
-    readRangeState: async ({ series, since, until, newest }) => {
+    readRangeState: async ({ series, since, until, newest, oldest = null }) => {
       const rows = this.#between(series, since ?? -Infinity, until).slice(newest === null ? 0 : -newest);
-      return { since: since ?? rows[0]?.timestamp ?? null, gaps: this.gaps, digest: String(rows.length) };
+      const next = since === null || oldest === null ? null : (rows[oldest]?.timestamp ?? null);
+      return { since: since ?? rows[0]?.timestamp ?? null, next, gaps: this.gaps, digest: String(rows.length) };
     },
     streamText: (request) => this.#streamText(request),
     listBounds: async (market?: { readonly exchange: string; readonly symbol: string }) =>
       this.#coverage()
         .filter(({ exchange, symbol }) => !market || (exchange === market.exchange && symbol === market.symbol))
-        .map(({ exchange, symbol, timeframe, first, last }) => ({ exchange, symbol, timeframe, first, last })),
+        .map(({ exchange, symbol, timeframe, first, last, lastClose }) => ({
+          ...{ exchange, symbol, timeframe },
+          ...{ first, last, lastClose },
+        })),
     listCoverage: async () => this.#coverage(),
     listNewest: async (series, limit, before = Infinity) => this.#between(series, -Infinity, before).slice(-limit),
   };
@@ -246,7 +251,16 @@ export function createProbes(changes: Partial<HealthProbes> = {}): HealthProbes 
     schema: () => AT_HEAD,
     database: () => 'up',
     scheduler: () => 'running',
-    ingest: () => ({ state: 'running', series: 3, complete: 3, behind: 0, max_lag_seconds: 42, last_error: null }),
+    ingest: () => ({
+      state: 'running',
+      series: 3,
+      complete: 3,
+      behind: 0,
+      refused: 0,
+      futures: { feeds: 0, complete: 0 },
+      max_lag_seconds: 42,
+      last_error: null,
+    }),
     ingestSeries: () => [],
     recentOhlcv: () => ({ refreshed_at: '2026-01-01T00:00:00.000Z', duration_ms: 8, rows: 504 }),
     completeness: createCompleteness(),

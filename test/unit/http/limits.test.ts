@@ -3,10 +3,11 @@ import { Readable } from 'node:stream';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { describe, it } from 'node:test';
 import fastify from 'fastify';
+import { isFresh } from '../../../src/http/entity-tag.ts';
 import type { HttpApp } from '../../../src/http/http-app.ts';
 import { registerGuards, weakenTagsOfCompressed, type HttpLimits } from '../../../src/http/limits.ts';
 import type { Problem } from '../../../src/http/problems.ts';
-import { createTestApp, NO_LIMITS, TOKEN } from './in-memory.ts';
+import { createTestApp, iso, NO_LIMITS, TOKEN } from './in-memory.ts';
 
 const withLimits = (limits: Partial<HttpLimits>) => createTestApp({ limits: { ...NO_LIMITS, ...limits } }).app;
 const STRICT = "default-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none';object-src 'none'";
@@ -154,11 +155,8 @@ describe('compression', () => {
         ['/parquet', 'application/vnd.apache.parquet'],
       ] as const)
         routes.get(url, (request, reply) => {
-          if (request.headers['if-none-match'] === '"tag"') return reply.code(304).header('etag', '"tag"').send();
-          return reply
-            .header('etag', '"tag"')
-            .type(type)
-            .send(url === '/json' ? LONG : Readable.from([LONG]));
+          if (isFresh(request, reply, '"tag"')) return reply.code(304).send();
+          return reply.type(type).send(url === '/json' ? LONG : Readable.from([LONG]));
         });
       routes.get('/short', (_request, reply) => reply.type('application/json').header('etag', '"s"').send('{"a":1}'));
       done();
@@ -201,7 +199,21 @@ describe('compression', () => {
     assert.equal((await app.inject('/json')).headers.etag, '"tag"');
     const headers = { 'if-none-match': 'W/"tag"', 'accept-encoding': 'gzip' };
     const again = await app.inject({ url: '/json', headers });
-    assert.deepEqual([again.statusCode, again.body], [304, '']);
+    assert.deepEqual([again.statusCode, again.body, again.headers.etag], [304, '', 'W/"tag"']);
+  });
+
+  it('tells caches that answers differ by encoding, also of one without a body or not packed', async () => {
+    const { app } = createTestApp();
+    const url = `/v1/ohlcv?symbol=BTC/USDT&timeframe=1h&since=${iso(0)}&until=${iso(3)}`;
+    const { etag } = (await app.inject(url)).headers;
+    for (const asked of [
+      { url },
+      { url, method: 'HEAD' as const },
+      { url, headers: { 'if-none-match': String(etag) } },
+    ]) {
+      const { statusCode, headers } = await app.inject(asked);
+      assert.equal(headers.vary, 'accept, accept-encoding', String(statusCode));
+    }
   });
 
   it('does not unpack what is sent to us: a small body could become a large one', async () => {

@@ -189,6 +189,18 @@ describe('UDF', () => {
     assert.deepEqual(await history({ ...parameters, from: 0, to: seconds(0), countback: 300 }), { s: 'no_data' });
   });
 
+  it('refuses a range that holds more bars than it answers at once, and takes countback for it', async () => {
+    const { app, rows } = createTestApp();
+    rows.put(BTC, candlesFrom(FIRST_MS, HOUR_MS, 50_002));
+    const query = `/udf/history?symbol=BTC/USDT&resolution=60&to=${seconds(50_002)}`;
+    assert.match(
+      (await get<History>(app, `${query}&from=${seconds(0)}`)).errmsg ?? '',
+      /more than 50000 bars.*countback/,
+    );
+    assert.equal((await get<History>(app, `${query}&from=${seconds(2)}`)).t?.length, 50_000);
+    assert.equal((await get<History>(app, `${query}&from=${seconds(0)}&countback=300`)).t?.length, 300);
+  });
+
   it('refuses in the protocol’s way, and says what to do', async () => {
     const { app, history } = createSetting();
     const parameters = { symbol: 'BTC/USDT', resolution: '60', from: seconds(0), to: seconds(4) };

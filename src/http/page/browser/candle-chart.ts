@@ -3,20 +3,15 @@ import {
   CrosshairMode,
   createChart,
   HistogramSeries,
-  LineSeries,
   type IChartApi,
   type ISeriesApi,
-  type MouseEventParams,
 } from 'lightweight-charts';
 import type { CandleAnswer, FuturesAnswer } from './answers.ts';
 import { countPlaces, formatShort } from './figures.ts';
+import { FuturesPanes, type Pane } from './futures-panes.ts';
 import { HoleShading, toChartTime } from './hole-shading.ts';
 import { readColours } from './theme.ts';
-import { alignFutures, type Timeline } from './timeline.ts';
-
-/** What has a pane below the candles, from top to bottom. */
-export const PANES = ['open_interest', 'funding_rate', 'mark_price'] as const;
-export type Pane = (typeof PANES)[number];
+import type { Timeline } from './timeline.ts';
 
 /** What stands at one place of the axis. */
 export interface Reading {
@@ -26,15 +21,10 @@ export interface Reading {
   readonly panes: Readonly<Record<Pane, string | null>>;
 }
 
-interface PaneView {
-  readonly series: ISeriesApi<'Line'> | ISeriesApi<'Histogram'>;
-  values: ReadonlyMap<number, string>;
-}
-
 /** How wide a candle is at first, with the space beside it. */
 const CANDLE_PX = 6;
-/** Room for the words above the values. */
-const PANE_MARGINS = { top: 0.36, bottom: 0.12 };
+/** So many places before an end is near it. */
+const NEAR = 20;
 const COLOURS = [
   'surface',
   'muted',
@@ -58,23 +48,29 @@ export class CandleChart {
   readonly #candles: ISeriesApi<'Candlestick'>;
   readonly #volume: ISeriesApi<'Histogram'>;
   readonly #shading = new HoleShading();
-  readonly #panes = new Map<Pane, PaneView>();
+  readonly #panes: FuturesPanes;
   #timeline: Timeline = { places: [], holes: [] };
   #futures: readonly FuturesAnswer[] = [];
   #places = 2;
+  #isPointed = false;
+  /** The moment (epoch ms) that is read by keys; null where none is. */
+  #cursor: number | null = null;
 
   /**
-   * @param onRead told what stands under the pointer; null where it is not over the chart
+   * @param onRead told what stands under the pointer; null where it is not over the chart, and the view has moved
    * @param onNearStart called when a person comes near the oldest candle that is loaded
+   * @param onNearEnd called when a person comes near the newest one that is loaded
    */
   constructor({
     container,
     onRead,
     onNearStart,
+    onNearEnd,
   }: {
     readonly container: HTMLElement;
     readonly onRead: (reading: Reading | null) => void;
     readonly onNearStart: () => void;
+    readonly onNearEnd: () => void;
   }) {
     this.#chart = createChart(container, {
       autoSize: true,
@@ -82,6 +78,8 @@ export class CandleChart {
       layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
       timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 4, minBarSpacing: 0.6 },
       rightPriceScale: { minimumWidth: 74 },
+      // A finger that goes up or down scrolls the page, of which the chart covers most on a phone.
+      handleScroll: { vertTouchDrag: false },
       localization: { locale: 'en-GB' },
     });
     this.#candles = this.#chart.addSeries(CandlestickSeries, { borderVisible: false });
@@ -94,36 +92,26 @@ export class CandleChart {
     });
     this.#chart.priceScale('volume').applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.#chart.panes()[0]?.attachPrimitive(this.#shading);
-    this.#chart.subscribeCrosshairMove((event) => onRead(this.#read(event)));
+    this.#panes = new FuturesPanes(this.#chart);
+    this.#chart.subscribeCrosshairMove(({ time }) => {
+      this.#isPointed = typeof time === 'number';
+      const read = typeof time === 'number' ? time * 1000 : this.#cursor;
+      onRead(read === null ? null : this.#readAt(read));
+    });
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
-      if (range !== null && range.from < 20 && this.#timeline.places.length > 0) onNearStart();
+      const { length } = this.#timeline.places;
+      if (range !== null && length > 0) {
+        if (range.from < NEAR) onNearStart();
+        if (range.to > length - NEAR) onNearEnd();
+      }
+      if (!this.#isPointed && this.#cursor === null) onRead(null);
     });
   }
 
   /** Shows these panes and no others. */
   setPanes(wanted: readonly Pane[]): void {
-    if (PANES.every((name) => wanted.includes(name) === this.#panes.has(name))) return;
-    for (const { series } of this.#panes.values()) this.#chart.removeSeries(series);
-    this.#panes.clear();
-    for (const [index, name] of PANES.filter((pane) => wanted.includes(pane)).entries()) {
-      const common = { priceLineVisible: false };
-      const series =
-        name === 'funding_rate'
-          ? this.#chart.addSeries(
-              HistogramSeries,
-              { ...common, priceFormat: { type: 'custom', minMove: 1e-6, formatter: toPercent } },
-              index + 1,
-            )
-          : this.#chart.addSeries(LineSeries, { ...common, lineWidth: 2, crosshairMarkerRadius: 3 }, index + 1);
-      if (name === 'open_interest')
-        series.applyOptions({ priceFormat: { type: 'custom', minMove: 1e-8, formatter: formatShort } });
-      series.priceScale().applyOptions({ scaleMargins: PANE_MARGINS });
-      this.#panes.set(name, { series, values: new Map() });
-    }
-    const [main, ...others] = this.#chart.panes();
-    main?.setStretchFactor(others.length === 0 ? 1 : 5);
-    for (const pane of others) pane.setStretchFactor(1.15);
-    this.#drawFutures();
+    if (!this.#panes.set(wanted)) return;
+    this.#panes.draw(this.#timeline, this.#futures, this.#places);
     this.recolour();
   }
 
@@ -149,7 +137,7 @@ export class CandleChart {
             },
       ),
     );
-    this.#drawFutures();
+    this.#panes.draw(timeline, futures, this.#places);
     this.recolour();
   }
 
@@ -182,22 +170,26 @@ export class CandleChart {
             },
       ),
     );
-    this.#panes.get('open_interest')?.series.applyOptions({ color: colours['open-interest'] });
-    this.#panes.get('mark_price')?.series.applyOptions({ color: colours['mark-price'] });
-    const funding = this.#panes.get('funding_rate');
-    funding?.series.setData(
-      [...funding.values].map(([time, value]) => ({
-        time: toChartTime(time),
-        value: Number(value),
-        color: Number(value) < 0 ? down : up,
-      })),
-    );
+    this.#panes.recolour({
+      open_interest: colours['open-interest'],
+      mark_price: colours['mark-price'],
+      positive: up,
+      negative: down,
+    });
     this.#shading.show(this.#timeline.holes, {
       missing: colours['hole-missing'],
       empty: colours['hole-empty'],
       lost: colours['hole-lost'],
       text: colours.muted,
     });
+  }
+
+  /** Has `draw` add places at the end without a move of the view, which else would follow the newest one. */
+  keepView(draw: () => void): void {
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    draw();
+    if (range !== null) scale.setVisibleLogicalRange(range);
   }
 
   showNewest(): void {
@@ -230,13 +222,49 @@ export class CandleChart {
 
   /** The heights of the panes that are there, from the top: the candles, then `names` in their order. */
   listPanes(): { readonly names: readonly Pane[]; readonly heights: readonly number[] } {
-    return { names: [...this.#panes.keys()], heights: this.#chart.panes().map((pane) => pane.getHeight()) };
+    return { names: this.#panes.names, heights: this.#chart.panes().map((pane) => pane.getHeight()) };
   }
 
-  /** What stands at the newest place that has a candle; null where nothing is loaded. */
-  readNewest(): Reading | null {
-    const place = this.#timeline.places.findLast(({ candle }) => candle !== null);
-    return place === undefined ? null : this.#readAt(place.time, true);
+  /** What stands at the newest place in view that has a candle; null where nothing is loaded. */
+  readShown(): Reading | null {
+    const { places } = this.#timeline;
+    let index = this.#lastShown();
+    while (index > 0 && places[index]?.candle === null) index--;
+    const place = places[index];
+    return place === undefined ? null : this.#readAt(place.time);
+  }
+
+  /**
+   * Puts the crosshair so many places further, from the newest one in view where there is none yet, and keeps it in
+   * view; answers what stands there, null where nothing is loaded.
+   */
+  read(places: number): Reading | null {
+    const all = this.#timeline.places;
+    const known = all.findIndex(({ time }) => time === this.#cursor);
+    const index = known < 0 ? this.#lastShown() : Math.min(all.length - 1, Math.max(0, known + places));
+    const place = all[index];
+    if (place === undefined) return null;
+    this.#cursor = place.time;
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    if (range !== null && index < range.from + 1) this.move(Math.floor(index - range.from - 10));
+    if (range !== null && index > range.to - 1) this.move(Math.ceil(index - range.to + 10));
+    const price = Number(all.slice(0, index + 1).findLast(({ candle }) => candle !== null)?.candle?.close ?? 0);
+    this.#chart.setCrosshairPosition(price, toChartTime(place.time), this.#candles);
+    return this.#readAt(place.time);
+  }
+
+  /** Takes the crosshair of `read` away. */
+  stopReading(): void {
+    this.#cursor = null;
+    this.#isPointed = false;
+    this.#chart.clearCrosshairPosition();
+  }
+
+  /** The newest place in view. */
+  #lastShown(): number {
+    const end = this.#chart.timeScale().getVisibleLogicalRange()?.to ?? Infinity;
+    return Math.max(0, Math.min(this.#timeline.places.length - 1, Math.floor(end)));
   }
 
   /** How many candles there is room for. */
@@ -244,43 +272,8 @@ export class CandleChart {
     return Math.max(40, Math.round(this.#chart.timeScale().width() / CANDLE_PX));
   }
 
-  #drawFutures(): void {
-    const times = this.#timeline.places.map(({ time }) => time);
-    for (const [name, view] of this.#panes) {
-      const values = alignFutures(times, this.#futures, name);
-      view.values = new Map(values.map(({ time, value }) => [time, value]));
-      if (name !== 'funding_rate')
-        view.series.setData(values.map(({ time, value }) => ({ time: toChartTime(time), value: Number(value) })));
-      if (name === 'mark_price') {
-        const precision = this.#places;
-        view.series.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } });
-      }
-    }
+  #readAt(time: number): Reading {
+    const candle = this.#timeline.places.find((place) => place.time === time)?.candle ?? null;
+    return { time, candle, panes: this.#panes.readAt(time) };
   }
-
-  #read({ time }: MouseEventParams): Reading | null {
-    return typeof time === 'number' ? this.#readAt(time * 1000, false) : null;
-  }
-
-  /** @param orBefore take the last value before where a metric has none at that very place */
-  #readAt(time: number, orBefore: boolean): Reading {
-    const find = (name: Pane) => {
-      const values = this.#panes.get(name)?.values;
-      const before = orBefore ? [...(values?.values() ?? [])].at(-1) : undefined;
-      return values?.get(time) ?? before ?? null;
-    };
-    return {
-      time,
-      candle: this.#timeline.places.find((place) => place.time === time)?.candle ?? null,
-      panes: {
-        open_interest: find('open_interest'),
-        funding_rate: find('funding_rate'),
-        mark_price: find('mark_price'),
-      },
-    };
-  }
-}
-
-function toPercent(fraction: number): string {
-  return `${(fraction * 100).toFixed(3)}%`;
 }

@@ -10,13 +10,14 @@ const MAX_ENTRIES = 60;
 /**
  * The stretches that are missing, of every series. Each is a button with the index of the gap as its key.
  *
- * @param told `isMore`: not all are in the list; `isKnown`: the ledger knows of any series at all; `isNow`: not
+ * @param told `isMore`: not all are in the list; `isRead`: the ledger was read; `isKnown`: the ledger knows of any series at all; `isNow`: not
  *   what was read before an outage
  */
 export function showGaps(
   gaps: readonly CoverageObject[],
-  { isMore, isKnown, isNow }: { readonly isMore: boolean; readonly isKnown: boolean; readonly isNow: boolean },
+  told: { readonly isMore: boolean; readonly isRead: boolean; readonly isKnown: boolean; readonly isNow: boolean },
 ): void {
+  const { isMore, isRead, isKnown, isNow } = told;
   const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
   setText(byId('gaps-count'), gaps.length === 0 ? '' : `${isMore ? 'over ' : ''}${countOf(slots, 'slot', 'slots')}`);
   setContent(
@@ -27,7 +28,10 @@ export function showGaps(
             ? isNow
               ? createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
               : createEmpty('Not known now', 'There was no gap when the ledger was read last.')
-            : createEmpty('Not known yet', 'Gaps are counted from the first candle on.'),
+            : createEmpty(
+                'Not known yet',
+                `Gaps are counted ${isRead ? 'from the first candle on' : 'as soon as the ledger can be read'}.`,
+              ),
         ]
       : gaps.slice(0, MAX_ENTRIES).map(createGap)),
     gaps.length > MAX_ENTRIES || isMore

@@ -1,6 +1,7 @@
-import type { Pane, Reading } from './candle-chart.ts';
+import type { Reading } from './candle-chart.ts';
 import { element, setContent } from './element.ts';
 import { formatDecimal, formatFraction } from './figures.ts';
+import type { Pane } from './futures-panes.ts';
 import { formatMoment } from './moments.ts';
 
 export const PANE_TITLES: Readonly<Record<Pane, string>> = {
@@ -53,6 +54,25 @@ function createCandleLegend({ time, candle }: Reading): HTMLElement {
 }
 
 function createPaneLegend(name: Pane, value: string | null): HTMLElement {
-  const shown = value === null ? '–' : name === 'funding_rate' ? formatFraction(Number(value)) : formatDecimal(value);
+  const shown = value === null ? '–' : formatPane(name, value);
   return element('div.legend', {}, `${PANE_TITLES[name]} `, element('b', {}, shown));
+}
+
+function formatPane(name: Pane, value: string): string {
+  return name === 'funding_rate' ? formatFraction(Number(value)) : formatDecimal(value);
+}
+
+/** The same for a person who does not see it. */
+export function describeReading({ time, candle, panes }: Reading, names: readonly Pane[]): string {
+  const prices =
+    candle === null
+      ? 'no candle is stored'
+      : (['open', 'high', 'low', 'close', 'volume'] as const)
+          .map((name) => `${name} ${formatDecimal(candle[name])}`)
+          .join(', ');
+  const others = names.flatMap((name) => {
+    const value = panes[name];
+    return value === null ? [] : [`${PANE_TITLES[name]} ${formatPane(name, value)}`];
+  });
+  return [`${formatMoment(time)}: ${prices}`, ...others].join(', ');
 }

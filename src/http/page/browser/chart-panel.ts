@@ -1,9 +1,10 @@
 import type { CandleAnswer, SeriesName } from './answers.ts';
-import { CandleChart, PANES, type Pane } from './candle-chart.ts';
-import { PANE_TITLES, showLegends } from './chart-legends.ts';
+import { CandleChart } from './candle-chart.ts';
+import { describeReading, PANE_TITLES, showLegends } from './chart-legends.ts';
 import { ChartWindow } from './chart-window.ts';
 import { byId, element, setContent, setText } from './element.ts';
 import { countOf, formatCount } from './figures.ts';
+import { PANES, type Pane } from './futures-panes.ts';
 import { HOLE_WORDS } from './hole-shading.ts';
 import { formatMoment, timeframeLength } from './moments.ts';
 import { RequestFailure } from './service.ts';
@@ -18,7 +19,11 @@ const KEYS: Readonly<Record<string, (chart: CandleChart) => void>> = {
   '+': (chart) => chart.zoom(1.25),
   '-': (chart) => chart.zoom(0.8),
   End: (chart) => chart.showNewest(),
+  Escape: (chart) => chart.stopReading(),
 };
+/** Read candle by candle with the shift key. */
+const READING_KEYS: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1 };
+const DAY_MS = 86_400_000;
 
 /** The chart with its heading and switches: shows one series at a time, and follows it. */
 export class ChartPanel {
@@ -27,7 +32,7 @@ export class ChartPanel {
   #window: ChartWindow | null = null;
   #abort = new AbortController();
   #panes: readonly Pane[] = readPanes();
-  #isLoadingOlder = false;
+  #isLoadingMore = false;
 
   /**
    * @param now the service's clock, epoch ms
@@ -38,10 +43,11 @@ export class ChartPanel {
     const container = byId('chart');
     this.#chart = new CandleChart({
       container,
-      onRead: (reading) => this.#showLegends(reading ?? this.#chart.readNewest()),
-      onNearStart: () => void this.#loadOlder(),
+      onRead: (reading) => this.#showLegends(reading ?? this.#chart.readShown()),
+      onNearStart: () => void this.#loadMore((window) => window.loadOlder()),
+      onNearEnd: () => void this.#loadMore((window) => window.loadLater()),
     });
-    new ResizeObserver(() => this.#showLegends(this.#chart.readNewest())).observe(container);
+    new ResizeObserver(() => this.#showLegends(this.#chart.readShown())).observe(container);
     byId('chart-timeframes').addEventListener('click', ({ target }) => {
       const key = target instanceof HTMLElement ? target.dataset['key'] : undefined;
       if (key !== undefined) onTimeframe(key);
@@ -56,10 +62,19 @@ export class ChartPanel {
       else void this.open(this.#window.name);
     });
     container.addEventListener('keydown', (event) => {
+      const step = event.shiftKey ? READING_KEYS[event.key] : undefined;
       const act = KEYS[event.key];
-      if (act === undefined) return;
+      if (step === undefined && act === undefined) return;
       event.preventDefault();
-      act(this.#chart);
+      if (step === undefined) act?.(this.#chart);
+      else this.#readAloud(step);
+    });
+    container.addEventListener('blur', () => this.#chart.stopReading());
+    const day = byId('chart-day') as HTMLInputElement;
+    day.addEventListener('change', () => {
+      const since = day.valueAsNumber;
+      if (this.#window !== null && Number.isFinite(since))
+        void this.open(this.#window.name, { since, until: since + DAY_MS });
     });
   }
 
@@ -76,6 +91,7 @@ export class ChartPanel {
     this.#window = window;
     this.#showTitle(name);
     if (!isSame) this.#showNote('Reading the candles …');
+    if (around === null) (byId('chart-day') as HTMLInputElement).value = '';
     try {
       await window.load();
       if (this.#window !== window) return;
@@ -151,7 +167,7 @@ export class ChartPanel {
     this.#showPaneSwitches(futures);
     this.#showFoot(timeline.holes);
     // The panes get their heights with the next frame.
-    requestAnimationFrame(() => this.#showLegends(this.#chart.readNewest()));
+    requestAnimationFrame(() => this.#showLegends(this.#chart.readShown()));
   }
 
   #togglePane(pane: Pane): void {
@@ -188,7 +204,7 @@ export class ChartPanel {
     setContent(byId('chart-title'), symbol, element('span.muted', {}, `${exchange} · ${timeframe}`));
     byId('chart').setAttribute(
       'aria-label',
-      `Chart of ${symbol} on ${exchange}, ${timeframe}. Arrow keys move it, plus and minus zoom, End shows the newest.`,
+      `Chart of ${symbol} on ${exchange}, ${timeframe}. Arrow keys move it, with Shift they read it candle by candle, plus and minus zoom, End shows the newest.`,
     );
   }
 
@@ -207,20 +223,32 @@ export class ChartPanel {
       element('span', {}, `${formatMoment(first.timestamp)} – ${formatMoment(last.timestamp)}`),
       ...(words.length === 0 ? [element('span', {}, 'no gap in them')] : words),
       window.isNewest ? null : element('span', {}, 'A stretch of the past: “Newest” goes back.'),
+      window.isFull ? element('span', {}, 'For what is older go to its day.') : null,
     );
   }
 
-  async #loadOlder(): Promise<void> {
+  async #loadMore(load: (window: ChartWindow) => Promise<boolean>): Promise<void> {
     const window = this.#window;
-    if (window === null || this.#isLoadingOlder) return;
-    this.#isLoadingOlder = true;
+    if (window === null || this.#isLoadingMore) return;
+    this.#isLoadingMore = true;
+    const first = window.candles[0];
     try {
-      if ((await window.loadOlder()) && window === this.#window) this.#draw();
+      if (!(await load(window)) || window !== this.#window) return;
+      // What comes before moves the view by itself, so that it stays at its time.
+      if (window.candles[0] === first) this.#chart.keepView(() => this.#draw());
+      else this.#draw();
     } catch (error) {
       if (!(error instanceof RequestFailure) && !this.#abort.signal.aborted) throw error;
     } finally {
-      this.#isLoadingOlder = false;
+      this.#isLoadingMore = false;
     }
+  }
+
+  #readAloud(step: number): void {
+    const reading = this.#chart.read(step);
+    if (reading === null) return;
+    this.#showLegends(reading);
+    setText(byId('chart-reading'), describeReading(reading, this.#chart.listPanes().names));
   }
 
   #showLegends(reading: Parameters<typeof showLegends>[1]): void {

@@ -1,7 +1,7 @@
 import type { CandleAnswer, CoverageObject, FuturesAnswer, SeriesName } from './answers.ts';
 import { nextOpening, timeframeLength } from './moments.ts';
 import { fetchJson, fetchPages, pathTo, RequestFailure } from './service.ts';
-import { createTimeline, type Timeline } from './timeline.ts';
+import { createTimeline, withoutRanges, type Timeline } from './timeline.ts';
 
 const PAGE = 600;
 /** Older candles are not loaded beyond that: a canvas of more is slow, and nobody scrolls through it. */
@@ -14,8 +14,7 @@ interface CandlePage {
 /** The candles of one series that the chart has loaded, without a hole that was not stored, and what goes with them. */
 export class ChartWindow {
   readonly name: SeriesName;
-  /** Whether it reaches to the newest candle: it does not where a stretch of the past was asked for. */
-  readonly isNewest: boolean;
+  #isNewest: boolean;
   candles: readonly CandleAnswer[] = [];
   /** null where no futures data is kept for the symbol. */
   futures: readonly FuturesAnswer[] | null = [];
@@ -27,9 +26,19 @@ export class ChartWindow {
   /** @param around the stretch (epoch ms) to load with what lies about it; null: the newest candles */
   constructor(name: SeriesName, around: { since: number; until: number } | null, signal: AbortSignal) {
     this.name = name;
-    this.isNewest = around === null;
+    this.#isNewest = around === null;
     this.#around = around;
     this.#signal = signal;
+  }
+
+  /** Whether it reaches to the newest candle: where a stretch of the past was asked for, only if few follow it. */
+  get isNewest(): boolean {
+    return this.#isNewest;
+  }
+
+  /** Whether there are older candles that are not loaded however far one scrolls. */
+  get isFull(): boolean {
+    return this.#hasOlder && this.candles.length >= MAX_CANDLES;
   }
 
   /** @throws RequestFailure */
@@ -45,6 +54,7 @@ export class ChartWindow {
         this.#fetchCandles({ since: toIso(around.since), limit: PAGE / 2 }),
       ]);
       this.candles = [...before, ...after];
+      this.#isNewest = after.length < PAGE / 2;
       this.#hasOlder = before.length === PAGE / 2;
     }
     await this.#loadBeside();
@@ -59,6 +69,18 @@ export class ChartWindow {
     this.candles = [...older, ...this.candles];
     await this.#loadBeside();
     return older.length > 0;
+  }
+
+  /** Loads a page of later candles where a stretch of the past is shown; false where there is none. */
+  async loadLater(): Promise<boolean> {
+    const last = this.candles.at(-1);
+    if (this.#isNewest || last === undefined || this.candles.length >= MAX_CANDLES) return false;
+    const since = toIso(nextOpening(Date.parse(last.timestamp), this.name.timeframe));
+    const later = await this.#fetchCandles({ since, limit: PAGE });
+    this.#isNewest = later.length < PAGE;
+    this.candles = [...this.candles, ...later];
+    await this.#loadBeside();
+    return true;
   }
 
   /** Asks what came since; true where anything did. */
@@ -122,6 +144,9 @@ export class ChartWindow {
         },
       ),
     ]);
+    // What somebody removed is in the ledger, and was never told by the stream.
+    const missing = this.#ledger.filter(({ state }) => state === 'missing');
+    this.candles = withoutRanges(this.candles, missing);
   }
 
   async #fetchCandles(query: { since?: string; until?: string; limit: number }): Promise<readonly CandleAnswer[]> {

@@ -11,7 +11,6 @@ import {
 } from './answers.ts';
 import { showErrors, showExchanges, showGaps, showSchema } from './cards.ts';
 import { ChartPanel } from './chart-panel.ts';
-import { LastCloses } from './last-closes.ts';
 import { byId, setText } from './element.ts';
 import { LiveFeed, type LinkState } from './live-feed.ts';
 import { showOverview } from './overview.ts';
@@ -28,11 +27,12 @@ const LEDGER_MS = 30_000;
 const GAPS_SHOWN = 200;
 const TABLE_MS = 100;
 
-const LINK_WORDS: Readonly<Record<LinkState | 'silent', readonly [tone: string, text: string]>> = {
+const LINK_WORDS: Readonly<Record<LinkState | 'silent' | 'waiting', readonly [tone: string, text: string]>> = {
   connecting: ['quiet', 'connecting'],
   live: ['good', 'live'],
   polling: ['warn', 'polling'],
   silent: ['bad', 'no answer'],
+  waiting: ['quiet', 'waiting'],
 };
 
 /** Asks the service, listens to it, and passes what it says on to the parts of the page. */
@@ -40,17 +40,17 @@ export class Dashboard {
   #health: HealthDocument | null = null;
   #silence: { message: string; lastAnswerAt: number | null } | null = null;
   #series: readonly SeriesObject[] = [];
+  #hasSeries = false;
   #summaries: readonly CoverageSummary[] = [];
   #gaps: readonly CoverageObject[] = [];
   #quarantined: readonly QuarantinedAnswer[] = [];
-  /** Whether the ledger knows of any series, and whether there are more gaps than were read. */
-  #ledger = { isKnown: false, isMore: false };
+  /** Whether it was read, whether it knows of any series, and whether there are more gaps than were read. */
+  #ledger = { isRead: false, isKnown: false, isMore: false };
   #link: LinkState = 'connecting';
   /** The service's clock less ours. */
   #skewMs = 0;
   #wanted = readAddress();
   #isDrawing = false;
-  readonly #closes = new LastCloses(() => this.#showTable());
   readonly #table = new SeriesTable({ onSelect: (key) => void this.#select(key) });
   readonly #panel = new ChartPanel({
     now: () => this.#now(),
@@ -92,7 +92,6 @@ export class Dashboard {
         if (document.hidden) turn.pause();
         else turn.resume();
     });
-    byId('series-scroll').addEventListener('scroll', () => this.#askCloses(), { passive: true });
     showGaps([], { ...this.#ledger, isNow: true });
     this.#healthTurn.soon();
   }
@@ -119,7 +118,10 @@ export class Dashboard {
       this.#feed.start();
     }
     if (!this.#isServing() && this.#series.length === 0 && this.#health !== null)
-      this.#panel.showEmpty('Not yet', 'The chart appears as soon as the service runs.');
+      this.#panel.showEmpty(
+        'Not yet',
+        `The chart appears as soon as ${this.#health.phase === 'running' ? 'the database answers' : 'the service runs'}.`,
+      );
     this.#showAll();
     return this.#isServing() ? HEALTH_MS : IMPATIENT_MS;
   }
@@ -128,13 +130,13 @@ export class Dashboard {
     if (!this.#isServing()) return SERIES_MS;
     try {
       this.#series = (await fetchJson<{ data: readonly SeriesObject[] }>('/v1/series')).data;
+      this.#hasSeries = true;
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       // The next question is close; health says what is the matter.
       this.#healthTurn.soon();
       return SERIES_MS;
     }
-    this.#closes.note(this.#series);
     if (this.#panel.name === null) this.#openFirst();
     this.#showAll();
     await this.#panel.refresh();
@@ -152,7 +154,7 @@ export class Dashboard {
       this.#summaries = summary.data;
       this.#gaps = gaps.data;
       this.#quarantined = quarantine.data;
-      this.#ledger = { isMore: gaps.next !== null, isKnown: summary.data.length > 0 };
+      this.#ledger = { isRead: true, isMore: gaps.next !== null, isKnown: summary.data.length > 0 };
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       return LEDGER_MS;
@@ -160,10 +162,6 @@ export class Dashboard {
     this.#showAll();
     await this.#panel.refresh({ ledger: true });
     return LEDGER_MS;
-  }
-
-  #askCloses(): void {
-    void this.#closes.read(this.#series, this.#table.listVisible());
   }
 
   #take(name: SeriesName, candle: CandleAnswer): void {
@@ -175,8 +173,9 @@ export class Dashboard {
       return;
     }
     if (known.last !== null && known.last > candle.timestamp) return;
-    this.#series = this.#series.map((entry) => (entry === known ? { ...entry, last: candle.timestamp } : entry));
-    this.#closes.set(key, candle.timestamp, candle.close);
+    const stored = { ...known, last: candle.timestamp, last_close: candle.close };
+    this.#series = this.#series.map((entry) => (entry === known ? stored : entry));
+    this.#showTable();
   }
 
   #openFirst(): void {
@@ -241,19 +240,20 @@ export class Dashboard {
     setTimeout(() => {
       this.#isDrawing = false;
       this.#drawTable();
-      this.#askCloses();
     }, TABLE_MS);
   }
 
   #drawTable(): void {
-    const rows = createRows(this.#series, this.#summaries, this.#closes.values(), this.#now());
-    this.#table.show(rows, this.#selectedKey());
+    const rows = createRows(this.#series, this.#summaries, this.#now());
+    this.#table.show(rows, { selected: this.#selectedKey(), isRead: this.#hasSeries });
     const name = this.#panel.name;
     if (name) this.#panel.showTimeframes(this.#timeframesOf(name));
   }
 
   #showLink(): void {
-    const [tone, text] = LINK_WORDS[this.#silence === null ? this.#link : 'silent'];
+    // Before it serves for the first time nobody connects.
+    const link = this.#link === 'connecting' && !this.#isServing() ? 'waiting' : this.#link;
+    const [tone, text] = LINK_WORDS[this.#silence === null ? link : 'silent'];
     byId('link').dataset['tone'] = tone;
     setText(byId('link-text'), text);
   }

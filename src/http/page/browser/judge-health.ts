@@ -32,8 +32,8 @@ const WAITING = 'It waits for the database to answer.';
 /** The way of a boot, in its order. */
 export const BOOT_PHASES = ['connecting', 'migrating', 'verifying', 'running'] as const;
 
-/** The state of the service in a sentence. */
-export function judge(health: HealthDocument | null, silence: Silence | null): Verdict {
+/** The state of the service in a sentence. `isBlank`: the page has read nothing that is stored yet. */
+export function judge(health: HealthDocument | null, silence: Silence | null, isBlank = false): Verdict {
   if (silence !== null) {
     const last = silence.lastAnswerAt === null ? '' : ` What is shown is of ${formatMoment(silence.lastAnswerAt)} UTC.`;
     return {
@@ -57,8 +57,7 @@ export function judge(health: HealthDocument | null, silence: Silence | null): V
     return {
       tone: 'bad',
       title: 'The database does not answer',
-      detail:
-        'What is shown is the last that was read. The service reconnects by itself as soon as the database is back.',
+      detail: `${isBlank ? 'Nothing has been read yet.' : 'What is shown is the last that was read.'} The service reconnects by itself as soon as the database is back.`,
       reasons: reasons.filter((reason) => reason !== 'the database does not answer'),
     };
   if (status === 'unhealthy') return { tone: 'bad', title: 'The service cannot do its work', detail: '', reasons };
@@ -68,7 +67,7 @@ export function judge(health: HealthDocument | null, silence: Silence | null): V
     return {
       tone: 'quiet',
       title: 'It runs and collects nothing yet',
-      detail: 'No market is collected here.',
+      detail: 'Its markets are being read, or MARKETS names none that is collected here.',
       reasons,
     };
   if (open > 0)

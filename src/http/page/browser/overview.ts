@@ -24,7 +24,7 @@ export function showOverview({
   readonly silence: Silence | null;
   readonly series: readonly SeriesObject[];
 }): void {
-  const verdict = judge(health, silence);
+  const verdict = judge(health, silence, series.length === 0);
   showVerdict(verdict, silence === null ? health : null);
   document.title = verdict.tone === 'good' ? TITLE : `${MARKS[verdict.tone]} ${verdict.title} · ${TITLE}`;
   byId('tiles').hidden = health === null || health.phase !== 'running';

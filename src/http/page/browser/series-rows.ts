@@ -13,19 +13,16 @@ export interface SeriesRow {
   readonly share: number | null;
   /** How long a closed candle has been awaited, in milliseconds; null where nothing is stored. */
   readonly lagMs: number | null;
-  /** The last close with its digits; null until it was read. */
-  readonly close: string | null;
   readonly tone: Tone;
 }
 
 /** The columns by which the table sorts. */
 export type SortColumn = 'name' | 'share' | 'lag' | 'close';
 
-/** Joins what is known of the series. `closes`: the last close by the series' key. */
+/** Joins what is known of the series. */
 export function createRows(
   series: readonly SeriesObject[],
   summaries: readonly CoverageSummary[],
-  closes: ReadonlyMap<string, string>,
   nowMs: number,
 ): SeriesRow[] {
   const slotsOf = new Map(summaries.map((summary) => [nameKey(summary), summary.slots]));
@@ -40,7 +37,6 @@ export function createRows(
       slots,
       share: counted === null || counted.total === 0 ? null : counted.settled / counted.total,
       lagMs,
-      close: closes.get(key) ?? null,
       tone: judgeSeries(entry, lagMs),
     };
   });
@@ -82,10 +78,10 @@ export function arrangeRows(
     });
 }
 
-function valueOf({ share, lagMs, close }: SeriesRow, column: Exclude<SortColumn, 'name'>): number | null {
+function valueOf({ share, lagMs, series }: SeriesRow, column: Exclude<SortColumn, 'name'>): number | null {
   if (column === 'share') return share;
   if (column === 'lag') return lagMs;
-  return close === null ? null : Number(close);
+  return series.last_close === null ? null : Number(series.last_close);
 }
 
 /** By symbol, then exchange, then length of the timeframe: the timeframes of one market stand together. */

@@ -18,6 +18,7 @@ export class SeriesTable {
   readonly #onSelect: (key: string) => void;
   #rows: readonly SeriesRow[] = [];
   #selected: string | null = null;
+  #isRead = false;
   #sort: { column: SortColumn; isDescending: boolean } = { column: 'name', isDescending: false };
   #filter = '';
   #focusKey: string | null = null;
@@ -51,20 +52,15 @@ export class SeriesTable {
     });
   }
 
-  show(rows: readonly SeriesRow[], selected: string | null): void {
+  /** @param isRead whether it is known which series there are */
+  show(
+    rows: readonly SeriesRow[],
+    { selected, isRead }: { readonly selected: string | null; readonly isRead: boolean },
+  ): void {
     this.#rows = rows;
     this.#selected = selected;
+    this.#isRead = isRead;
     this.#draw();
-  }
-
-  /** The keys of the rows that a person can see now, as far as they are drawn. */
-  listVisible(): string[] {
-    const box = byId('series-scroll').getBoundingClientRect();
-    return [...this.#body.children].flatMap((row) => {
-      const { top, bottom } = row.getBoundingClientRect();
-      const key = row instanceof HTMLElement ? row.dataset['key'] : undefined;
-      return key !== undefined && bottom >= box.top && top <= box.bottom ? [key] : [];
-    });
   }
 
   #setFilter(filter: string): void {
@@ -105,6 +101,12 @@ export class SeriesTable {
         element('b', {}, 'No series matches'),
         'Every word must be in its symbol, exchange, timeframe or state.',
       );
+    else if (!this.#isRead)
+      setContent(
+        empty,
+        element('b', {}, 'Not known yet'),
+        'They are read as soon as the service and its database answer.',
+      );
     else
       setContent(
         empty,
@@ -138,8 +140,8 @@ export class SeriesTable {
     target.tabIndex = isFocusable ? 0 : -1;
     target.setAttribute('aria-selected', String(row.key === this.#selected));
     // To build what is there already would take longer than all the rest, with hundreds of rows.
-    const { key, series, slots, lagMs, close, tone } = row;
-    const content = JSON.stringify([key, series, slots, lagMs === null ? null : formatDuration(lagMs), close, tone]);
+    const { key, series, slots, lagMs, tone } = row;
+    const content = JSON.stringify([key, series, slots, lagMs === null ? null : formatDuration(lagMs), tone]);
     if (this.#drawn.get(target) === content) return target;
     this.#drawn.set(target, content);
     const before = target.querySelector('.close')?.textContent ?? '';
@@ -159,6 +161,8 @@ export class SeriesTable {
       this.#sort.column === column ? !this.#sort.isDescending : column === 'lag' || column === 'close';
     this.#sort = { column, isDescending };
     this.#draw();
+    // What was sorted to the top is what is asked for.
+    byId('series-scroll').scrollTop = 0;
   }
 
   #walk(event: KeyboardEvent): void {
@@ -203,7 +207,7 @@ function keyOf(target: EventTarget | null): string | null {
 }
 
 function createCells(row: SeriesRow): HTMLElement[] {
-  const { series, lagMs, close, tone } = row;
+  const { series, lagMs, tone } = row;
   const state = describeState(row);
   const lag = lagMs === null ? '–' : lagMs === 0 ? 'current' : formatDuration(lagMs);
   const last = series.last === null ? 'nothing stored yet' : `newest candle ${formatMoment(series.last)} UTC`;
@@ -226,7 +230,7 @@ function createCells(row: SeriesRow): HTMLElement[] {
     ),
     createShareCell(row),
     element('td.toned', { 'data-tone': lagMs === 0 || tone === 'good' ? 'quiet' : tone, title: last }, lag),
-    element('td.close', {}, close === null ? '–' : formatDecimal(close)),
+    element('td.close', {}, series.last_close === null ? '–' : formatDecimal(series.last_close)),
   ];
 }
 

@@ -44,6 +44,8 @@ export function startTheme(onChange: () => void): { readonly next: () => void } 
 export function readColours<Name extends string>(names: readonly Name[]): Record<Name, string> {
   const probe = document.createElement('span');
   probe.hidden = true;
+  // High contrast would answer one colour for all.
+  probe.style.setProperty('forced-color-adjust', 'none');
   document.body.append(probe);
   const entries = names.map((name) => {
     probe.style.color = `var(--${name})`;

@@ -122,7 +122,7 @@ export function alignFutures(
   times: readonly number[],
   rows: readonly FuturesAnswer[],
   metric: 'open_interest' | 'funding_rate' | 'mark_price',
-): { readonly time: number; readonly value: string }[] {
+): FuturesPoint[] {
   const values = new Map<number, string>();
   let place = 0;
   for (const row of rows) {
@@ -133,4 +133,44 @@ export function alignFutures(
     if (value !== null && time !== undefined && time <= at) values.set(time, value);
   }
   return [...values].map(([time, value]) => ({ time, value }));
+}
+
+/** A metric of the futures data at a place of the axis. */
+export interface FuturesPoint {
+  /** Epoch ms. */
+  readonly time: number;
+  readonly value: string;
+}
+
+const HOUR_MS = 3_600_000;
+/** How long a value stands for what comes after it: it is told hourly and may come late, funding is settled by 8 h. */
+const LASTING_MS = { open_interest: 2 * HOUR_MS, mark_price: 2 * HOUR_MS, funding_rate: 9 * HOUR_MS } as const;
+
+/** The value that holds at a moment: the last one before it, as long as that lasts. `points` are oldest first. */
+export function holdingAt(
+  points: readonly FuturesPoint[],
+  time: number,
+  metric: keyof typeof LASTING_MS,
+): string | null {
+  let [low, high] = [0, points.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((points[middle]?.time ?? Infinity) <= time) low = middle + 1;
+    else high = middle;
+  }
+  const found = points[low - 1];
+  return found !== undefined && time - found.time < LASTING_MS[metric] ? found.value : null;
+}
+
+/** Without the candles that open inside of one of the ranges. Both are oldest first; moments are ISO 8601 of one length. */
+export function withoutRanges<Row extends { readonly timestamp: string }>(
+  candles: readonly Row[],
+  ranges: readonly { readonly since: string; readonly until: string }[],
+): readonly Row[] {
+  let next = 0;
+  return candles.filter(({ timestamp }) => {
+    while (next < ranges.length && (ranges[next]?.until ?? '') <= timestamp) next++;
+    const range = ranges[next];
+    return range === undefined || timestamp < range.since;
+  });
 }

@@ -73,6 +73,27 @@ after(() => assert.deepEqual(failures, []));
 const volumes = (events: unknown[]) => events.map((event) => (event as TestCandle).volume);
 
 describe('GET /v1/stream', () => {
+  it('loses nothing of what comes at one blow for who reads', async () => {
+    const { feed, open } = await createSetting();
+    const stream = await open('?events=revision');
+    // The first look is over once it is let in.
+    const [before, after] = candlesFrom(feed.nowMs, MINUTE, 2);
+    for (let count = 0; count < 1_900; count++) feed.revise(BTC, before!, after!);
+    const revisions = await stream.waitFor('revision', 1_900);
+    assert.equal(revisions.length, 1_900);
+    assert.deepEqual(
+      stream.events.filter(({ type }) => type === 'dropped'),
+      [],
+    );
+  });
+
+  it('begins anew for an id of a later time than the database has', async () => {
+    const { feed, open } = await createSetting();
+    const later = await open('?events=candle', { 'last-event-id': `aaaaaaaaaaaa.1.${feed.nowMs + 3_600_000}.0` });
+    const [reset] = (await later.waitFor('reset')) as { reason: string }[];
+    assert.match(reset?.reason ?? '', /later time than the database/);
+  });
+
   it('begins with the service’s health, and goes on with what is stored here and elsewhere', async () => {
     const { open, store, hub } = await createSetting();
     const stream = await open();

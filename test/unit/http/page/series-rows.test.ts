@@ -13,6 +13,7 @@ function series(symbol: string, timeframe: string, changes: Partial<SeriesObject
     candles: null,
     first: '2025-01-01T00:00:00.000Z',
     last: '2026-01-01T11:00:00.000Z',
+    last_close: null,
     state: 'complete',
     missing: 0,
     rejected: 0,
@@ -22,9 +23,9 @@ function series(symbol: string, timeframe: string, changes: Partial<SeriesObject
 }
 
 const ALL = [
-  series('ETH/USDT', '1h'),
+  series('ETH/USDT', '1h', { last_close: '3244.10' }),
   series('BTC/USDT', '1d', { last: null }),
-  series('BTC/USDT', '1h', { last: '2026-01-01T05:00:00.000Z', state: 'behind' }),
+  series('BTC/USDT', '1h', { last: '2026-01-01T05:00:00.000Z', last_close: '54460.95', state: 'behind' }),
   series('SOL/USDT', '1h', { state: 'refused', last_error: 'no such market' }),
 ];
 const SUMMARIES: CoverageSummary[] = ['ETH/USDT', 'BTC/USDT'].map((symbol, index) => ({
@@ -34,11 +35,7 @@ const SUMMARIES: CoverageSummary[] = ['ETH/USDT', 'BTC/USDT'].map((symbol, index
   metric: 'ohlcv',
   slots: { have: 90 + index * 5, missing: 10 - index * 5, confirmed_empty: 0, refused: 0, out_of_window: 0 },
 }));
-const CLOSES = new Map([
-  ['binance ETH/USDT 1h', '3244.10'],
-  ['binance BTC/USDT 1h', '54460.95'],
-]);
-const rows = createRows(ALL, SUMMARIES, CLOSES, NOW);
+const rows = createRows(ALL, SUMMARIES, NOW);
 
 /** The rows in order, as `BTC 1h`. */
 function order(column: SortColumn, isDescending = false, filter = ''): string[] {
@@ -48,10 +45,10 @@ function order(column: SortColumn, isDescending = false, filter = ''): string[] 
 }
 
 describe('the rows of the table', () => {
-  it('join what is stored, what the ledger says and the last close', () => {
+  it('join what is stored and what the ledger says', () => {
     const [eth, daily, late, refused] = rows;
-    assert.deepEqual([eth?.share, eth?.lagMs, eth?.close, eth?.tone], [0.9, 0, '3244.10', 'good']);
-    assert.deepEqual([daily?.share, daily?.lagMs, daily?.close], [null, null, null]);
+    assert.deepEqual([eth?.share, eth?.lagMs, eth?.tone], [0.9, 0, 'good']);
+    assert.deepEqual([daily?.share, daily?.lagMs], [null, null]);
     assert.deepEqual([late?.lagMs, late?.tone], [5 * 3_600_000, 'warn']);
     assert.equal(refused?.tone, 'bad');
   });
