@@ -68,21 +68,56 @@ function parseSymbol(value: string): string {
   return value.toUpperCase();
 }
 
+/** What the document says of parameters: they arrive as text, and are told as what they mean. */
+const ABOUT = {
+  exchange: { description: "ccxt's id of the exchange.", examples: ['binance'] },
+  symbol: { description: "ccxt's unified spot symbol; perpetuals are kept under theirs.", examples: ['BTC/USDT'] },
+  timeframe: {
+    description: 'A number and m, h, d or w, four weeks at most.',
+    pattern: '^[1-9]\\d{0,2}[mhdw]$',
+    examples: ['1m', '4h', '1d'],
+  },
+  since: { description: 'From this moment on: ISO 8601 (UTC unless it says otherwise) or epoch milliseconds.' },
+  until: { description: 'Before this moment, written as since is.' },
+  limit: { type: 'integer', minimum: 1 },
+} as const;
+
+const rangeParameters = {
+  since: parsed(parseMoment)
+    .optional()
+    .meta({ ...ABOUT.since, examples: ['2026-01-31T08:00:00Z'] }),
+  until: parsed(parseMoment)
+    .optional()
+    .meta({ ...ABOUT.until, examples: ['2026-02-01'] }),
+};
+
 /** The parameters of every request for rows. `since` and `until` are epoch milliseconds. */
 const rowsParameters = {
-  exchange: parsed(parseExchange).prefault('binance'),
-  symbol: parsed(parseSymbol),
-  since: parsed(parseMoment).optional(),
-  until: parsed(parseMoment).optional(),
-  limit: parsed(parseExportLimit).optional(),
+  exchange: parsed(parseExchange).prefault('binance').meta(ABOUT.exchange),
+  symbol: parsed(parseSymbol).meta(ABOUT.symbol),
+  ...rangeParameters,
+  limit: parsed(parseExportLimit)
+    .optional()
+    .meta({
+      ...ABOUT.limit,
+      maximum: MAX_EXPORT_LIMIT,
+      description: `Rows: of a page ${DEFAULT_LIMIT} unless given, ${MAX_LIMIT} at most; of csv, ndjson and parquet all unless given.`,
+    }),
   numbers: z
     .enum(['string', 'float'], { error: 'must be string (exact decimals) or float (JSON numbers)' })
-    .default('string'),
-  format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(', ')}` }).optional(),
+    .default('string')
+    .meta({ description: 'How decimals are written in JSON and Parquet: every digit as text, or the nearest number.' }),
+  format: z
+    .enum(FORMATS, { error: `must be one of ${FORMATS.join(', ')}` })
+    .optional()
+    .meta({ description: 'Instead of the Accept header; json where neither names one.' }),
 };
 
 /** The query of requests for candles. */
-export const candlesQuery = z.strictObject({ ...rowsParameters, timeframe: parsed(parseTimeframe) });
+export const candlesQuery = z.strictObject({
+  ...rowsParameters,
+  timeframe: parsed(parseTimeframe).meta(ABOUT.timeframe),
+});
 
 /** The query of requests for futures data. */
 export const futuresQuery = z.strictObject(rowsParameters);
@@ -91,13 +126,14 @@ const METRICS = ['ohlcv', ...FUTURES_FEEDS] as const;
 
 /** Which series and metrics: all where nothing is named. */
 const keyParameters = {
-  exchange: parsed(parseExchange).optional(),
-  symbol: parsed(parseSymbol).optional(),
-  timeframe: parsed(parseTimeframe).optional(),
+  exchange: parsed(parseExchange).optional().meta(ABOUT.exchange),
+  symbol: parsed(parseSymbol).optional().meta(ABOUT.symbol),
+  timeframe: parsed(parseTimeframe).optional().meta(ABOUT.timeframe),
   metric: z.enum(METRICS, { error: `must be one of ${METRICS.join(', ')}` }).optional(),
 };
-const rangeParameters = { since: parsed(parseMoment).optional(), until: parsed(parseMoment).optional() };
-const limit = parsed(parseLimit).default(DEFAULT_LIMIT);
+const limit = parsed(parseLimit)
+  .default(DEFAULT_LIMIT)
+  .meta({ ...ABOUT.limit, maximum: MAX_LIMIT, description: 'Rows of a page.' });
 /** The id of the last row of the page before. */
 const before = text.regex(/^\d{1,18}$/, 'must be the id of a row').optional();
 
