@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -7,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { ServiceMetrics } from '../../src/http/service-metrics.ts';
 import { readPromql, readSamples } from '../support/promql.ts';
+import { PROMTOOL_SKIP, runPromtool } from '../support/promtool.ts';
 import { AT_HEAD, createCompleteness, createProbes, createTestApp } from '../unit/http/in-memory.ts';
 
 interface Rule {
@@ -259,14 +259,11 @@ describe('the profile observability', () => {
   });
 
   it('has rules that promtool takes, and that fire when they should', (context) => {
-    const promtool = process.env['PROMTOOL'] ?? 'promtool';
-    try {
-      execFileSync(promtool, ['--version'], { stdio: 'ignore' });
-    } catch {
-      context.skip('no promtool on the PATH (or in PROMTOOL): its checks were not run');
+    if (PROMTOOL_SKIP !== null) {
+      context.skip(PROMTOOL_SKIP);
       return;
     }
-    execFileSync(promtool, ['check', 'config', `${folder}/prometheus.yml`], { cwd: root });
-    execFileSync(promtool, ['test', 'rules', 'test/fixtures/alerts.promtool.yml'], { cwd: root });
+    runPromtool(['check', 'config', `${folder}/prometheus.yml`], root);
+    runPromtool(['test', 'rules', 'test/fixtures/alerts.promtool.yml'], root);
   });
 });
