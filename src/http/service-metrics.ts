@@ -64,8 +64,8 @@ const COUNTERS = {
 const PHASES: readonly Phase[] = ['connecting', 'migrating', 'verifying', 'running', 'stopping'];
 const SERIES_STATES = ['complete', 'backfilling', 'behind', 'refused'] as const;
 const JOB_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800];
-/** The long ones are for exports. */
-const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120];
+/** The long ones are for exports. Each is a series of every route and status: steps of two or three tell enough. */
+const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
 /**
  * The metrics of one service in a registry of its own, as `candlekeep_*` beside those of the process. What others know

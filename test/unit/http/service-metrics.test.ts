@@ -218,4 +218,20 @@ describe('ServiceMetrics', () => {
       '{method="GET",route="none",status="404"} 1',
     ]);
   });
+
+  it('tells the time of an answer to a factor of three, in few buckets', async () => {
+    const metrics = createMetrics();
+    metrics.observeRequest({ method: 'GET', route: '/v1/export', status: 200, durationMs: 20_000 });
+    const lines = await samples(metrics, 'http_request_duration_seconds_bucket');
+    const bounds = lines
+      .map((line) => Number(/le="([\d.]+)"/.exec(line)?.[1]))
+      .filter((bound) => !Number.isNaN(bound))
+      .toSorted((a, b) => a - b);
+    assert.deepEqual([bounds[0], bounds.at(-1)], [0.001, 120]);
+    assert.ok(bounds.length <= 16, `${bounds.length} buckets`);
+    bounds.forEach((bound, index) => {
+      const before = bounds[index - 1] ?? bound;
+      assert.ok(bound / before <= 3, `nothing between ${before} and ${bound}`);
+    });
+  });
 });
