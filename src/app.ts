@@ -184,6 +184,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
   };
   const metrics = new ServiceMetrics({
     version: packageJson.version,
+    jobs: jobs.map(({ name }) => name),
     probes: {
       phase: () => state.phase,
       database: () => databaseMonitor.state(),

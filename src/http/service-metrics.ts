@@ -40,6 +40,8 @@ export interface PoolState {
 
 export interface ServiceMetricsDeps {
   readonly version: string;
+  /** The names of the scheduled jobs. */
+  readonly jobs: readonly string[];
   /** Each answers at once, from memory. */
   readonly probes: Pick<HealthProbes, 'phase' | 'database' | 'schema' | 'ingestSeries'> & {
     readonly completeness: CompletenessProbes;
@@ -63,6 +65,7 @@ const COUNTERS = {
 
 const PHASES: readonly Phase[] = ['connecting', 'migrating', 'verifying', 'running', 'stopping'];
 const SERIES_STATES = ['complete', 'backfilling', 'behind', 'refused'] as const;
+const JOB_OUTCOMES = ['done', 'failed'] as const;
 const JOB_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800];
 /** The long ones are for exports. Each is a series of every route and status: steps of two or three tell enough. */
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
@@ -77,7 +80,7 @@ export class ServiceMetrics {
   readonly #jobs: Histogram<'job' | 'outcome'>;
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
 
-  constructor({ version, probes }: ServiceMetricsDeps) {
+  constructor({ version, jobs, probes }: ServiceMetricsDeps) {
     const metrics = this.#metrics;
     const registers = [metrics.registry];
     collectDefaultMetrics({ register: metrics.registry });
@@ -88,6 +91,8 @@ export class ServiceMetrics {
       buckets: JOB_SECONDS,
       registers,
     });
+    // A series that began with the first failure would hide it: from nothing to 1 is no increase.
+    for (const job of jobs) for (const outcome of JOB_OUTCOMES) this.#jobs.zero({ job, outcome });
     this.#requests = new Histogram({
       name: 'candlekeep_http_request_duration_seconds',
       help: 'How long HTTP requests took.',
@@ -114,7 +119,8 @@ export class ServiceMetrics {
 
   /** Counts a run of a scheduled job. */
   observeJob({ job, durationMs, hasFailed }: { job: string; durationMs: number; hasFailed: boolean }): void {
-    this.#jobs.observe({ job, outcome: hasFailed ? 'failed' : 'done' }, durationMs / 1000);
+    const outcome: (typeof JOB_OUTCOMES)[number] = hasFailed ? 'failed' : 'done';
+    this.#jobs.observe({ job, outcome }, durationMs / 1000);
   }
 
   /** Counts an answered HTTP request; `route` is the pattern of its path, null where nothing is there. */

@@ -62,6 +62,7 @@ async function scrape(): Promise<string> {
   const entry = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: '1m', state: 'complete' as const };
   const metrics = new ServiceMetrics({
     version: '1.2.3',
+    jobs: ['refresh'],
     probes: {
       ...createProbes(),
       completeness: createCompleteness(),
@@ -73,8 +74,6 @@ async function scrape(): Promise<string> {
       liveClients: () => 1,
     },
   });
-  metrics.observeJob({ job: 'refresh', durationMs: 5, hasFailed: true });
-  metrics.observeJob({ job: 'refresh', durationMs: 5, hasFailed: false });
   for (const status of [200, 404, 503])
     metrics.observeRequest({ method: 'GET', route: '/v1/ohlcv', status, durationMs: 5 });
   const answer = await createTestApp({ metrics }).app.inject('/metrics');

@@ -20,7 +20,7 @@ function createMetrics(
     liveClients: () => 4,
     ...changes,
   };
-  return new ServiceMetrics({ version: '1.2.3', probes });
+  return new ServiceMetrics({ version: '1.2.3', jobs: ['refresh', 'audit'], probes });
 }
 
 /** One entry of /v1/series, where only its place and its state count. */
@@ -185,20 +185,35 @@ describe('ServiceMetrics', () => {
     metrics.observeJob({ job: 'refresh', durationMs: 2000, hasFailed: false });
     metrics.observeJob({ job: 'refresh', durationMs: 10, hasFailed: true });
     assert.deepEqual(await samples(metrics, 'job_duration_seconds_count'), [
+      '{job="audit",outcome="done"} 0',
+      '{job="audit",outcome="failed"} 0',
       '{job="refresh",outcome="done"} 1',
       '{job="refresh",outcome="failed"} 1',
     ]);
     assert.deepEqual(await samples(metrics, 'job_duration_seconds_sum'), [
+      '{job="audit",outcome="done"} 0',
+      '{job="audit",outcome="failed"} 0',
       '{job="refresh",outcome="done"} 2',
       '{job="refresh",outcome="failed"} 0.01',
     ]);
     assert.match(await metrics.render(), /^process_resident_memory_bytes \d/m);
   });
 
+  it('has each job and outcome from the start, so that the first failure is an increase', async () => {
+    const metrics = createMetrics();
+    const failed = async () => {
+      const lines = await samples(metrics, 'job_duration_seconds_count');
+      return lines.filter((line) => line.includes('outcome="failed"'));
+    };
+    assert.deepEqual(await failed(), ['{job="audit",outcome="failed"} 0', '{job="refresh",outcome="failed"} 0']);
+    metrics.observeJob({ job: 'audit', durationMs: 10, hasFailed: true });
+    assert.deepEqual(await failed(), ['{job="audit",outcome="failed"} 1', '{job="refresh",outcome="failed"} 0']);
+  });
+
   it('shares nothing between two services of one process', async () => {
     const [one, other] = [createMetrics(), createMetrics()];
     one.observeJob({ job: 'refresh', durationMs: 1, hasFailed: false });
-    assert.deepEqual(await samples(other, 'job_duration_seconds_count'), []);
+    for (const line of await samples(other, 'job_duration_seconds_count')) assert.match(line, / 0$/);
   });
 
   it('is answered at /metrics in every phase, and counts requests by route', async () => {
