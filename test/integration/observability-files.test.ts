@@ -263,6 +263,7 @@ describe('the profile observability', () => {
       return;
     }
     runPromtool(['check', 'config', `${folder}/prometheus.yml`], root);
-    runPromtool(['test', 'rules', 'test/fixtures/alerts.promtool.yml'], root);
+    const fixtures = ['alerts', 'alerts-of-days'].map((name) => `test/fixtures/${name}.promtool.yml`);
+    runPromtool(['test', 'rules', ...fixtures], root);
   });
 });
