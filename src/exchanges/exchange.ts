@@ -98,7 +98,7 @@ export interface StreamState {
   readonly subscribed: number;
   readonly connections: number;
   readonly reconnects: number;
-  /** Closed candles that came. */
+  /** Closed candles that it gave to its listener, whatever became of them. */
   readonly received: number;
   /** ISO 8601; null before the first message. */
   readonly last_message_at: string | null;

@@ -57,7 +57,7 @@ export function registerExchangeMetrics(metrics: MetricRegistry, probes: Complet
     });
   for (const [name, field, help] of [
     ['stream_reconnects_total', 'reconnects', 'How often a connection of the live stream was made again.'],
-    ['stream_candles_total', 'received', 'Closed candles that came by the live stream.'],
+    ['stream_candles_total', 'received', 'Closed candles that the live stream sent, also those that were let go.'],
   ] as const)
     metrics.counter(name, help, ['exchange'], (add) => {
       for (const stream of streams()) add({ exchange: stream.exchange }, stream[field]);

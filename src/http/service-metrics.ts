@@ -14,7 +14,7 @@ export interface IngestTotals {
   readonly stored: number;
   readonly revised: number;
   readonly quarantined: number;
-  /** Closed candles that live streams brought. */
+  /** Closed candles of live streams that were written, new or not. */
   readonly streamed: number;
 }
 
@@ -60,7 +60,7 @@ const COUNTERS = {
   stored: ['rows_stored_total', 'Rows, and values of futures data, that were new.'],
   revised: ['rows_revised_total', 'Stored candles that the exchange told otherwise later.'],
   quarantined: ['rows_quarantined_total', 'Rows that could not be stored.'],
-  streamed: ['candles_streamed_total', 'Closed candles that live streams brought.'],
+  streamed: ['candles_streamed_total', 'Closed candles of live streams that were written, new or not.'],
 } as const satisfies Record<keyof IngestTotals, readonly [string, string]>;
 
 const PHASES: readonly Phase[] = ['connecting', 'migrating', 'verifying', 'running', 'stopping'];

@@ -84,7 +84,7 @@ export interface IngestCounters {
   readonly stored: number;
   readonly revised: number;
   readonly quarantined: number;
-  /** Closed candles that the live streams brought. */
+  /** Closed candles of live streams that were written, new or not. */
   readonly streamed: number;
 }
 

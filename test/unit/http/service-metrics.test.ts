@@ -60,6 +60,12 @@ describe('ServiceMetrics', () => {
     assert.deepEqual(await samples(metrics, 'build_info'), ['{version="1.2.3"} 1']);
   });
 
+  it('tells candles that live streams sent from those that were written', async () => {
+    const text = await createMetrics().render();
+    assert.match(text, /^# HELP candlekeep_stream_candles_total .*\bsent\b.*\blet go\b/m);
+    assert.match(text, /^# HELP candlekeep_candles_streamed_total .*\bwritten\b/m);
+  });
+
   it('tells slots by state, allowances, blocks, the stream, leases and the audit', async () => {
     const metrics = createMetrics();
     const group = 'exchange="binance",timeframe="1h",metric="ohlcv"';

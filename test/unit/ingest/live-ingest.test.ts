@@ -45,6 +45,15 @@ describe('LiveIngest', () => {
     assert.equal(service.series()[0]?.last_candle_at, new Date(open + 4 * MINUTE).toISOString());
   });
 
+  it('counts what was written, and not what nobody collects here', async () => {
+    const { clock, stream, service, open, runToClose } = await createLive();
+    await runToClose(open);
+    stream.send('BTC/USDT', M1, createCandle(open));
+    stream.send('ETH/USDT', M1, createCandle(open));
+    await clock.run(100);
+    assert.equal(service.counters().streamed, 1);
+  });
+
   it('says in the ledger what was skipped, and leaves it to REST', async () => {
     const { clock, exchange, stores, stream, open, runToClose } = await createLive();
     exchange.readyAt = () => Infinity;
