@@ -177,6 +177,11 @@ function registerSchemaMetrics(metrics: MetricRegistry, { schema }: Probes): voi
     'Steps of revisions that wait for something; /migrations has the remedies.',
     () => schema()?.deferred.length ?? null,
   );
+  metrics.value(
+    'schema_remedies_needed',
+    'Those of the deferred steps that somebody should do something about.',
+    () => schema()?.steps.filter((step) => step.remedy_needed).length ?? null,
+  );
 }
 
 function registerIngestMetrics(metrics: MetricRegistry, probes: Probes): void {

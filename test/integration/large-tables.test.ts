@@ -44,6 +44,8 @@ describe(
       );
       assert.match(deferred?.reason ?? '', /^ohlcv_data holds \d+ MB/);
       assert.match(deferred?.remedy ?? '', /--convert-large-tables/);
+      const { steps } = await migrator.status();
+      assert.ok(!steps.some((step) => step.remedy_needed), 'a plain table may stay');
       assert.deepEqual((await migrator.upgrade({ actor: 'boot' })).steps_applied, [], 'a second boot');
 
       const actionOf = async (options: { convertLargeTables?: boolean }) =>

@@ -74,6 +74,13 @@ for (const lane of lanes) {
       const deferred = first.deferred.find((step) => step.step === 'unique_prediction_outcomes');
       assert.match(deferred?.reason ?? '', /5 surplus rows for 5 predictions/);
       assert.match(deferred?.remedy ?? '', /fix-prediction-outcomes/);
+      // On plain PostgreSQL four more are due, and nobody need do anything about them.
+      const { steps } = await migratorFor(database.url).status();
+      assert.equal(steps.filter(({ state }) => state === 'due').length, lane.timescale ? 1 : 5);
+      assert.deepEqual(
+        steps.filter((step) => step.remedy_needed).map(({ step }) => step),
+        ['unique_prediction_outcomes'],
+      );
       const noticed = first.applied.find((revision) => revision.revision.startsWith('0002'))?.notices ?? [];
       assert.ok(
         noticed.some((notice) => notice.includes('surplus')),

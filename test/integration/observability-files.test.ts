@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { ServiceMetrics } from '../../src/http/service-metrics.ts';
 import { readPromql, readSamples } from '../support/promql.ts';
 import { PROMTOOL_SKIP, runPromtool } from '../support/promtool.ts';
-import { AT_HEAD, createCompleteness, createProbes, createTestApp } from '../unit/http/in-memory.ts';
+import { createCompleteness, createProbes, createTestApp } from '../unit/http/in-memory.ts';
 
 interface Rule {
   alert: string;
@@ -58,7 +58,6 @@ const NO_LABELS: Readonly<Record<string, string>>[] = [{}];
 
 /** The samples of /metrics of a service that has seen everything once. */
 async function scrape(): Promise<string> {
-  const step = { step: 'hypertables', revision: '0001_a', reason: 'no extension', remedy: 'install it' };
   const entry = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: '1m', state: 'complete' as const };
   const metrics = new ServiceMetrics({
     version: '1.2.3',
@@ -66,7 +65,6 @@ async function scrape(): Promise<string> {
     probes: {
       ...createProbes(),
       completeness: createCompleteness(),
-      schema: () => ({ ...AT_HEAD, deferred: [step] }),
       ingestSeries: () => [{ ...entry, missing: 0, last_error: null, rejected: 0 }],
       ingestTotals: () => ({ requests: 1, failures: 2, read: 3, stored: 4, revised: 5, quarantined: 6, streamed: 7 }),
       ingestLags: () => [{ exchange: 'binance', timeframe: '1m', metric: 'ohlcv', lag_seconds: 0 }],
@@ -154,7 +152,7 @@ describe('the alert rules and the dashboard', () => {
       'pool_waiting',
       'http_request_duration_seconds_bucket',
       'schema_revisions{state="pending"}',
-      'schema_deferred_steps',
+      'schema_remedies_needed',
     ]) {
       assert.ok(ruled.includes(metric), `no rule reads ${metric}`);
       assert.ok(shown.includes(metric), `no panel reads ${metric}`);

@@ -50,7 +50,7 @@ export function describeStep(
 ): StepStatus {
   switch (state.state) {
     case 'applied':
-      return { step: name, revision, state: 'applied', reason: null, remedy: null };
+      return { step: name, revision, state: 'applied', reason: null, remedy: null, remedy_needed: false };
     case 'ready':
       // Simply tried by the next boot or upgrade.
       return {
@@ -63,9 +63,12 @@ export function describeStep(
         remedy: failures.has(name)
           ? 'mend what the message says; the next boot or make db-upgrade tries again'
           : 'make db-upgrade, or restart the service',
+        remedy_needed: true,
       };
-    case 'blocked':
-      return { step: name, revision, state: 'due', reason: state.reason, remedy: state.remedy };
+    case 'blocked': {
+      const { reason, remedy, isRemedyNeeded } = state;
+      return { step: name, revision, state: 'due', reason, remedy, remedy_needed: isRemedyNeeded };
+    }
   }
 }
 

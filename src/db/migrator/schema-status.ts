@@ -47,6 +47,8 @@ export interface StepStatus {
   readonly state: 'applied' | 'due';
   readonly reason: string | null;
   readonly remedy: string | null;
+  /** Whether somebody should do what `remedy` says; on plain PostgreSQL nobody need make hypertables. */
+  readonly remedy_needed: boolean;
 }
 
 /** A step that its revision could not do yet, found so in the catalog just now. */

@@ -73,6 +73,7 @@ const statusAnswer = z
           state: z.enum(['applied', 'due']),
           reason: z.string().nullable(),
           remedy: z.string().nullable(),
+          remedy_needed: z.boolean().describe('Whether somebody should do what the remedy says.'),
         }),
       )
       .readonly(),

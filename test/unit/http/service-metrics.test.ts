@@ -142,12 +142,17 @@ describe('ServiceMetrics', () => {
   });
 
   it('tells the phase and where the schema stands', async () => {
-    const step = { step: 'hypertables', revision: '0001_a', reason: 'no extension', remedy: 'install it' };
+    const step = { step: 'hypertables', revision: '0001_a', reason: 'no extension', remedy: 'none needed' };
+    const other = { step: 'unique', revision: '0002_b', reason: 'surplus rows', remedy: 'delete them' };
     let schema: ReturnType<HealthProbes['schema']> = null;
     const metrics = createMetrics({}, { phase: () => 'migrating', schema: () => schema });
-    for (const name of ['schema_info', 'schema_revisions', 'schema_deferred_steps'])
+    for (const name of ['schema_info', 'schema_revisions', 'schema_deferred_steps', 'schema_remedies_needed'])
       assert.deepEqual(await samples(metrics, name), [], name);
-    schema = { ...AT_HEAD, head: '0004_d', pending: ['0003_c', '0004_d'], deferred: [step] };
+    const steps = [
+      { ...step, state: 'due' as const, remedy_needed: false },
+      { ...other, state: 'due' as const, remedy_needed: true },
+    ];
+    schema = { ...AT_HEAD, head: '0004_d', pending: ['0003_c', '0004_d'], steps, deferred: [step, other] };
     assert.deepEqual(await samples(metrics, 'schema_info'), ['{version="0002_b",head="0004_d"} 1']);
     assert.deepEqual(await samples(metrics, 'schema_revisions'), [
       '{state="applied"} 2',
@@ -155,7 +160,8 @@ describe('ServiceMetrics', () => {
       '{state="pending"} 2',
       '{state="unknown"} 0',
     ]);
-    assert.deepEqual(await samples(metrics, 'schema_deferred_steps'), ['1']);
+    assert.deepEqual(await samples(metrics, 'schema_deferred_steps'), ['2']);
+    assert.deepEqual(await samples(metrics, 'schema_remedies_needed'), ['1']);
     assert.deepEqual(await samples(metrics, 'phase'), [
       '{phase="connecting"} 0',
       '{phase="migrating"} 1',

@@ -6,9 +6,15 @@ import type { AnyKysely } from '../../catalog.ts';
  * `blocked` (something stands in its way).
  */
 export type StepState =
-  | { readonly state: 'applied' }
-  | { readonly state: 'ready' }
-  | { readonly state: 'blocked'; readonly reason: string; readonly remedy: string };
+  { readonly state: 'applied' } | { readonly state: 'ready' } | ({ readonly state: 'blocked' } & Block);
+
+/** What stands in a step's way, and what to do about it. */
+export interface Block {
+  readonly reason: string;
+  readonly remedy: string;
+  /** Whether somebody should do it: false where all is well without the step, and where another step says what to do. */
+  readonly isRemedyNeeded: boolean;
+}
 
 /** What a step may take for granted. */
 export interface StepOptions {
@@ -47,5 +53,6 @@ export async function findOwnershipBlock(db: AnyKysely, table: string): Promise<
     state: 'blocked',
     reason: `the role ${found.role} does not own ${table}; ${found.owner} does`,
     remedy: `run the upgrade as ${found.owner} (MIGRATION_DATABASE_URL), or as a superuser: alter table ${table} owner to ${found.role}`,
+    isRemedyNeeded: true,
   };
 }

@@ -44,12 +44,14 @@ async function findExtensionBlock(db: AnyKysely): Promise<StepState | null> {
       state: 'blocked',
       reason: 'the timescaledb extension is not in this database',
       remedy: 'none needed on plain PostgreSQL; otherwise see the step timescaledb_extension',
+      isRemedyNeeded: false,
     };
   if (await isTimescaledbPreloaded(db)) return null;
   return {
     state: 'blocked',
     reason: 'timescaledb is in this database, but the server did not load its library at its start',
     remedy: PRELOAD_REMEDY,
+    isRemedyNeeded: true,
   };
 }
 
@@ -60,6 +62,7 @@ async function findKeyBlock(db: AnyKysely, table: string): Promise<StepState | n
     state: 'blocked',
     reason: `these keys of ${table} do not hold its timestamp: ${keys.map((key) => key.name).join(', ')}`,
     remedy: `drop them, or add the timestamp to them: a hypertable's unique keys must hold it`,
+    isRemedyNeeded: true,
   };
 }
 
@@ -71,6 +74,7 @@ async function findSizeBlock(db: AnyKysely, table: string): Promise<StepState | 
     state: 'blocked',
     reason: `${table} holds ${Math.round(bytes / 1024 / 1024)} MB, and nobody could read or write it while its rows are moved into chunks`,
     remedy: 'none needed, a plain table works too; or at a quiet time: npm run db-upgrade -- --convert-large-tables',
+    isRemedyNeeded: false,
   };
 }
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { findTimescaledb, type AnyKysely } from '../../catalog.ts';
-import type { DeferrableStep } from './deferrable-step.ts';
+import type { Block, DeferrableStep } from './deferrable-step.ts';
 
 /** Which version the server offers and whether its library was loaded at the server's start. */
 async function readOffer(db: AnyKysely): Promise<{ available: boolean; preloaded: boolean }> {
@@ -11,7 +11,7 @@ async function readOffer(db: AnyKysely): Promise<{ available: boolean; preloaded
   return rows[0] ?? { available: false, preloaded: false };
 }
 
-async function findPrivilegeBlock(db: AnyKysely): Promise<{ reason: string; remedy: string } | null> {
+async function findPrivilegeBlock(db: AnyKysely): Promise<Block | null> {
   const { rows } = await sql<{ role: string; database: string }>`
     select quote_ident(session_user) as role, quote_ident(current_database()) as database
     where not (select rolsuper from pg_roles where rolname = session_user)
@@ -24,6 +24,7 @@ async function findPrivilegeBlock(db: AnyKysely): Promise<{ reason: string; reme
   return {
     reason: `the role ${found.role} may not create the timescaledb extension in the database ${found.database}`,
     remedy: `as the database's owner or a superuser: grant create on database ${found.database} to ${found.role}; or: create extension timescaledb`,
+    isRemedyNeeded: true,
   };
 }
 
@@ -51,12 +52,14 @@ export const timescaledbExtension: DeferrableStep = {
         state: 'blocked',
         reason: 'this server is plain PostgreSQL: it does not offer the timescaledb extension',
         remedy: 'none needed: everything works without; install TimescaleDB on the server for hypertables',
+        isRemedyNeeded: false,
       };
     if (!preloaded)
       return {
         state: 'blocked',
         reason: 'the server offers timescaledb but did not load its library at its start',
         remedy: PRELOAD_REMEDY,
+        isRemedyNeeded: true,
       };
     const block = await findPrivilegeBlock(db);
     return block ? { state: 'blocked', ...block } : { state: 'ready' };

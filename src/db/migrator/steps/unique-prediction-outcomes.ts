@@ -18,6 +18,7 @@ export const uniquePredictionOutcomes: DeferrableStep = {
         reason: `prediction_outcomes holds ${outcomes} surplus ${outcomes === 1 ? 'row' : 'rows'} for ${predictions} ${predictions === 1 ? 'prediction' : 'predictions'} with more than one outcome`,
         remedy:
           'make fix-prediction-outcomes (shows what it would delete, then again with YES=1), then make db-upgrade',
+        isRemedyNeeded: true,
       };
     return (await findOwnershipBlock(db, 'prediction_outcomes')) ?? { state: 'ready' };
   },
