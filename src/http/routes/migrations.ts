@@ -3,6 +3,7 @@ import type { HistoryEntry } from '../../db/migrator/history.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../db/migrator/schema-status.ts';
 import type { Logger } from '../../logger.ts';
 import type { AdminAuth } from '../admin-auth.ts';
+import { RequestError } from '../errors.ts';
 import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import { assertRunning, assertUpgradable } from '../phase-gate.ts';
@@ -173,7 +174,10 @@ export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDep
       onRequest: async (request) => await auth.authorize(request.headers.authorization, request.ip),
       onError: (request, _reply, error, done) => {
         const call = { address: request.ip, request_id: request.id, body: request.body };
-        logger.warn({ ...call, err: error }, 'an admin upgrade request was refused or failed');
+        // Where in our code a caller's mistake was noticed helps nobody.
+        const isTheirs = error instanceof RequestError || (error.statusCode ?? 500) < 500;
+        const told = isTheirs ? { code: error.code, reason: error.message } : { err: error };
+        logger.warn({ ...call, ...told }, 'an admin upgrade request was refused or failed');
         done();
       },
     },
