@@ -61,7 +61,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
       terminated += gone.length;
     }
     assert.ok(terminated >= 3, `${terminated} connections were terminated`);
-    const health = await service.waitUntilComplete(60_000);
+    const health = await service.waitUntilComplete(120_000);
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(database.url);
     assert.equal((await service.end('SIGTERM')).code, 0);
@@ -100,7 +100,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
     assert.ok(more <= 4, `${more} requests to the exchange while nothing could be stored`);
     assert.equal(await start(), url);
     assert.ok((await countStored(url)) >= kept);
-    const health = await service.waitUntilComplete(60_000);
+    const health = await service.waitUntilComplete(120_000);
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(url);
     assert.equal((await service.end('SIGTERM')).code, 0);

@@ -86,7 +86,7 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Where it listens; waits for that. */
-  async url(timeoutMs = 15_000): Promise<string> {
+  async url(timeoutMs = 45_000): Promise<string> {
     const { url } = await this.waitForLog('HTTP is listening', timeoutMs);
     return String(url);
   }
@@ -102,7 +102,7 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Polls /health until `isReached`; throws with the last lines of the log where that takes too long or it ended. */
-  async waitFor(isReached: (health: HealthDocument) => boolean, timeoutMs = 30_000): Promise<HealthDocument> {
+  async waitFor(isReached: (health: HealthDocument) => boolean, timeoutMs = 60_000): Promise<HealthDocument> {
     let last: HealthDocument | null = null;
     return await this.#until(
       async () => {
@@ -115,17 +115,17 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Waits until every series and feed is complete, and there is at least one series. */
-  async waitUntilComplete(timeoutMs = 40_000): Promise<HealthDocument> {
+  async waitUntilComplete(timeoutMs = 90_000): Promise<HealthDocument> {
     return await this.waitFor(isComplete, timeoutMs);
   }
 
   /** Waits for the first line with this sentence, past or to come. */
-  async waitForLog(msg: string, timeoutMs = 15_000): Promise<LogLine> {
+  async waitForLog(msg: string, timeoutMs = 45_000): Promise<LogLine> {
     return await this.waitForLine((line) => line.msg === msg, `"${msg}"`, timeoutMs);
   }
 
   /** Waits for the first line that is wanted, past or to come. */
-  async waitForLine(isWanted: (line: LogLine) => boolean, name: string, timeoutMs = 15_000): Promise<LogLine> {
+  async waitForLine(isWanted: (line: LogLine) => boolean, name: string, timeoutMs = 45_000): Promise<LogLine> {
     const find = () => Promise.resolve(this.logs.find(isWanted) ?? null);
     return await this.#until(find, timeoutMs, () => `no line with ${name}`);
   }
@@ -135,12 +135,12 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Sends the signal and waits for the end. */
-  async end(signal: NodeJS.Signals, timeoutMs = 15_000): Promise<ExitState> {
+  async end(signal: NodeJS.Signals, timeoutMs = 45_000): Promise<ExitState> {
     this.kill(signal);
     return await this.waitForExit(timeoutMs);
   }
 
-  async waitForExit(timeoutMs = 15_000): Promise<ExitState> {
+  async waitForExit(timeoutMs = 45_000): Promise<ExitState> {
     const late = new AbortController();
     const timer = delay(timeoutMs, null, { signal: late.signal }).catch(() => null);
     const ended = await Promise.race([this.exited, timer]);
