@@ -54,7 +54,7 @@ async function listSeries(service: ServiceProcess): Promise<SeriesObject[]> {
   return (await service.request('/v1/series')).body['data'] as SeriesObject[];
 }
 
-describe('faults of an exchange', { concurrency: 4 }, () => {
+describe('faults of an exchange', { concurrency: 2 }, () => {
   it('down at boot: degraded with the reason, complete when it comes up', async () => {
     await play(async ({ stage, start, assertTruth }) => {
       const port = await findFreePort();
@@ -94,8 +94,8 @@ describe('faults of an exchange', { concurrency: 4 }, () => {
       assert.ok(Number(waitMs) > 4_000 && Number(waitMs) <= 5_000, String(waitMs));
       await service.waitUntilComplete();
       const after = stage.exchange.requests.filter(({ atMs }) => atMs > refusedAt).map(({ atMs }) => atMs - refusedAt);
-      // Those that had left when the refusal came are not blamed on it.
-      const early = after.filter((ms) => ms > 300 && ms < 5_000);
+      // Those that had left when the refusal came are not blamed on it, however busy the machine.
+      const early = after.filter((ms) => ms > 1_500 && ms < 5_000);
       assert.deepEqual(early, []);
       assert.ok(after.length > 0);
       await assertTruth();
