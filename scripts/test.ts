@@ -21,6 +21,7 @@ TEST_PG_URL: use this server instead (its role must be allowed to create databas
 TEST_TIMESCALE_URL: a server with TimescaleDB; without it the TimescaleDB lane says that it was skipped.
 Exit codes: 0 all passed · 1 something failed · 2 wrong usage`;
 
+const END_WHAT_HANGS = new URL('../test/support/end-what-hangs.ts', import.meta.url).href;
 const LANES = ['unit', 'integration', 'e2e', 'faults', 'chaos'];
 /** They go on for as long as they are asked to. */
 const LONG_LANES = ['faults', 'chaos'];
@@ -61,7 +62,14 @@ await runCommand(async () => {
 function runNode(patterns: readonly string[], timeoutMs: number, serverUrl: string | undefined): Promise<number> {
   const runner = spawn(
     process.execPath,
-    ['--test', '--test-concurrency=2', `--test-timeout=${timeoutMs}`, '--test-reporter=spec', ...patterns],
+    [
+      '--test',
+      `--import=${END_WHAT_HANGS}`,
+      '--test-concurrency=2',
+      `--test-timeout=${timeoutMs}`,
+      '--test-reporter=spec',
+      ...patterns,
+    ],
     { stdio: 'inherit', env: { ...process.env, ...(serverUrl === undefined ? {} : { TEST_PG_URL: serverUrl }) } },
   );
   return new Promise((done, fail) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import { createKysely, createPool } from '../../src/db/client.ts';
@@ -37,7 +37,7 @@ async function waitUntil(isReached: () => boolean, timeoutMs: number): Promise<n
   return performance.now() - begunAt;
 }
 
-function join(pid: number, lastWriteAt: number | null = null) {
+function join(t: TestContext, pid: number, lastWriteAt: number | null = null) {
   const { logger } = createKeptLog();
   const identity = createReplicaIdentity({ of: 'this test' }, { pid });
   const state = { isCut: false };
@@ -61,6 +61,7 @@ function join(pid: number, lastWriteAt: number | null = null) {
   const controller = new AbortController();
   void shares.start({ signal: controller.signal, fail: (error) => assert.fail(error as Error) });
   shares.want('binance', SYMBOLS);
+  t.after(() => shares.stop());
   return {
     shares,
     identity,
@@ -76,12 +77,12 @@ function join(pid: number, lastWriteAt: number | null = null) {
 describe('ReplicaShares on PostgreSQL', () => {
   it('shares 500 markets among three, takes over from one that crashes, and frees at once what one that stops held', async (t) => {
     const writtenAt = Date.now() - 5_000;
-    const one = join(1, writtenAt);
-    const aloneMs = await waitUntil(() => one.count() === 500, 2_000);
-    const [two, three] = [join(2), join(3)];
+    const one = join(t, 1, writtenAt);
+    const aloneMs = await waitUntil(() => one.count() === 500, 20_000);
+    const [two, three] = [join(t, 2), join(t, 3)];
     const members = [one, two, three];
     const counts = () => members.map((member) => member.count()).toSorted();
-    const joinMs = await waitUntil(() => counts().join() === '166,167,167', 10_000);
+    const joinMs = await waitUntil(() => counts().join() === '166,167,167', 60_000);
     const all = members.flatMap((member) => [...(member.shares.held('binance') ?? [])]);
     assert.equal(new Set(all).size, 500);
     const [row] = await execute(
@@ -93,11 +94,11 @@ describe('ReplicaShares on PostgreSQL', () => {
 
     await delay(3_000);
     three.crash();
-    const takeoverMs = await waitUntil(() => one.count() + two.count() === 500, 15_000);
+    const takeoverMs = await waitUntil(() => one.count() + two.count() === 500, 60_000);
     assert.equal(three.count(), 0);
 
     await two.shares.stop();
-    const stopMs = await waitUntil(() => one.count() === 500, 4_000);
+    const stopMs = await waitUntil(() => one.count() === 500, 20_000);
     await one.shares.stop();
     const [left] = await execute(
       database.url,

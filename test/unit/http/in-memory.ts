@@ -383,6 +383,11 @@ export function createTestApp(changes: Partial<HttpAppDeps> = {}): TestApp {
     signal: new AbortController().signal,
     ...changes,
   });
+  // A response that was injected keeps its timeout after its end, and with it the process.
+  app.addHook('onResponse', (_request, { raw }, done) => {
+    clearTimeout((raw as { timeoutHandle?: NodeJS.Timeout }).timeoutHandle);
+    done();
+  });
   return { app, rows, schema, lines };
 }
 
