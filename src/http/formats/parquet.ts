@@ -1,89 +1,39 @@
-import { ByteWriter, ParquetWriter, type ColumnSource, type SchemaElement } from 'hyparquet-writer';
-import type { Numbers } from '../rows.ts';
-
-/** A column of an export besides its time. */
-export interface ExportColumn {
-  readonly name: string;
-  readonly kind: 'decimal' | 'boolean';
-}
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { ParquetLayout } from './parquet-encoder.ts';
 
 /** Whole lines of CSV without a header: a time in ISO 8601, then the columns. */
 interface CsvPage {
   readonly lines: Buffer;
 }
 
-/** Hands out what was written, so that a file of any size is never in memory as a whole. */
-class FlushingWriter extends ByteWriter {
-  /** What was written since the last call. */
-  take(): Buffer {
-    // The library's own counter, which its file writer sets back in the same way.
-    const written = Buffer.from(this.getBytes());
-    this.index = 0;
-    return written;
-  }
-}
-
 /**
  * A Parquet file (Snappy) in pieces, one row group for each page. `timestamp` is TIMESTAMP in milliseconds, UTC;
  * decimals are strings with every digit, because no DECIMAL holds every `numeric`, or doubles where `numbers` is float;
- * what is not known is null.
+ * what is not known is null. It is made in a thread of its own: encoding a million rows takes some ten seconds, in which
+ * health, the live stream and the beats of the leases must not wait.
  */
 export async function* writeParquet(
   pages: AsyncIterable<CsvPage>,
-  columns: readonly ExportColumn[],
-  numbers: Numbers,
-): AsyncGenerator<Buffer, void> {
-  const schema: SchemaElement[] = [
-    { name: 'root', num_children: columns.length + 1 },
-    {
-      name: 'timestamp',
-      type: 'INT64',
-      repetition_type: 'REQUIRED',
-      converted_type: 'TIMESTAMP_MILLIS',
-      logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' },
-    },
-    ...columns.map((column) => elementOf(column, numbers)),
-  ];
-  const writer = new FlushingWriter(1024 * 1024);
-  const file = new ParquetWriter({ writer, schema, createdBy: 'candlekeep' });
-  for await (const { lines } of pages) {
-    const columnData = readColumns(lines, columns, numbers);
-    const rows = columnData[0]?.data.length ?? 0;
-    await file.write({ columnData, rowGroupSize: Math.max(1, rows) });
-    yield writer.take();
+  layout: ParquetLayout,
+): AsyncGenerator<Uint8Array, void> {
+  const thread = new Worker(new URL('parquet-thread.ts', import.meta.url), { workerData: layout });
+  const ended = new AbortController();
+  thread.on('error', (error) => ended.abort(error));
+  thread.on('exit', () => ended.abort(new Error('the thread that writes Parquet has ended')));
+  const encode = async (lines: Buffer | null): Promise<Uint8Array> => {
+    const answered = once(thread, 'message', { signal: ended.signal }) as Promise<[Uint8Array]>;
+    thread.postMessage(lines);
+    try {
+      return (await answered)[0];
+    } catch {
+      throw ended.signal.reason;
+    }
+  };
+  try {
+    for await (const { lines } of pages) yield await encode(lines);
+    yield await encode(null);
+  } finally {
+    await thread.terminate();
   }
-  await file.finish();
-  yield writer.take();
-}
-
-function elementOf({ name, kind }: ExportColumn, numbers: Numbers): SchemaElement {
-  const optional = { name, repetition_type: 'OPTIONAL' } as const;
-  if (kind === 'boolean') return { ...optional, type: 'BOOLEAN' };
-  if (numbers === 'float') return { ...optional, type: 'DOUBLE' };
-  return { ...optional, type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } };
-}
-
-function readColumns(lines: Buffer, columns: readonly ExportColumn[], numbers: Numbers): ColumnSource[] {
-  const rows = lines.toString('latin1').split('\n');
-  rows.pop();
-  const times = new Array<Date>(rows.length);
-  const values = columns.map(() => new Array<string | number | boolean | null>(rows.length));
-  rows.forEach((row, place) => {
-    const [time = '', ...fields] = row.split(',');
-    times[place] = new Date(time);
-    columns.forEach(({ kind }, column) => {
-      const field = fields[column] ?? '';
-      const data = values[column];
-      if (data) data[place] = field === '' ? null : readField(field, kind, numbers);
-    });
-  });
-  return [
-    { name: 'timestamp', data: times },
-    ...columns.map(({ name }, column) => ({ name, data: values[column] ?? [] })),
-  ];
-}
-
-function readField(field: string, kind: ExportColumn['kind'], numbers: Numbers): string | number | boolean {
-  if (kind === 'boolean') return field === 'true';
-  return numbers === 'float' ? Number(field) : field;
 }

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../logger.ts';
 import type { Numbers } from '../rows.ts';
 import { CONTENT_TYPES, type ExportFormat } from './choose-format.ts';
-import { writeParquet, type ExportColumn } from './parquet.ts';
+import type { ExportColumn } from './parquet-encoder.ts';
+import { writeParquet } from './parquet.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 
 /** Whole lines of text, and how many. */
@@ -57,10 +58,10 @@ async function* resume<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T
   }
 }
 
-async function* writeBody(pages: AsyncGenerator<LinePage, void>, asked: Export): AsyncGenerator<Buffer, void> {
+async function* writeBody(pages: AsyncGenerator<LinePage, void>, asked: Export): AsyncGenerator<Uint8Array, void> {
   const { format, columns, numbers } = asked;
   if (format === 'parquet') {
-    yield* writeParquet(pages, columns, numbers);
+    yield* writeParquet(pages, { columns, numbers });
     return;
   }
   if (format === 'csv') yield Buffer.from(`timestamp,${columns.map(({ name }) => name).join(',')}\n`);

@@ -12,7 +12,7 @@ import { RequestError } from '../errors.ts';
 import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
-import type { ExportColumn } from '../formats/parquet.ts';
+import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';

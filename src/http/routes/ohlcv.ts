@@ -9,7 +9,7 @@ import { findOrigin, type OriginReader } from '../candle-origin.ts';
 import { createEntityTag, isFresh } from '../entity-tag.ts';
 import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
-import type { ExportColumn } from '../formats/parquet.ts';
+import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { readNewest } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, setNext, toGapObject } from '../formats/send-page.ts';
