@@ -12,8 +12,8 @@ export interface OriginReader {
 
 /**
  * The stored timeframe that candles of a series which is not stored are built from; null where it is stored, or is to
- * be. Of those that fit, the one that is stored for most of the range; of equals the longest, which reads the fewest
- * rows: sums and extremes are exact, so that each gives the same candles.
+ * be. Of those that are stored for most of the range, give or take one candle, the longest, which reads the fewest rows:
+ * sums and extremes are exact, so that each gives the same candles.
  *
  * @throws RequestError SERIES_UNKNOWN (404) where there is neither.
  */
@@ -26,14 +26,16 @@ export async function findOrigin(
   const { exchange, symbol, timeframe } = series;
   const stored = await reader.listBounds({ exchange, symbol });
   if (stored.some((entry) => entry.timeframe === timeframe)) return null;
-  const [best] = stored
+  const sources = stored
     .filter((entry) => canBuildFrom(entry.timeframe, timeframe))
     .map((entry) => {
       const end = entry.last + timeframeMs(entry.timeframe);
       const coveredMs = Math.min(end, range.until) - Math.max(entry.first, range.since ?? -Infinity);
       return { timeframe: entry.timeframe, coveredMs: Math.max(0, coveredMs) };
     })
-    .sort((a, b) => b.coveredMs - a.coveredMs || timeframeMs(b.timeframe) - timeframeMs(a.timeframe));
+    .sort((a, b) => timeframeMs(b.timeframe) - timeframeMs(a.timeframe));
+  const mostMs = Math.max(...sources.map(({ coveredMs }) => coveredMs));
+  const best = sources.find(({ coveredMs }) => coveredMs > mostMs - timeframeMs(timeframe));
   if (best) return best.timeframe;
   await assertSeriesKnown(series, reader, probes.ingestSeries());
   return null;

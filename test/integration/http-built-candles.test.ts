@@ -7,7 +7,7 @@ import type { HttpApp } from '../../src/http/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { candleOf, candlesFrom } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
-import type { TestDatabase } from '../support/postgres.ts';
+import { execute, type TestDatabase } from '../support/postgres.ts';
 import { BTC, createRecordingLogger, createTestApp, get as getFrom, HOUR_MS } from '../unit/http/in-memory.ts';
 
 const { logger } = createRecordingLogger();
@@ -134,6 +134,34 @@ describe('built candles over PostgreSQL, the last one forming', () => {
       const volume = parseDecimal(`${1000 + format.length}.${format.codePointAt(0)}`);
       await repositories.ohlcv.upsert(BTC, [{ ...last, volume }]);
       assert.equal((await app.inject({ url, headers })).statusCode, 200, format);
+    }
+  });
+
+  it('are the newest in any number, also of more finer candles than one statement reads', async () => {
+    const days = 230;
+    await execute(
+      database.url,
+      `insert into ohlcv_data (exchange, symbol, timeframe, timestamp, open, high, low, close, volume)
+       select 'binance', 'DOGE/USDT', '1m', moment, 1, 1, 1, 1, 1
+       from generate_series(timestamptz '2024-01-01 00:00Z', '2024-01-01 00:00Z'::timestamptz + interval '${days} days' - interval '1 minute', '1 minute') moment`,
+    );
+    const asked = `/v1/ohlcv?symbol=DOGE/USDT&timeframe=1d&numbers=float`;
+    for (const limit of [220, 500]) {
+      const { data, built_from } = await getFrom<{ data: { timestamp: string; volume: number }[]; built_from: string }>(
+        app,
+        `${asked}&limit=${limit}`,
+      );
+      assert.deepEqual([built_from, data.length], ['1m', Math.min(limit, days)]);
+      assert.ok(data.every(({ volume }) => volume === 1440));
+      const csv = (await app.inject(`${asked}&limit=${limit}&format=csv`)).body.trimEnd().split('\n').slice(1);
+      assert.deepEqual(
+        data.map(({ timestamp }) => timestamp),
+        csv.map((line) => line.slice(0, 24)),
+      );
+      assert.deepEqual(
+        (await getFrom<[number][]>(app, `${asked}&limit=${limit}&format=arrays`)).map(([time]) => time),
+        data.map(({ timestamp }) => Date.parse(timestamp)),
+      );
     }
   });
 

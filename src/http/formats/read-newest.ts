@@ -1,13 +1,17 @@
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import { RequestError } from '../errors.ts';
 import { writeRow } from './row-text.ts';
 
 const COLUMNS = ['open', 'high', 'low', 'close', 'volume'] as const;
-/** Each round looks twice as far back: a series of which something is missing everywhere must not be read as a whole. */
-const ROUNDS = 8;
+/** A page reads some hundred thousand finer candles, about a second. */
+const MOST_READS = 20;
+/** A series of which something is missing everywhere must not be read as a whole: so many times what was asked for. */
+const MOST_PASSED_OVER = 255;
 /** As many as one page names. */
 const MAX_GAPS = 101;
 
+type Read = (request: CandlePageRequest) => Promise<CandlePage>;
 type BuiltCandle = Readonly<Record<'timestamp' | (typeof COLUMNS)[number], string>> & { readonly partial?: true };
 
 /**
@@ -16,39 +20,47 @@ type BuiltCandle = Readonly<Record<'timestamp' | (typeof COLUMNS)[number], strin
  *
  * @param read a page of candles, as the repository reads it.
  * @param request with `since` null.
+ * @throws RequestError REQUEST_INVALID where they would be built of millions of finer ones.
  */
-export async function readNewest(
-  read: (request: CandlePageRequest) => Promise<CandlePage>,
-  request: CandlePageRequest,
-): Promise<CandlePage> {
-  return await (request.from !== null && request.shape === 'array' ? readNewestComplete(read, request) : read(request));
+export async function readNewest(read: Read, request: CandlePageRequest): Promise<CandlePage> {
+  if (request.from === null) return await read(request);
+  return await (request.shape === 'array' ? readNewestComplete(read, request) : readNewestBuilt(read, request));
+}
+
+async function readNewestBuilt(read: Read, request: CandlePageRequest): Promise<CandlePage> {
+  const texts: string[] = [];
+  let count = 0;
+  let gaps: LedgerGap[] = [];
+  for await (const { page } of readBackwards(read, request, () => request.limit - count)) {
+    texts.unshift(page.text);
+    count += page.count;
+    gaps = joinGaps(page.gaps, gaps);
+  }
+  return { text: texts.join(','), count, nextSince: null, gaps: gaps.slice(0, MAX_GAPS) };
 }
 
 /**
  * The newest `limit` complete ones of the candles that are built from a finer timeframe, as the shape `array`, oldest
  * first. Partial ones are passed over and do not count, above all the one that is still forming. Fewer where no more
- * are stored, or where partial ones are so many that eight rounds of reading found no more.
+ * are stored, or where 255 times as many were looked at.
  *
  * @returns a page without a next one, with the gaps from its first candle up to `until`.
  */
-async function readNewestComplete(
-  read: (request: CandlePageRequest) => Promise<CandlePage>,
-  request: CandlePageRequest,
-): Promise<CandlePage> {
+async function readNewestComplete(read: Read, request: CandlePageRequest): Promise<CandlePage> {
   const { limit, numbers } = request;
   let { until } = request;
   let complete: BuiltCandle[] = [];
   let gaps: LedgerGap[] = [];
-  // One more than is wanted: the newest candle is nearly always forming.
-  let asked = limit + 1;
-  for (let round = 0; round < ROUNDS && complete.length < limit; round++, asked *= 2) {
-    const page = await read({ ...request, since: null, until, limit: asked, shape: 'object', numbers: 'string' });
-    const candles = JSON.parse(`[${page.text}]`) as BuiltCandle[];
-    const [first] = candles;
-    if (!first) break;
+  // One more than is wanted, because the newest candle is nearly always forming; then twice as many each time.
+  let lookedAt = 0;
+  const wanted = () =>
+    complete.length >= limit || lookedAt >= MOST_PASSED_OVER * (limit + 1) ? 0 : lookedAt + limit + 1;
+  const asObjects = { ...request, shape: 'object', numbers: 'string' } as const;
+  for await (const { page, candles, first } of readBackwards(read, asObjects, wanted)) {
+    lookedAt += candles.length;
     complete = [...candles.filter(({ partial }) => partial !== true), ...complete];
     gaps = joinGaps(page.gaps, gaps);
-    until = Date.parse(first.timestamp);
+    until = first;
   }
   const newest = complete.slice(-limit);
   const start = Date.parse(newest[0]?.timestamp ?? '') || until;
@@ -66,6 +78,34 @@ async function readNewestComplete(
       .map((gap) => ({ ...gap, since: Math.max(gap.since, start) }))
       .slice(0, MAX_GAPS),
   };
+}
+
+/**
+ * Pages of objects, the newest first, each of those before the one before it, until nothing is stored or wanted any
+ * more: a page of built candles ends where it would read too many of the finer ones.
+ *
+ * @param wanted how many candles the next page may have; 0 to end.
+ */
+async function* readBackwards(
+  read: Read,
+  request: CandlePageRequest,
+  wanted: () => number,
+): AsyncGenerator<{ readonly page: CandlePage; readonly candles: BuiltCandle[]; readonly first: number }, void> {
+  let { until } = request;
+  let reads = 0;
+  for (let limit = wanted(); limit > 0; limit = wanted()) {
+    const page = await read({ ...request, until, limit });
+    const candles = JSON.parse(`[${page.text}]`) as BuiltCandle[];
+    if (!candles[0]) return;
+    if (++reads > MOST_READS)
+      throw new RequestError(
+        'REQUEST_INVALID',
+        'So many candles would be built of millions of finer ones: ask for fewer, name since and follow next, or ask for csv.',
+        { errors: [{ field: 'limit', message: 'must be smaller for this timeframe' }] },
+      );
+    until = Date.parse(candles[0].timestamp);
+    yield { page, candles, first: until };
+  }
 }
 
 /** Gaps of two stretches that meet: one that goes on over the seam is one. */
