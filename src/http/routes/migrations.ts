@@ -157,13 +157,35 @@ const upgradeSchema = describeRoute(
   z.union([resultAnswer, planAnswer]),
 );
 
+/**
+ * One answer at a time, each for all who asked before it was begun: it costs a connection of its own, and nobody may read
+ * a state from before what he did.
+ */
+function shareAnswers<T>(make: () => Promise<T>): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let waiting: Promise<T> | null = null;
+  return () => {
+    waiting ??= running.then(() => {
+      waiting = null;
+      const answer = make();
+      running = answer.catch(() => undefined);
+      return answer;
+    });
+    return waiting;
+  };
+}
+
 /** `GET /migrations`: where the schema stands. `POST /migrations/upgrade`: upgrade it, or tell what an upgrade would do. */
 export function registerMigrationsRoutes(app: HttpApp, deps: MigrationsRoutesDeps): void {
   const { auth, schema, probes, logger, signal } = deps;
+  const answerStatus = shareAnswers(async () => ({
+    ...(await schema.status()),
+    history: await schema.history(HISTORY_LIMIT),
+  }));
 
   app.get('/migrations', { schema: statusSchema }, async () => {
     if (probes.phase() !== 'migrating') assertRunning(probes);
-    return { ...(await schema.status()), history: await schema.history(HISTORY_LIMIT) };
+    return await answerStatus();
   });
 
   app.post(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { MigrationError, SchemaMismatchError } from '../../../src/errors.ts';
 import { UpgradeInProgressError } from '../../../src/db/migrator/schema-status.ts';
 import type { Problem } from '../../../src/http/problems.ts';
@@ -26,6 +27,37 @@ describe('GET /migrations', () => {
       assert.deepEqual(response.json(), { ...(await schema.status()), history: [] });
       assert.equal(response.headers['cache-control'], 'no-store');
     }
+  });
+
+  it('asks the database once at a time, however many ask, and answers nobody with what was before him', async () => {
+    const { app, schema } = createTestApp();
+    const status = schema.status.bind(schema);
+    const firstBegun = Promise.withResolvers<undefined>();
+    let [running, most, begun] = [0, 0, 0];
+    schema.status = async () => {
+      begun++;
+      most = Math.max(most, ++running);
+      const answer = await status();
+      firstBegun.resolve(undefined);
+      await delay(20);
+      running--;
+      return answer;
+    };
+    const versions = async (count: number) => {
+      const answers = await Promise.all(Array.from({ length: count }, () => app.inject('/migrations')));
+      return [...new Set(answers.map((answer) => answer.json<{ version: string }>().version))];
+    };
+    const before = versions(50);
+    await firstBegun.promise;
+    schema.applied = 2;
+    assert.deepEqual(await versions(50), ['0002_b']);
+    await before;
+    assert.equal(most, 1);
+    assert.ok(begun <= 3, `${begun} answers were made`);
+    schema.fault = new Error('away');
+    assert.equal((await app.inject('/migrations')).statusCode, 500);
+    schema.fault = null;
+    assert.equal((await app.inject('/migrations')).statusCode, 200);
   });
 
   it('answers 503 before there is a database', async () => {
