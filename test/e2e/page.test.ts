@@ -63,6 +63,15 @@ async function countHolePixels(page: Page): Promise<number> {
   })()`);
 }
 
+/** What is drawn comes with one of the next frames. */
+async function waitForHolePixels(page: Page, isRight: (count: number) => boolean, fault: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  for (let count = await countHolePixels(page); !isRight(count); count = await countHolePixels(page)) {
+    assert.ok(Date.now() < deadline, `${fault}: ${count} pixels`);
+    await delay(100);
+  }
+}
+
 const openChart = async (page: Page, key: string) => {
   await page.locator(`#series-rows tr[data-key="${key}"]`).click();
   await page.locator(`#series-rows tr[data-key="${key}"][aria-selected=true]`).waitFor();
@@ -106,12 +115,12 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
 
     await openChart(page, 'binance BTC/USDT 1m');
     await waitForText(page, '#chart-foot', /no gap in them/);
-    assert.equal(await countHolePixels(page), 0, 'a gap is drawn where there is none');
+    await waitForHolePixels(page, (count) => count === 0, 'a gap is drawn where there is none');
     await openChart(page, 'binance ETH/USDT 1m');
     await waitForText(page, '#gaps', /ETH\/USDT.*20/s, 90_000);
     await waitForText(page, '#chart-foot', /20 missing/, 90_000);
     await page.locator('#gaps button').first().click();
-    assert.ok((await countHolePixels(page)) > 2000, 'the gap is not drawn');
+    await waitForHolePixels(page, (count) => count > 2000, 'the gap is not drawn');
     // It lies near enough to the newest candle that the chart goes on following.
     assert.doesNotMatch(await page.locator('#chart-foot').innerText(), /stretch of the past/);
     await keepPicture(page, 'gap-light');
