@@ -67,9 +67,9 @@ export class LiveWatch {
     return { at: this.#at, revision: this.#revision };
   }
 
-  /** The series that the ledger knew at the last look. */
-  get series(): Series[] {
-    return [...(this.#known?.values() ?? [])].map(({ series }) => series);
+  /** The series that the ledger knew at the last look, with what it said of them. */
+  get series(): SeriesLook[] {
+    return [...(this.#known?.values() ?? [])];
   }
 
   /** Forgets what was seen: the next look is the first one again. */

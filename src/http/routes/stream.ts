@@ -33,7 +33,9 @@ const DESCRIPTION = `Server-sent events, as browsers' \`EventSource\` reads them
 - \`reset\`: your Last-Event-ID is too old or none of ours, for the \`reason\`: read what you need, this stream goes on from now.
 
 Who comes back with \`Last-Event-ID\` is told what was stored meanwhile; some of it may have been told before, so take
-(exchange, symbol, timeframe, timestamp) as the key. A comment comes each 15 seconds while nothing else does.`;
+(exchange, symbol, timeframe, timestamp) as the key. After a restart of the service, or from another replica of it, that is
+new candles and \`revision\`s, and a \`gap\` for each series with what is missing now; older history that was filled
+meanwhile is not told: where that matters, read /v1/ohlcv again. A comment comes each 15 seconds while nothing else does.`;
 
 /** `GET /v1/stream`: what is stored, as it is stored. */
 export function registerStreamRoutes(app: HttpApp, { live, open, probes }: StreamRoutesDeps): void {

@@ -166,11 +166,19 @@ describe('GET /v1/stream', () => {
     const [candle] = candlesFrom(0, MINUTE, 1);
     feed.revise(BTC, candle!, candle!);
     feed.pass(60_000);
+    feed.miss(BTC, 7);
     const other = await listen(create());
     const second = await other.open('?symbol=BTC/USDT', { 'last-event-id': first.lastEventId });
     // It reaches back by half a minute: what is told again is the last one that was seen.
     assert.deepEqual(volumes(await second.waitFor('candle', 4)), ['12.500', '13.500', '14.500', '15.500']);
     await second.waitFor('revision');
+    assert.deepEqual(
+      (await second.waitFor('gap')).map((event) => [
+        (event as TestCandle).symbol,
+        (event as { missing?: number }).missing,
+      ]),
+      [['BTC/USDT', 7]],
+    );
     store(BTC, 1);
     assert.deepEqual(volumes(await second.waitFor('candle', 5)).at(-1), '16.500');
     assert.equal(second.events.filter(({ type }) => type === 'reset').length, 0);
