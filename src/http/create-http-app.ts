@@ -106,7 +106,12 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
   app.removeContentTypeParser('text/plain');
 
   const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const answer = answerError(readValidation(error), {
+    // A connection that broke under the body is the client's, whatever else the same code means.
+    const fault =
+      request.raw.errored !== null && request.raw.errored === error
+        ? new RequestError('BODY_MALFORMED', 'The connection broke before the whole body was here.', { cause: error })
+        : readValidation(error);
+    const answer = answerError(fault, {
       path: pathOf(request.url),
       requestId: request.id,
       // While stopping, the pool is closed under the requests in flight.

@@ -4,22 +4,22 @@ import http from 'node:http';
 import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { HttpApp } from '../../src/http/http-app.ts';
 import { createTestApp, TOKEN } from '../unit/http/in-memory.ts';
 
 const apps: HttpApp[] = [];
 after(async () => await Promise.all(apps.map((app) => app.close())));
 
-/** Returns the port. */
-async function listen(): Promise<number> {
-  const { app } = createTestApp();
+async function listen() {
+  const { app, lines } = createTestApp();
   apps.push(app);
-  return Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port);
+  return { port: Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port), lines };
 }
 
 describe('bodies', () => {
   it('refuses a body of 10 MB with 413 and goes on answering on the same connection', async () => {
-    const port = await listen();
+    const { port } = await listen();
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     const send = async (headers: http.OutgoingHttpHeaders, size: number) => {
       const request = http.request({
@@ -53,7 +53,7 @@ describe('bodies', () => {
   });
 
   it('hangs up on a body without end', async () => {
-    const port = await listen();
+    const { port } = await listen();
     const socket = net.connect(port, '127.0.0.1');
     const gone = new Promise((done) => socket.once('close', done));
     // Reset, as it should be.
@@ -70,5 +70,25 @@ describe('bodies', () => {
     }
     await gone;
     assert.ok(sent > 10 && sent < 200, `${sent} MB`);
+  });
+
+  it('takes a client that hangs up in the middle of a body for what it is, and not for a fault of the database', async () => {
+    const { port, lines } = await listen();
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write(
+      `POST /migrations/upgrade HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\n` +
+        'content-type: application/json\r\ncontent-length: 50\r\n\r\n{"to":',
+      () => setTimeout(() => socket.destroy(), 100),
+    );
+    const deadline = Date.now() + 20_000;
+    while (lines.length === 0) {
+      assert.ok(Date.now() < deadline, 'nothing was logged');
+      await delay(20);
+    }
+    await delay(100);
+    assert.deepEqual(
+      lines.map(({ msg }) => msg),
+      ['an admin upgrade request was refused or failed'],
+    );
   });
 });

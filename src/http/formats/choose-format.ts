@@ -40,7 +40,7 @@ export function chooseFormat(parameter: Format | undefined, accept: string | und
   if (parameter !== undefined) return parameter;
   if (accept === undefined || accept.trim() === '' || accept === '*/*') return 'json';
   const ranges = accept.split(',').map((entry, place) => {
-    const [type = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const [type = '', ...parameters] = entry.split(';').map((part) => part.replaceAll(/\s/g, '').toLowerCase());
     const quality = parameters.find((part) => part.startsWith('q='));
     return { type, place, quality: quality === undefined ? 1 : Number(quality.slice(2)) || 0 };
   });

@@ -28,13 +28,17 @@ export class UdfMarkets {
     return await this.#markets;
   }
 
-  /** By ticker (`binance:BTC/USDT`) or by symbol alone, then the first exchange that has it; null where none has. */
+  /**
+   * By ticker (`binance:BTC/USDT`) or by symbol alone, then the first exchange that has it, and each also as it is
+   * written without the slash; null where none has.
+   */
   async find(name: string): Promise<UdfMarket | null> {
     const wanted = name.toLowerCase();
     const markets = await this.list();
     return (
       markets.find((market) => tickerOf(market).toLowerCase() === wanted) ??
       markets.find(({ symbol }) => symbol.toLowerCase() === wanted) ??
+      markets.find((market) => [tickerOf(market), market.symbol].some((each) => plain(each) === plain(wanted))) ??
       null
     );
   }

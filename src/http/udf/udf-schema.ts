@@ -41,8 +41,11 @@ export const historyQuery = z.looseObject({
   from: seconds.default(0).describe(`Epoch seconds of the first bar; a range may hold up to ${MAX_RANGE_BARS} bars.`),
   to: seconds.describe('Epoch seconds; bars before it.'),
   countback: count(MAX_BARS)
+    .transform((bars) => (bars === 0 ? undefined : bars))
     .optional()
-    .describe(`The last so many bars (${MAX_BARS} at most) before to; where it is given, from is not looked at.`),
+    .describe(
+      `The last so many bars (${MAX_BARS} at most) before to; where it is given (and not 0), from is not looked at.`,
+    ),
 });
 
 export const errorAnswer = z

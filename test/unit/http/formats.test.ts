@@ -21,6 +21,7 @@ describe('chooseFormat', () => {
     assert.equal(chooseFormat(undefined, '*/*;q=0.1, application/*;q=0.2, text/csv;q=0.3'), 'csv');
     assert.equal(chooseFormat(undefined, 'application/x-ndjson'), 'ndjson');
     assert.equal(chooseFormat(undefined, 'text/csv;q=0, application/vnd.apache.parquet;q=0.1'), 'parquet');
+    assert.equal(chooseFormat(undefined, 'application/json; q = 0.5, text/csv; q = 0.9'), 'csv');
     assert.throws(() => chooseFormat(undefined, 'image/png'), /Accept application\/json/);
     assert.throws(() => chooseFormat(undefined, 'constructor'), /Accept application\/json/);
   });

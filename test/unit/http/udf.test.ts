@@ -130,6 +130,8 @@ describe('UDF', () => {
       ],
       [true, ['1', '3'], true, ['1']],
     );
+    for (const name of ['BTCUSDT', 'binance:btcusdt'])
+      assert.equal((await get<{ ticker: string }>(app, `/udf/symbols?symbol=${name}`)).ticker, 'binance:BTC/USDT');
     const unknown = await get<History>(app, '/udf/symbols?symbol=DOGE/USDT');
     assert.equal(unknown.s, 'error');
     assert.match(unknown.errmsg ?? '', /no symbol DOGE\/USDT.*binance:BTC\/USDT, okx:BTC\/USDT/);
@@ -150,6 +152,7 @@ describe('UDF', () => {
   it('answers the bars of [from, to) as numbers in columns', async () => {
     const { history } = createSetting();
     const parameters = { symbol: 'binance:BTC/USDT', resolution: '60', from: seconds(2), to: seconds(4) };
+    assert.deepEqual((await history({ ...parameters, countback: 0 })).t, [seconds(2), seconds(3)]);
     assert.deepEqual(await history(parameters), {
       s: 'ok',
       t: [seconds(2), seconds(3)],
