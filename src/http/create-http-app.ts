@@ -82,6 +82,8 @@ const BODY_LIMIT = 64 * 1024;
 /** A client that has not sent its whole request by then is cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 15_000;
+/** How late it may be that somebody is cut off. */
+const CHECK_MS = 3_000;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** All routes with their errors, limits and headers; it does not listen yet. */
@@ -92,7 +94,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     logger: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
     trustProxy: limits.trustedProxies.length > 0 ? [...limits.trustedProxies] : false,
     genReqId: (request) => acceptRequestId(request.headers['x-request-id']) ?? randomUUID(),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),

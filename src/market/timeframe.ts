@@ -15,7 +15,8 @@ export function parseTimeframe(text: string): Timeframe {
   const match = /^([1-9]\d{0,2})([mhdw])$/.exec(text);
   if (!match) throw new RangeError(`"${text}" is not a timeframe: use a number and m, h, d or w, such as 1m, 4h or 1d`);
   const timeframe = text as Timeframe;
-  if (timeframeMs(timeframe) > 4 * UNIT_MS.w) throw new RangeError(`the timeframe "${text}" is longer than four weeks`);
+  if (timeframeMs(timeframe) > 4 * UNIT_MS.w)
+    throw new RangeError(`"${text}" is longer than four weeks, the longest timeframe`);
   return timeframe;
 }
 
