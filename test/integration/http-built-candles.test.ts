@@ -5,6 +5,7 @@ import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
 import type { HttpApp } from '../../src/http/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
+import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { candleOf, candlesFrom } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
@@ -163,6 +164,38 @@ describe('built candles over PostgreSQL, the last one forming', () => {
         data.map(({ timestamp }) => Date.parse(timestamp)),
       );
     }
+  });
+
+  it('are built from what has no gap rather than from what is longer and has one', async () => {
+    const market = { exchange: 'binance', symbol: 'XRP/USDT' };
+    const start = slot(-12);
+    const minutes = { ...market, timeframe: parseTimeframe('1m') };
+    const hours = { ...market, timeframe: parseTimeframe('1h') };
+    await repositories.ohlcv.load(minutes, [candlesFrom(start, HOUR_MS / 60, 40 * 60)]);
+    await repositories.ohlcv.load(hours, [
+      candlesFrom(start, HOUR_MS, 8),
+      candlesFrom(start + 20 * HOUR_MS, HOUR_MS, 20),
+    ]);
+    const ofDay = { since: start, until: start + 40 * HOUR_MS };
+    const lost = { since: start + 8 * HOUR_MS, until: start + 20 * HOUR_MS };
+    await repositories.coverage.survey({ ...hours, metric: 'ohlcv' }, ofDay);
+    const part = { since: start + 12 * HOUR_MS, until: start + 16 * HOUR_MS };
+    assert.deepEqual(
+      await repositories.ohlcv.sumGaps(market, [
+        { timeframe: hours.timeframe, ...ofDay },
+        { timeframe: minutes.timeframe, ...ofDay },
+        { timeframe: hours.timeframe, ...part },
+        { timeframe: hours.timeframe, since: start, until: lost.since },
+      ]),
+      [lost.until - lost.since, 0, part.until - part.since, 0],
+    );
+    const built = async (range: { since: number; until: number }) => {
+      const asked = `/v1/ohlcv?symbol=XRP/USDT&timeframe=4h&since=${range.since}&until=${range.until}`;
+      return await getFrom<{ built_from: string; complete: boolean; data: object[] }>(app, asked);
+    };
+    const whole = await built(ofDay);
+    assert.deepEqual([whole.built_from, whole.complete, whole.data.length], ['1m', true, 10]);
+    assert.equal((await built({ since: lost.until, until: ofDay.until })).built_from, '1h');
   });
 
   it('are not made for the view, which answers its newest rows however old they are', async () => {

@@ -3,7 +3,7 @@ import type { Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import { parseTimeframe } from '../../market/timeframe.ts';
+import { parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { CANDLE_COLUMNS, fromCandleRow } from './candle-row.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
@@ -164,6 +164,26 @@ export class OhlcvRepository {
       if (!series) return [];
       return [{ ...series, first: row.first.getTime(), last: row.last.getTime(), lastClose: row.last_close }];
     });
+  }
+
+  /** How much (ms) of each range of one market the ledger calls a gap, in the order of the ranges. */
+  async sumGaps(
+    market: { readonly exchange: string; readonly symbol: string },
+    ranges: readonly (TimeRange & { readonly timeframe: Timeframe })[],
+  ): Promise<number[]> {
+    const moments = (name: keyof TimeRange) => ranges.map((range) => new Date(range[name]));
+    const { rows } = await sql<{ ms: number }>`
+      select (
+        select coalesce(sum(extract(epoch from least(c.until, wanted.until) - greatest(c.since, wanted.since))), 0) * 1000
+        from coverage as c
+        where c.exchange = ${market.exchange} and c.symbol = ${market.symbol} and c.timeframe = wanted.timeframe
+          and c.metric = 'ohlcv' and c.state not in ('have', 'confirmed_empty')
+          and c.since < wanted.until and c.until > wanted.since
+      )::float8 as ms
+      from unnest(${ranges.map(({ timeframe }) => timeframe)}::text[], ${moments('since')}::timestamptz[],
+        ${moments('until')}::timestamptz[]) with ordinality as wanted (timeframe, since, until, place)
+      order by place`.execute(this.#kysely);
+    return rows.map(({ ms }) => ms);
   }
 
   /**

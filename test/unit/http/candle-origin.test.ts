@@ -10,8 +10,15 @@ const DAY_MS = 24 * HOUR_MS;
 const START = Date.parse('2024-01-01T00:00:00Z');
 
 /** What candles of four hours are built from, of `stored`: timeframes with where they begin and end (ms from START). */
-async function originOf(stored: Record<string, readonly [number, number]>, range: { since?: number; until: number }) {
+async function originOf(
+  stored: Record<string, readonly [since: number, until: number, gapsMs?: number]>,
+  range: { since?: number; until: number },
+) {
   const reader = {
+    sumGaps: (_market: object, ranges: readonly { timeframe: string; since: number; until: number }[]) => {
+      for (const { since, until } of ranges) assert.ok(since <= until);
+      return Promise.resolve(ranges.map(({ timeframe }) => stored[timeframe]?.[2] ?? 0));
+    },
     listBounds: () =>
       Promise.resolve(
         Object.entries(stored).map(([timeframe, [since, until]]) => {
@@ -43,6 +50,13 @@ describe('findOrigin', () => {
     assert.equal(await originOf(stored, { since: 0, until: 30 * DAY_MS }), '1m');
     assert.equal(await originOf(stored, { since: 4 * HOUR_MS, until: 30 * DAY_MS }), '1h');
     assert.equal(await originOf({ ...stored, '1m': [DAY_MS, 2 * DAY_MS] }, { until: 30 * DAY_MS }), '1h');
+  });
+
+  it('takes a finer one that has fewer gaps, by a candle or more', async () => {
+    const whole = [0, 30 * DAY_MS] as const;
+    assert.equal(await originOf({ '1m': whole, '1h': [...whole, DAY_MS] }, { until: 30 * DAY_MS }), '1m');
+    assert.equal(await originOf({ '1m': whole, '1h': [...whole, 3 * HOUR_MS] }, { until: 30 * DAY_MS }), '1h');
+    assert.equal(await originOf({ '1m': [...whole, DAY_MS], '1h': whole }, { until: 30 * DAY_MS }), '1h');
   });
 
   it('has none where the series is stored itself, and refuses what is neither stored nor can be built', async () => {

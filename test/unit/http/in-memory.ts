@@ -115,6 +115,7 @@ export class InMemoryRows implements HttpRepositories {
           ...{ exchange, symbol, timeframe },
           ...{ first, last, lastClose },
         })),
+    sumGaps: (_market, ranges) => Promise.resolve(ranges.map(() => 0)),
     listCoverage: async () => this.#coverage(),
     listNewest: async (series, limit, before = Infinity) => this.#between(series, -Infinity, before).slice(-limit),
   };
