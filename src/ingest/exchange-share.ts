@@ -10,8 +10,8 @@ export interface SharePlan {
 export interface ShareSight {
   /** How many markets are this replica's part. */
   readonly part: number;
-  /** Whether the replicas have been the same for so long that a market which is free now stays free without us. */
-  readonly isSettled: boolean;
+  /** Markets that stay free without us: see `noticeFree`. */
+  readonly unclaimed: ReadonlySet<string>;
   /** Whether the database was away just now: the others may not have said yet that they are alive. */
   readonly isComeback: boolean;
 }
@@ -33,6 +33,8 @@ export class ExchangeShare {
   #before: ReadonlySet<string> = new Set();
   /** Held beyond our part because nobody else wanted them: an exchange's list may be older in another replica. */
   readonly #leftovers = new Set<string>();
+  /** Since when (ms) a market has been free at each look. */
+  #freeSince: ReadonlyMap<string, number> = new Map();
   #isKnown = false;
 
   /** The markets held; null while that is not known. */
@@ -42,6 +44,11 @@ export class ExchangeShare {
 
   get wantedCount(): number {
     return this.#wanted.size;
+  }
+
+  /** Wanted, and not held by us. */
+  get others(): readonly string[] {
+    return [...this.#wanted].filter((symbol) => !this.#held.has(symbol));
   }
 
   want(symbols: readonly string[]): void {
@@ -59,12 +66,24 @@ export class ExchangeShare {
   /** Others have joined or gone: what nobody wanted may be wanted now. */
   forgetLeftovers(): void {
     this.#leftovers.clear();
+    this.#freeSince = new Map();
+  }
+
+  /**
+   * Takes note of the markets that are free now (`atMs`, on a clock that runs forward), and answers those that were
+   * free at each look for `forMs`. One look is not enough: what a replica has just given up is meant for those who lack
+   * some, and whoever took it beyond his part would keep it from them for good.
+   */
+  noticeFree(free: readonly string[], atMs: number, forMs: number): ReadonlySet<string> {
+    this.#freeSince = new Map(free.map((symbol) => [symbol, this.#freeSince.get(symbol) ?? atMs]));
+    return new Set(free.filter((symbol) => atMs - (this.#freeSince.get(symbol) ?? atMs) >= forMs));
   }
 
   /** The lease ran out: nothing is held any more. Answers whether that is news. */
   lose(): boolean {
     const isNews = this.#isKnown;
     if (isNews) this.#before = this.#held;
+    this.#freeSince = new Map();
     this.#isKnown = false;
     this.#held = new Set();
     return isNews;
@@ -86,17 +105,18 @@ export class ExchangeShare {
     this.#held = held;
   }
 
-  plan({ part, isSettled, isComeback }: ShareSight): SharePlan {
+  plan({ part, unclaimed, isComeback }: ShareSight): SharePlan {
     for (const symbol of this.#leftovers)
       if (!this.#held.has(symbol) || !this.#wanted.has(symbol)) this.#leftovers.delete(symbol);
     const kept = [...this.#held].filter((symbol) => this.#wanted.has(symbol));
     const unwanted = [...this.#held].filter((symbol) => !this.#wanted.has(symbol));
     const own = kept.filter((symbol) => !this.#leftovers.has(symbol));
     const surplus = own.slice(part);
-    const free = [...this.#wanted].filter((symbol) => !this.#held.has(symbol));
     const lacking = Math.max(0, part - own.length);
-    const take = surplus.length > 0 ? 0 : isSettled ? free.length : Math.min(free.length, lacking);
-    const ask = isComeback ? free.filter((symbol) => this.#before.has(symbol)) : free;
+    const idle = this.others.filter((symbol) => unclaimed.has(symbol));
+    const wish = idle.length > lacking ? idle : this.others;
+    const take = surplus.length > 0 ? 0 : Math.max(lacking, idle.length);
+    const ask = isComeback ? wish.filter((symbol) => this.#before.has(symbol)) : wish;
     if (!isComeback) this.#before = new Set();
     return { give: [...unwanted, ...surplus], ask: take === 0 ? [] : ask, take: Math.min(take, ask.length) };
   }

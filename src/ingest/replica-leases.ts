@@ -11,6 +11,8 @@ export interface ReplicaLeases {
   }): Promise<unknown>;
   listAlive(): Promise<readonly { readonly id: string; readonly startedAt: number }[]>;
   listHeld(id: string): Promise<readonly { readonly exchange: string; readonly symbol: string }[]>;
+  /** Those of the markets that nobody holds who is alive. */
+  listFree(exchange: string, symbols: readonly string[]): Promise<readonly string[]>;
   /** Takes at most `max` of the markets that are free; answers those that it got. */
   claim(id: string, exchange: string, symbols: readonly string[], max: number): Promise<readonly string[]>;
   release(id: string, exchange: string, symbols: readonly string[]): Promise<unknown>;

@@ -39,8 +39,9 @@ const RETRY_MS = 1_000;
 const TIMEOUT_MS = 4_000;
 /** Between the word to the collectors that a market goes and its release: a request in flight ends meanwhile. */
 const DRAIN_MS = 1_000;
-/** Beats without a change among the replicas after which a free market is nobody's; and how often that is looked at. */
-const SETTLED_BEATS = 4;
+/** After so many beats each without a change among the replicas it is looked at which markets are free. */
+const LOOK_BEATS = 4;
+const NONE: ReadonlySet<string> = new Set();
 /** For so many beats after a change one that has less than its part looks each second whether there is more. */
 const IMPATIENT_BEATS = 15;
 
@@ -205,11 +206,14 @@ export class ReplicaShares implements MarketShares, Service {
     const { leases, identity, logger } = this.#deps;
     const { id } = identity;
     const { place, looksWithoutChange: beats } = this.#roll;
-    const sight = { isSettled: beats > 0 && beats % SETTLED_BEATS === 0, isComeback: this.#failures > 0 };
-    const plans = [...this.#shares].map(([exchange, share]) => {
+    const isComeback = this.#failures > 0;
+    const plans = [];
+    for (const [exchange, share] of this.#shares) {
       const part = countPart(share.wantedCount, place, exchange);
-      return { exchange, share, part, plan: share.plan({ part, ...sight }) };
-    });
+      const unclaimed =
+        beats > 0 && beats % LOOK_BEATS === 0 ? await this.#findUnclaimed(exchange, share, check) : NONE;
+      plans.push({ exchange, share, part, plan: share.plan({ part, unclaimed, isComeback }) });
+    }
 
     const givers = plans.filter(({ plan }) => plan.give.length > 0);
     if (givers.length > 0) {
@@ -236,6 +240,13 @@ export class ReplicaShares implements MarketShares, Service {
       this.#tell();
     }
     this.#isLacking = lacking > 0 && beats < IMPATIENT_BEATS;
+  }
+
+  /** Markets that nobody has taken for so long that every other replica has had its turn, or has lost its lease. */
+  async #findUnclaimed(exchange: string, share: ExchangeShare, check: () => void): Promise<ReadonlySet<string>> {
+    const free = await this.#deps.leases.listFree(this.#leaseOf(exchange), share.others);
+    check();
+    return share.noticeFree(free, this.#clock.now(), TTL_MS);
   }
 
   /** Groups hold leases of their own: a market whose 1h candles one collects is still to be had for another's 1m. */

@@ -49,6 +49,7 @@ function join(t: TestContext, pid: number, lastWriteAt: number | null = null) {
       beat: (replica) => guard(() => replicas.beat(replica)),
       listAlive: () => guard(() => replicas.listAlive()),
       listHeld: (id) => guard(() => replicas.listHeld(id)),
+      listFree: (...args) => guard(() => replicas.listFree(...args)),
       claim: (...args) => guard(() => replicas.claim(...args)),
       release: (...args) => guard(() => replicas.release(...args)),
       leave: (id) => replicas.leave(id),

@@ -63,6 +63,8 @@ describeOnEachServer('ReplicasRepository', ({ repositories, query, clear }) => {
     assert.deepEqual(await replicas().claim('a', 'binance', ['Z/X'], 0), []);
     assert.deepEqual(await replicas().claim('a', 'binance', [], 5), []);
     await replicas().release('b', 'binance', ['A/X', 'B/X']);
+    assert.deepEqual(await replicas().listFree('binance', ['Z/X', 'D/X', 'A/X']), ['Z/X', 'A/X']);
+    assert.deepEqual(await replicas().listFree('okx', ['D/X', 'B/X']), ['D/X']);
     assert.deepEqual(await replicas().listHeld('b'), [
       { exchange: 'binance', symbol: 'C/X' },
       { exchange: 'okx', symbol: 'B/X' },
@@ -81,7 +83,9 @@ describeOnEachServer('ReplicasRepository', ({ repositories, query, clear }) => {
     await beat('b');
     await replicas().claim('a', 'binance', ['A/X', 'B/X', 'C/X'], 9);
     assert.deepEqual(await replicas().claim('b', 'binance', ['A/X'], 9), []);
+    assert.deepEqual(await replicas().listFree('binance', ['A/X']), []);
     await expire('a');
+    assert.deepEqual(await replicas().listFree('binance', ['A/X']), ['A/X']);
     assert.deepEqual(await replicas().claim('a', 'binance', ['D/X'], 9), []);
     assert.deepEqual(await replicas().claim('b', 'binance', ['A/X', 'B/X'], 9), ['A/X', 'B/X']);
     // It comes to itself again: what was taken is gone, what was not is still its own.

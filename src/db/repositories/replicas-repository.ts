@@ -105,6 +105,18 @@ export class ReplicasRepository {
     return rows[0]?.at?.getTime() ?? null;
   }
 
+  /** Those of `symbols` that no replica holds which is alive, in their order. */
+  async listFree(exchange: string, symbols: readonly string[]): Promise<string[]> {
+    const { rows } = await sql<{ symbol: string }>`
+      select symbol from unnest(${[...symbols]}::text[]) with ordinality as w (symbol, position)
+      where not exists (
+        select from leases l join replicas r on r.id = l.replica_id
+        where l.exchange = ${exchange} and l.symbol = w.symbol and r.expires_at > clock_timestamp()
+      )
+      order by position`.execute(this.#kysely);
+    return rows.map(({ symbol }) => symbol);
+  }
+
   /**
    * Takes free ones of `symbols`, the first ones first, `max` at most. Two that claim the same market at the same moment
    * never both get it; a replica that is not alive gets none.

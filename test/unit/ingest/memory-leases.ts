@@ -39,6 +39,8 @@ export class MemoryLeases {
             .map(([other, { startedAt }]) => ({ id: other, startedAt })),
         ),
       listHeld: (id) => guard(() => this.listHeld(id)),
+      listFree: (exchange, symbols) =>
+        guard(() => symbols.filter((symbol) => !this.#isAlive(this.leases.get(`${exchange} ${symbol}`)))),
       claim: (id, exchange, symbols, max) =>
         guard(() => {
           const free = symbols

@@ -88,6 +88,20 @@ describe('ReplicaShares', () => {
     }
   });
 
+  it('gives each of many newcomers its part, at whatever moment of a beat they come', async () => {
+    for (let offsetMs = 0; offsetMs < 3_000; offsetMs += 200)
+      for (const newcomers of [2, 4]) {
+        const { clock, join, assertDisjoint } = createStage();
+        const members = [join()];
+        await clock.run(6_000 + offsetMs);
+        for (let newcomer = 0; newcomer < newcomers; newcomer++) members.push(join());
+        await clock.runUntil(() => (assertDisjoint(...members), false), 40_000);
+        const counts = countAll(...members).toSorted();
+        const expected = newcomers === 2 ? [6, 7, 7] : [4, 4, 4, 4, 4];
+        assert.deepEqual(counts, expected, `${newcomers} that came ${offsetMs} ms after a beat`);
+      }
+  });
+
   it('takes over what a killed replica of another machine held, within 13 seconds', async () => {
     const { clock, database, join, assertDisjoint } = createStage();
     const [one, two, three] = [join(), join(), join()];
