@@ -43,6 +43,8 @@ interface InputSchemas {
   querystring?: z.ZodType;
   body?: z.ZodType;
   params?: z.ZodType;
+  /** Names in lower case; others are let pass. */
+  headers?: z.ZodType;
 }
 
 /** An RFC 9457 problem document, as every error is answered. */

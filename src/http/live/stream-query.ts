@@ -57,6 +57,13 @@ export const streamQuery = z.strictObject({
     .describe('The id of the last event that was seen, for clients that cannot send the header Last-Event-ID.'),
 });
 
+export const streamHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .optional()
+    .describe('The id of the last event that was seen: what was missed comes first.'),
+});
+
 /** What a client that sends this query wants. */
 export function toFilter({ exchange, symbol, timeframe, events, numbers }: z.infer<typeof streamQuery>): StreamFilter {
   return {

@@ -5,7 +5,7 @@ import type { HealthProbes } from '../health.ts';
 import type { HttpApp } from '../http-app.ts';
 import type { LiveClient } from '../live/live-client.ts';
 import { isExact, matchesSeries, type StreamFilter } from '../live/stream-filter.ts';
-import { streamQuery, toFilter } from '../live/stream-query.ts';
+import { streamHeaders, streamQuery, toFilter } from '../live/stream-query.ts';
 import type { OpenReaders } from '../request-signal.ts';
 import { describeRoute, TEXT_BODY } from '../route-schema.ts';
 import { nameSome, type BoundsReader } from '../series-lookup.ts';
@@ -54,14 +54,13 @@ export function registerStreamRoutes(app: HttpApp, { live, open, probes }: Strea
           problems: ['SERIES_UNKNOWN', 'STREAMS_EXHAUSTED'],
           answers: { 200: { description: 'Events, without an end', content: { 'text/event-stream': TEXT_BODY } } },
         },
-        { querystring: streamQuery },
+        { querystring: streamQuery, headers: streamHeaders },
       ),
     },
     async (request, reply): Promise<FastifyReply> => {
       const filter = toFilter(request.query);
       await assertSomethingMatches(filter, open(reply).ohlcv, probes);
-      const header = request.headers['last-event-id'];
-      const lastEventId = (typeof header === 'string' ? header : undefined) ?? request.query.last_event_id ?? null;
+      const lastEventId = request.headers['last-event-id'] ?? request.query.last_event_id ?? null;
       const client = await live.subscribe(filter, lastEventId, clientOf(request.ip));
       // It may have gone while we asked the database.
       reply.raw.once('close', () => client.destroy());
