@@ -12,6 +12,10 @@ export interface ParquetLayout {
   readonly numbers: Numbers;
 }
 
+/** Of one row group: its values are in memory together. */
+const GROUP_ROWS = 10_000;
+const NEWLINE = 10;
+
 /** Hands out what was written, so that a file of any size is never in memory as a whole. */
 class FlushingWriter extends ByteWriter {
   /** What was written since the last call. */
@@ -46,11 +50,13 @@ export class ParquetEncoder {
     this.#file = new ParquetWriter({ writer: this.#writer, schema, createdBy: 'candlekeep' });
   }
 
-  /** The next row group, of whole lines of CSV without a header: a time in ISO 8601, then the columns. */
+  /** The next rows, as whole lines of CSV without a header: a time in ISO 8601, then the columns. */
   async encode(lines: Buffer): Promise<Buffer> {
-    const columnData = readColumns(lines, this.#layout.columns, this.#layout.numbers);
-    const rows = columnData[0]?.data.length ?? 0;
-    await this.#file.write({ columnData, rowGroupSize: Math.max(1, rows) });
+    for (const group of cutLines(lines, GROUP_ROWS)) {
+      const columnData = readColumns(group, this.#layout.columns, this.#layout.numbers);
+      const rows = columnData[0]?.data.length ?? 0;
+      await this.#file.write({ columnData, rowGroupSize: Math.max(1, rows) });
+    }
     return this.#writer.take();
   }
 
@@ -59,6 +65,18 @@ export class ParquetEncoder {
     await this.#file.finish();
     return this.#writer.take();
   }
+}
+
+/** The lines in pieces of so many. */
+function* cutLines(lines: Buffer, rows: number): Generator<Buffer> {
+  let start = 0;
+  let count = 0;
+  for (let end = lines.indexOf(NEWLINE); end !== -1; end = lines.indexOf(NEWLINE, end + 1)) {
+    if (++count % rows !== 0) continue;
+    yield lines.subarray(start, end + 1);
+    start = end + 1;
+  }
+  if (start < lines.length) yield lines.subarray(start);
 }
 
 function elementOf({ name, kind }: ExportColumn, numbers: Numbers): SchemaElement {
@@ -84,7 +102,13 @@ function readColumns(lines: Buffer, columns: readonly ExportColumn[], numbers: N
   });
   return [
     { name: 'timestamp', data: times },
-    ...columns.map(({ name }, column) => ({ name, data: values[column] ?? [] })),
+    ...columns.map(({ name, kind }, column) => ({
+      name,
+      data: values[column] ?? [],
+      // The least and the greatest of texts tell nothing of numbers; and each, a part of its page's text, would keep that
+      // in memory until the file ends.
+      statistics: kind === 'boolean' || numbers === 'float',
+    })),
   ];
 }
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parquetReadObjects } from 'hyparquet';
+import { ParquetEncoder } from '../../../../src/http/formats/parquet-encoder.ts';
 import { writeParquet } from '../../../../src/http/formats/parquet.ts';
 
 const LAYOUT = { columns: [{ name: 'close', kind: 'decimal' }], numbers: 'string' } as const;
-const PAGE_ROWS = 10_000;
+const PAGE_ROWS = 12_000;
 
 /** Pages of one candle a minute, the close of each its number. */
 async function* pagesOf(count: number, onEnd: () => void = () => undefined) {
@@ -30,7 +33,7 @@ process.on('worker', (thread) => {
 });
 
 describe('writeParquet', () => {
-  it('writes each page as a row group that readers take', async () => {
+  it('writes pages in row groups that readers take', async () => {
     const pieces = await Array.fromAsync(writeParquet(pagesOf(3), LAYOUT));
     assert.equal(pieces.length, 4);
     const rows = await parquetReadObjects({ file: new Uint8Array(Buffer.concat(pieces)).buffer });
@@ -72,5 +75,22 @@ describe('writeParquet', () => {
     const broken = { columns: [{ name: 'close', kind: 'decimal' }], numbers: 'float' } as const;
     const lines = Buffer.from('no time,1\n');
     await assert.rejects(Array.fromAsync(writeParquet(Readable.from([{ lines }]), broken)), /NaN cannot be converted/);
+  });
+
+  it('keeps nothing of what it has written', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const encoder = new ParquetEncoder(LAYOUT);
+    const encode = async (pages: number) => {
+      // Texts that are long enough for the engine to make them parts of the whole page's.
+      for await (const { lines } of pagesOf(pages))
+        await encoder.encode(Buffer.from(lines.toString().replaceAll('.5\n', '.123456789012345678\n')));
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    await encode(3);
+    const [before, after] = [await encode(1), await encode(20)];
+    const grownBy = (after - before) / 20;
+    assert.ok(grownBy < 100_000, `${Math.round(grownBy)} bytes a page`);
   });
 });
