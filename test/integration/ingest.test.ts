@@ -83,7 +83,7 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
 
   after(() => assert.equal(services.length, 0));
 
-  const until = async (isDone: () => boolean | Promise<boolean>, limitMs = 30_000) => {
+  const until = async (isDone: () => boolean | Promise<boolean>, limitMs = 90_000) => {
     const deadline = Date.now() + limitMs;
     while (!(await isDone())) {
       assert.ok(Date.now() < deadline, `not done after ${limitMs} ms`);

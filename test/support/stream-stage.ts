@@ -154,11 +154,11 @@ export class KeptStream implements AsyncDisposable {
   }
 }
 
-/** Waits until the condition holds; fails after ten seconds. */
+/** Waits until the condition holds; fails after half a minute. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 30_000;
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`${what} did not happen within 10 s`);
+    if (Date.now() > end) throw new Error(`${what} did not happen within 30 s`);
     await delay(5);
   }
 }
