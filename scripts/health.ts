@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { config } from 'dotenv';
-import { reportHealth } from '../src/http/health-report.ts';
-import { askHealth, askService, serviceUrl } from '../src/http/service-client.ts';
+import { reportHealth } from './support/health-report.ts';
+import { askHealth, askService, serviceUrl } from './support/service-client.ts';
 import { runCommand } from './support/run-command.ts';
 
 const HELP = `Asks the running service how it is.

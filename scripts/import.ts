@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { createRepositories } from '../src/db/repositories/index.ts';
 import { seriesKey } from '../src/market/instrument.ts';
-import { importCandles, type ImportReport } from './import/import-candles.ts';
-import { readCandleRecords } from './import/read-candle-records.ts';
-import { readText } from './import/read-text.ts';
+import { importCandles, type ImportReport } from '../src/import/import-candles.ts';
+import { readCandleRecords } from '../src/import/read-candle-records.ts';
+import { readText } from '../src/import/read-text.ts';
 import { keepHeapSmall } from '../src/small-heap.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';

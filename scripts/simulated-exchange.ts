@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/errors.ts';
-import { createChaos, type Chaos } from '../src/exchanges/simulated/chaos.ts';
-import { createFastClock } from '../src/exchanges/simulated/fast-clock.ts';
-import { loadRecordedCandles, type RecordedSeries } from '../src/exchanges/simulated/recorded-candles.ts';
-import { SimulatedExchange } from '../src/exchanges/simulated/simulated-exchange.ts';
-import { limitsForSpeed } from '../src/exchanges/simulated/stream-server.ts';
-import { DEFAULT_MARKETS, inventMarkets } from '../src/exchanges/simulated/symbol-catalogue.ts';
+import { createChaos, type Chaos } from '../simulator/chaos.ts';
+import { createFastClock } from '../simulator/fast-clock.ts';
+import { loadRecordedCandles, type RecordedSeries } from '../simulator/recorded-candles.ts';
+import { SimulatedExchange } from '../simulator/simulated-exchange.ts';
+import { limitsForSpeed } from '../simulator/stream-server.ts';
+import { DEFAULT_MARKETS, inventMarkets } from '../simulator/symbol-catalogue.ts';
 
 const HELP = `Serves invented or recorded candles by Binance's wire protocol, REST and WebSocket. No network, no account.
 

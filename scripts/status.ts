@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { config } from 'dotenv';
-import { reportHealth, reportSeries } from '../src/http/health-report.ts';
+import { reportHealth, reportSeries } from './support/health-report.ts';
 import type { SeriesObject } from '../src/http/routes/series.ts';
-import { askHealth, askService, serviceUrl } from '../src/http/service-client.ts';
+import { askHealth, askService, serviceUrl } from './support/service-client.ts';
 import { runCommand } from './support/run-command.ts';
 
 const HELP = `Shows what the running service is doing: its health, its schema and its series.

@@ -1,4 +1,4 @@
-import type { Phase } from './http/health.ts';
+import type { Phase } from './http/health/health.ts';
 
 /** Written by boot, read by the health probes. */
 export class BootState {

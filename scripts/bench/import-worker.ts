@@ -1,9 +1,9 @@
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import { createLogger } from '../../src/logger.ts';
-import { importCandles } from '../import/import-candles.ts';
-import { readCandleRecords } from '../import/read-candle-records.ts';
-import { readText } from '../import/read-text.ts';
+import { importCandles } from '../../src/import/import-candles.ts';
+import { readCandleRecords } from '../../src/import/read-candle-records.ts';
+import { readText } from '../../src/import/read-text.ts';
 import { keepHeapSmall } from '../../src/small-heap.ts';
 
 /** What a process of its own, so that its memory is its own, writes as JSON to standard output. */

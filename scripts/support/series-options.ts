@@ -1,9 +1,6 @@
-import type { Series } from '../../src/market/instrument.ts';
+import { isExchangeId, isSymbol, type Series, type SeriesFilter } from '../../src/market/instrument.ts';
 import { parseTimeframe, type Timeframe } from '../../src/market/timeframe.ts';
 import { UsageError } from './run-command.ts';
-
-/** A series as far as the command line names it. */
-export type SeriesFilter = { readonly [K in keyof Series]?: Series[K] };
 
 /**
  * The options --exchange, --symbol and --timeframe; an option that is empty (as from `make`) counts as not given.
@@ -30,16 +27,6 @@ export function completeSeries({ exchange, symbol, timeframe }: SeriesFilter): S
   return exchange !== undefined && symbol !== undefined && timeframe !== undefined
     ? { exchange, symbol, timeframe }
     : null;
-}
-
-/** Whether the text has the form of ccxt's exchange ids. */
-export function isExchangeId(text: string): boolean {
-  return /^[a-z0-9]+$/.test(text);
-}
-
-/** Whether the text has the form of a unified spot symbol. */
-export function isSymbol(text: string): boolean {
-  return /^[^\s/:,"]+\/[^\s/:,"]+$/.test(text);
 }
 
 function readTimeframe(text: string): Timeframe {

@@ -6,17 +6,17 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import type { Logger } from '../logger.ts';
-import { AdminAuth } from './admin-auth.ts';
-import { answerBrokenRequest } from './broken-request.ts';
-import { answerError, RequestError } from './errors.ts';
-import { registerExportLimit } from './export-limit.ts';
-import type { HealthProbes } from './health.ts';
-import type { HttpApp } from './http-app.ts';
-import { registerGuards, registerRateLimit, weakenTagsOfCompressed, type HttpLimits } from './limits.ts';
-import { registerOpenApi } from './openapi.ts';
-import { assertRunning } from './phase-gate.ts';
-import type { FieldFault } from './problems.ts';
-import { createRequestSignal } from './request-signal.ts';
+import { AdminAuth } from './protocol/admin-auth.ts';
+import { answerBrokenRequest } from './protocol/broken-request.ts';
+import { answerError, RequestError } from './protocol/errors.ts';
+import { registerExportLimit } from './formats/export-limit.ts';
+import type { HealthProbes } from './health/health.ts';
+import type { HttpApp } from './protocol/http-app.ts';
+import { registerGuards, registerRateLimit, weakenTagsOfCompressed, type HttpLimits } from './protocol/limits.ts';
+import { registerOpenApi } from './protocol/openapi.ts';
+import { assertRunning } from './health/phase-gate.ts';
+import type { FieldFault } from './protocol/problems.ts';
+import { createRequestSignal } from './protocol/request-signal.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerExchangesRoutes } from './routes/exchanges.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';

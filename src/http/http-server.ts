@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import { AppError, messageOf } from '../errors.ts';
 import type { Service, ServiceContext } from '../lifecycle.ts';
 import { createHttpApp, type HttpAppDeps } from './create-http-app.ts';
-import { RequestError } from './errors.ts';
-import type { HttpApp } from './http-app.ts';
-import type { HttpLimits } from './limits.ts';
+import { RequestError } from './protocol/errors.ts';
+import type { HttpApp } from './protocol/http-app.ts';
+import type { HttpLimits } from './protocol/limits.ts';
 
 export interface HttpServerDeps extends Omit<HttpAppDeps, 'adminToken' | 'limits' | 'signal'> {
   readonly http: HttpLimits & { readonly host: string; readonly port: number; readonly adminToken: string | null };

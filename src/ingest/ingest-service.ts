@@ -7,9 +7,9 @@ import type { CoverageKey } from '../market/coverage.ts';
 import type { MarketPattern } from '../market/instrument.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
-import type { Collector } from './collector.ts';
-import { DatabaseGate } from './database-gate.ts';
-import { ExchangeIngest } from './exchange-ingest.ts';
+import type { Collector } from './collector/collector.ts';
+import { DatabaseGate } from './collector/database-gate.ts';
+import { ExchangeIngest } from './exchange/exchange-ingest.ts';
 import type {
   ExchangeState,
   IngestCounters,
@@ -18,11 +18,12 @@ import type {
   IngestProgress,
   SeriesState,
 } from './ingest-state.ts';
-import { AllShares, type IngestStores, type MarketShares, type SeriesCandles } from './ports.ts';
+import { type IngestStores, type SeriesCandles } from './collector/ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { NO_BLOCKS, type BlockStore } from './shared-blocks.ts';
-import type { AnswerTally } from './store-answer.ts';
-import { Wakeup } from './wakeup.ts';
+import { NO_BLOCKS, type BlockStore } from './exchange/shared-blocks.ts';
+import type { AnswerTally } from './collector/store-answer.ts';
+import { Wakeup } from '../wakeup.ts';
+import { AllShares, type MarketShares } from '../replicas/market-shares.ts';
 
 export interface CollectConfig {
   readonly markets: readonly MarketPattern[];

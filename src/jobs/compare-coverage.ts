@@ -1,5 +1,5 @@
 import type { AuditedStretch } from '../db/repositories/audit-repository.ts';
-import { intersectLists, subtractLists } from '../ingest/slot-ranges.ts';
+import { intersectLists, subtractLists } from '../market/range-lists.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, isOnGrid, parseTimeframe, timeframeMs } from '../market/timeframe.ts';

@@ -46,3 +46,10 @@ export function findCandleFault(candle: Candle, timeframe: Timeframe, nowMs: num
 export function isClosed(timestamp: number, timeframe: Timeframe, nowMs: number): boolean {
   return timestamp + timeframeMs(timeframe) <= nowMs;
 }
+
+/** What a write did, in rows; a repetition inside the input counts as unchanged. */
+export interface WriteCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+}

@@ -1,4 +1,5 @@
 import type { FuturesFeed } from './futures-snapshot.ts';
+import type { Series } from './instrument.ts';
 import type { TimeRange } from './time-range.ts';
 
 /**
@@ -35,4 +36,14 @@ export interface CoverageRange extends TimeRange {
   readonly lastAskedAt: number | null;
   /** For a person: what the answer was, why it was refused or is doubted; null for `have` and never asked. */
   readonly reason: string | null;
+}
+
+/** The ledger's key of a series of candles. */
+export function candleKey({ exchange, symbol, timeframe }: Series): CoverageKey {
+  return { exchange, symbol, timeframe, metric: 'ohlcv' };
+}
+
+/** The ledger's key of a futures feed, whose grid is one hour. */
+export function feedKey(exchange: string, symbol: string, feed: FuturesFeed): CoverageKey {
+  return { exchange, symbol, timeframe: '1h', metric: feed };
 }

@@ -19,6 +19,9 @@ export interface Series {
   readonly timeframe: Timeframe;
 }
 
+/** A series as far as somebody names it. */
+export type SeriesFilter = { readonly [K in keyof Series]?: Series[K] };
+
 /** What to collect: one entry of MARKETS. `symbol` may hold one `*` for any base or quote, such as `*\/USDT`. */
 export interface MarketPattern {
   readonly exchange: string;
@@ -41,4 +44,14 @@ export function matchesPattern(pattern: MarketPattern, instrument: { exchange: s
   const wanted = pattern.symbol.split('/');
   const given = instrument.symbol.split('/');
   return wanted.length === given.length && wanted.every((part, index) => part === '*' || part === given[index]);
+}
+
+/** Whether the text has the form of ccxt's exchange ids. */
+export function isExchangeId(text: string): boolean {
+  return /^[a-z0-9]+$/.test(text);
+}
+
+/** Whether the text has the form of a unified spot symbol. */
+export function isSymbol(text: string): boolean {
+  return /^[^\s/:,"]+\/[^\s/:,"]+$/.test(text);
 }

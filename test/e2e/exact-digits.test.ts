@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseRecordedCandles } from '../../src/exchanges/simulated/recorded-candles.ts';
+import { parseRecordedCandles } from '../../simulator/recorded-candles.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';

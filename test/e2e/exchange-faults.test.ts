@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault } from '../../src/exchanges/simulated/fault.ts';
+import type { Fault } from '../../simulator/fault.ts';
 import type { SeriesObject } from '../../src/http/routes/series.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';

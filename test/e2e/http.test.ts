@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import type { RecordedRow } from '../../src/exchanges/simulated/recorded-candles.ts';
+import type { RecordedRow } from '../../simulator/recorded-candles.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { findFault, listOperations } from '../support/openapi-document.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';

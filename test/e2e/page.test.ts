@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
-import { inventMarkets } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+import { inventMarkets } from '../../simulator/symbol-catalogue.ts';
 import { missingChromium, TestBrowser } from '../support/browser.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
 import { atPort, findFreePort, LoopbackProxy } from '../support/loopback-proxy.ts';

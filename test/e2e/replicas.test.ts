@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DEFAULT_MARKETS, toMarketId } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+import { DEFAULT_MARKETS, toMarketId } from '../../simulator/symbol-catalogue.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../src/errors.ts';
 import { KeptStream, StreamStage, until } from '../support/stream-stage.ts';
-import { pushText } from '../unit/exchanges/binance-stream/pushes.ts';
+import { pushText } from '../unit/exchanges/binance/pushes.ts';
 
 const MINUTE = 60_000;
 const T0 = Math.floor(Date.now() / MINUTE) * MINUTE - 60 * MINUTE;

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } from '../../src/errors.ts';
 import { sleep } from '../../src/retry.ts';
-import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
+import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import type { Exchange } from '../../src/exchanges/exchange.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { startAnsweringServer, type Answer, type AnsweringServer } from '../support/answering-server.ts';

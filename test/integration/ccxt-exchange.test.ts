@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { ConfigError, ExchangeRejectedError } from '../../src/errors.ts';
-import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
+import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { startAnsweringServer } from '../support/answering-server.ts';

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { ExchangeDataError, ExchangeUnavailableError } from '../../src/errors.ts';
-import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
+import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import type { Exchange } from '../../src/exchanges/exchange.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { startAnsweringServer, type Request } from '../support/answering-server.ts';

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HttpApp } from '../../src/http/http-app.ts';
+import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { createTestApp, TOKEN } from '../unit/http/in-memory.ts';
 
 const apps: HttpApp[] = [];

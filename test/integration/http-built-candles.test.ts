@@ -3,7 +3,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
-import type { HttpApp } from '../../src/http/http-app.ts';
+import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { candleOf, candlesFrom } from '../support/candles.ts';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
-import type { HttpApp } from '../../src/http/http-app.ts';
+import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { listOperations } from '../support/openapi-document.ts';

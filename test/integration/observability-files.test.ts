@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { ServiceMetrics } from '../../src/http/service-metrics.ts';
+import { ServiceMetrics } from '../../src/http/health/service-metrics.ts';
 import { readPromql, readSamples } from '../support/promql.ts';
 import { PROMTOOL_SKIP, runPromtool } from '../support/promtool.ts';
 import { createCompleteness, createProbes, createTestApp } from '../unit/http/in-memory.ts';

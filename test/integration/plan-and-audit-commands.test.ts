@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
-import type { PlanAnswer } from '../../src/ingest/backfill-planner.ts';
+import type { PlanAnswer } from '../../src/planning/backfill-planner.ts';
 import type { AuditReport } from '../../src/jobs/run-audit.ts';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../src/market/coverage.ts';
 import { candlesFrom, seriesOf } from '../support/candles.ts';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { WebSocket, type RawData } from 'ws';
-import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
-import type { KlinePush } from '../../src/exchanges/simulated/kline-push.ts';
-import { DEFAULT_MARKETS } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+import { createFastClock } from '../../simulator/fast-clock.ts';
+import type { KlinePush } from '../../simulator/kline-push.ts';
+import { DEFAULT_MARKETS } from '../../simulator/symbol-catalogue.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
 

@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { after, describe, it } from 'node:test';
 import type { binance } from 'ccxt';
-import type { Fault, InterceptedRequest } from '../../src/exchanges/simulated/fault.ts';
-import { loadRecordedCandles } from '../../src/exchanges/simulated/recorded-candles.ts';
-import { SimulatedExchange, type SimulatedExchangeDeps } from '../../src/exchanges/simulated/simulated-exchange.ts';
+import type { Fault, InterceptedRequest } from '../../simulator/fault.ts';
+import { loadRecordedCandles } from '../../simulator/recorded-candles.ts';
+import { SimulatedExchange, type SimulatedExchangeDeps } from '../../simulator/simulated-exchange.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const RECORDED = new URL('../shared/data/', ROOT);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { WebSocket, type RawData } from 'ws';
-import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
-import type { KlinePush } from '../../src/exchanges/simulated/kline-push.ts';
-import { limitsForSpeed } from '../../src/exchanges/simulated/stream-server.ts';
-import { SimulatedExchange, type SimulatedExchangeDeps } from '../../src/exchanges/simulated/simulated-exchange.ts';
+import { createFastClock } from '../../simulator/fast-clock.ts';
+import type { KlinePush } from '../../simulator/kline-push.ts';
+import { limitsForSpeed } from '../../simulator/stream-server.ts';
+import { SimulatedExchange, type SimulatedExchangeDeps } from '../../simulator/simulated-exchange.ts';
 
 const START = Date.UTC(2026, 8, 1, 10, 20, 55);
 const MINUTE = 60_000;

@@ -1,11 +1,11 @@
 import { pino } from 'pino';
-import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
+import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import type { Exchange } from '../../src/exchanges/exchange.ts';
-import { BUDGET_LIMITS, type BudgetName } from '../../src/exchanges/simulated/request-budget.ts';
-import { RequestParameters } from '../../src/exchanges/simulated/request-parameters.ts';
-import { createRoutes, type Route } from '../../src/exchanges/simulated/routes.ts';
-import { SimulatedExchange } from '../../src/exchanges/simulated/simulated-exchange.ts';
-import { DEFAULT_MARKETS, type SimulatedMarket } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+import { BUDGET_LIMITS, type BudgetName } from '../../simulator/request-budget.ts';
+import { RequestParameters } from '../../simulator/request-parameters.ts';
+import { createRoutes, type Route } from '../../simulator/routes.ts';
+import { SimulatedExchange } from '../../simulator/simulated-exchange.ts';
+import { DEFAULT_MARKETS, type SimulatedMarket } from '../../simulator/symbol-catalogue.ts';
 import { StepClock } from './step-clock.ts';
 
 /** When its clock starts: seventeen seconds into a window of every length. */

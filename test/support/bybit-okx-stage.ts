@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { createExchange } from '../../src/exchanges/ccxt/create-exchange.ts';
+import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import type { Exchange } from '../../src/exchanges/exchange.ts';
 import type { FuturesFeed } from '../../src/market/futures-snapshot.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';

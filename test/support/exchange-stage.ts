@@ -1,20 +1,20 @@
 import { SYSTEM_CLOCK, type Clock } from '../../src/clock.ts';
-import { createChaos, type Chaos } from '../../src/exchanges/simulated/chaos.ts';
-import type { ChaosRates } from '../../src/exchanges/simulated/chaos-rates.ts';
-import type { BinanceInterval } from '../../src/exchanges/simulated/binance-interval.ts';
-import type { Fault, InterceptedRequest } from '../../src/exchanges/simulated/fault.ts';
-import { listFunding } from '../../src/exchanges/simulated/funding.ts';
+import { createChaos, type Chaos } from '../../simulator/chaos.ts';
+import type { ChaosRates } from '../../simulator/chaos-rates.ts';
+import type { BinanceInterval } from '../../simulator/binance-interval.ts';
+import type { Fault, InterceptedRequest } from '../../simulator/fault.ts';
+import { listFunding } from '../../simulator/funding.ts';
 import {
   OPEN_INTEREST,
   TAKER_VOLUMES,
   TOP_TRADER_POSITIONS,
   type StatisticsSource,
-} from '../../src/exchanges/simulated/futures-statistics.ts';
-import type { PerpetualListing } from '../../src/exchanges/simulated/market-listing.ts';
-import type { RecordedRow, RecordedSeries } from '../../src/exchanges/simulated/recorded-candles.ts';
-import { SimulatedExchange } from '../../src/exchanges/simulated/simulated-exchange.ts';
-import type { StreamOptions } from '../../src/exchanges/simulated/stream-server.ts';
-import { DEFAULT_MARKETS, toMarketId, type SimulatedMarket } from '../../src/exchanges/simulated/symbol-catalogue.ts';
+} from '../../simulator/futures-statistics.ts';
+import type { PerpetualListing } from '../../simulator/market-listing.ts';
+import type { RecordedRow, RecordedSeries } from '../../simulator/recorded-candles.ts';
+import { SimulatedExchange } from '../../simulator/simulated-exchange.ts';
+import type { StreamOptions } from '../../simulator/stream-server.ts';
+import { DEFAULT_MARKETS, toMarketId, type SimulatedMarket } from '../../simulator/symbol-catalogue.ts';
 import {
   FUTURES_SLOT_MS,
   toFuturesSlot,

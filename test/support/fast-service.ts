@@ -2,7 +2,7 @@ import { createApp } from '../../src/app.ts';
 import { boot } from '../../src/boot.ts';
 import { parseConfig } from '../../src/config.ts';
 import { findExchangeFault } from '../../src/exchanges/ccxt/ccxt-library.ts';
-import { createFastClock } from '../../src/exchanges/simulated/fast-clock.ts';
+import { createFastClock } from '../../simulator/fast-clock.ts';
 import { findCronFault } from '../../src/jobs/scheduler.ts';
 import { createLogger } from '../../src/logger.ts';
 

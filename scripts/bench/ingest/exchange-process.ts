@@ -1,5 +1,5 @@
-import { SimulatedExchange } from '../../../src/exchanges/simulated/simulated-exchange.ts';
-import { inventMarkets } from '../../../src/exchanges/simulated/symbol-catalogue.ts';
+import { SimulatedExchange } from '../../../simulator/simulated-exchange.ts';
+import { inventMarkets } from '../../../simulator/symbol-catalogue.ts';
 
 /** What the parent asks for; each is answered by a tally, which says what holds from then on. */
 export type ExchangeOrder = 'count' | 'refuse streams';

@@ -14,8 +14,8 @@ import { executeText, Parameters } from './statement-text.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
 import { addKey, gapsSubquery, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
 import type { Bounds } from './ohlcv-repository.ts';
-import type { WriteCounts } from './upsert-candles.ts';
 import { upsertSnapshots } from './upsert-snapshots.ts';
+import type { WriteCounts } from '../../market/candle.ts';
 
 /** A perpetual, named by its spot symbol. */
 export interface FuturesSymbol {

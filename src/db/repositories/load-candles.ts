@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { sqlStateOf } from '../../errors.ts';
-import type { Candle } from '../../market/candle.ts';
+import type { Candle, WriteCounts } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
 import { mergeRanges } from '../../market/time-range.ts';
 import { isOnGrid, timeframeMs } from '../../market/timeframe.ts';
@@ -9,7 +9,7 @@ import { toCopyFields } from './candle-row.ts';
 import { copyFrom, escapeCopyText } from './copy-stream.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { haveRange } from './overlay-coverage.ts';
-import { normalizeCandles, upsertCandles, type WriteCounts } from './upsert-candles.ts';
+import { normalizeCandles, upsertCandles } from './upsert-candles.ts';
 
 /** Rows that one transaction writes: what a crash takes back, and what is held in memory twice. */
 const STEP_ROWS = 20_000;

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import type { Candle } from '../../market/candle.ts';
+import type { Candle, WriteCounts } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
@@ -12,7 +12,7 @@ import { readCandlePage, type CandlePage, type CandlePageRequest } from './read-
 import { readRangeState, type RangeState, type RangeStateRequest } from './read-range-state.ts';
 import { streamCandleText, type CandleLines, type CandleTextRequest } from './stream-candle-text.ts';
 import { streamCandles } from './stream-candles.ts';
-import { upsertCandles, type CandleUpsert, type WriteCounts } from './upsert-candles.ts';
+import { upsertCandles, type CandleUpsert } from './upsert-candles.ts';
 import { upsertLiveCandles, type LiveCandles, type LiveUpsert } from './upsert-live-candles.ts';
 
 /** The opening times (epoch ms) of a series' oldest and newest candle. */

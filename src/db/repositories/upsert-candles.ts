@@ -1,19 +1,12 @@
 import { sql, type Kysely } from 'kysely';
 import { AppError } from '../../errors.ts';
-import type { Candle } from '../../market/candle.ts';
+import type { Candle, WriteCounts } from '../../market/candle.ts';
 import { compareDecimals } from '../../market/decimal.ts';
 import { seriesKey, type Series } from '../../market/instrument.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { toCandleArrays } from './candle-row.ts';
 import { writeCandles, type CandleChange } from './write-candles.ts';
-
-/** What a write did, in rows; a repetition inside the input counts as unchanged. */
-export interface WriteCounts {
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
-}
 
 export interface CandleUpsert extends WriteCounts {
   /**

@@ -1,9 +1,9 @@
 import { sql, type Kysely } from 'kysely';
-import type { Candle } from '../../market/candle.ts';
+import type { Candle, WriteCounts } from '../../market/candle.ts';
 import { seriesKey, type Series } from '../../market/instrument.ts';
 import type { Database } from '../schema.ts';
 import { toCandleArrays } from './candle-row.ts';
-import { normalizeCandles, type WriteCounts } from './upsert-candles.ts';
+import { normalizeCandles } from './upsert-candles.ts';
 import { writeCandles, type SeriesChange } from './write-candles.ts';
 
 /** Candles of one series, in any order. */

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import { compareDecimals, type Decimal } from '../../market/decimal.ts';
 import { FUTURES_METRICS, type FuturesMetric, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import type { Database } from '../schema.ts';
-import type { WriteCounts } from './upsert-candles.ts';
+import type { WriteCounts } from '../../market/candle.ts';
 
 const BATCH_ROWS = 5000;
 

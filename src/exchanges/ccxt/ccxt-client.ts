@@ -3,12 +3,12 @@ import type { Clock } from '../../clock.ts';
 import { ExchangeRejectedError, ExchangeUnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { RequestBlock } from '../exchange.ts';
-import { raceAbort } from './abort.ts';
+import { raceAbort } from '../kit/abort.ts';
 import { instantiateExchange, loadCcxtErrors, type CcxtErrors, type CcxtInstance } from './ccxt-library.ts';
 import { createGuardedFetch, type GuardedCall } from './guarded-fetch.ts';
 import { mapExchangeError } from './map-exchange-error.ts';
-import type { Charge } from './request-budget.ts';
-import { RequestPause } from './request-pause.ts';
+import type { Charge } from '../kit/request-budget.ts';
+import { RequestPause } from '../kit/request-pause.ts';
 
 export interface CcxtClientOptions {
   /** A known exchange, see `isKnownExchange`. */

@@ -5,9 +5,9 @@ import type { Instrument } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import type { BudgetState, CandleStream, RequestBlock, RequestKind } from '../exchange.ts';
 import type { CcxtClient, ObservedAnswer } from './ccxt-client.ts';
-import { ExchangeClock, type ExchangeClockDeps } from './exchange-clock.ts';
+import { ExchangeClock, type ExchangeClockDeps } from '../kit/exchange-clock.ts';
 import { MarketCatalog } from './market-catalog.ts';
-import type { Charge } from './request-budget.ts';
+import type { Charge } from '../kit/request-budget.ts';
 
 export interface CcxtExchangeDeps {
   readonly client: CcxtClient;

@@ -1,8 +1,8 @@
 import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
 import type { Instrument } from '../../market/instrument.ts';
-import { SharedCall } from './abort.ts';
+import { SharedCall } from '../kit/abort.ts';
 import type { CcxtClient } from './ccxt-client.ts';
-import type { Charge } from './request-budget.ts';
+import type { Charge } from '../kit/request-budget.ts';
 
 /** What is read of a market as ccxt lists it. */
 interface ListedMarket {

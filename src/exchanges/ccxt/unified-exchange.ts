@@ -1,15 +1,15 @@
 import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { CandlePage, CandleRequest, Exchange, FuturesPage, FuturesRequest } from '../exchange.ts';
-import { findAnsweredRangeOfUnknown } from './answered-range.ts';
-import { keepConfirmFlag } from './candle-confirmation.ts';
-import { clampCandleRange, parseCandles } from './candle-page.ts';
+import { findAnsweredRangeOfUnknown } from '../kit/answered-range.ts';
+import { clampCandleRange, parseCandles } from '../kit/candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
-import { parseFuturesPage } from './futures-page.ts';
+import { parseFuturesPage } from '../kit/futures-page.ts';
 import { clampFuturesRange } from './futures-range.ts';
 import { keepUndatedRows } from './keep-undated-rows.ts';
 import type { UnifiedFeeds } from './unified-feed.ts';
 import { findUnifiedFeeds } from './unified-futures-feeds.ts';
+import { keepConfirmFlag } from './keep-confirm-flag.ts';
 
 /** The most that is asked for at once, whatever ccxt says that the exchange allows: a page should not take seconds. */
 const LARGEST_PAGE = 1000;

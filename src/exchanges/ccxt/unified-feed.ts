@@ -1,7 +1,7 @@
 import type { FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { CcxtInstance } from './ccxt-library.ts';
-import type { FuturesRow } from './futures-page.ts';
+import type { FuturesRow } from '../kit/futures-page.ts';
 
 export interface UnifiedFeedQuery {
   /** The exchange's own id of the perpetual. */

@@ -1,7 +1,7 @@
 import type { bybit } from 'ccxt';
 import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
 import type { CcxtInstance } from './ccxt-library.ts';
-import { readFields, readList } from './futures-row.ts';
+import { readFields, readList } from '../kit/futures-row.ts';
 import type { UnifiedFeedQuery, UnifiedFeeds } from './unified-feed.ts';
 
 type BybitInstance = CcxtInstance &

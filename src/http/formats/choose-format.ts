@@ -1,4 +1,4 @@
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../protocol/errors.ts';
 
 /**
  * How rows are answered. In pages: `json` (an object for each row), `arrays` (milliseconds, then the values, as ccxt has

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BINARY_BODY, moment, nextLink, TEXT_BODY, type AnswerSchema } from '../route-schema.ts';
+import { BINARY_BODY, moment, nextLink, TEXT_BODY, type AnswerSchema } from '../protocol/route-schema.ts';
 
 const gap = z
   .object({

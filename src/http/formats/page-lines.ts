@@ -1,5 +1,5 @@
 import type { TimeRange } from '../../market/time-range.ts';
-import type { Numbers } from '../rows.ts';
+import type { Numbers } from './rows.ts';
 import { writeRow, type TextRow } from './row-text.ts';
 import type { LinePage } from './send-export.ts';
 

@@ -1,5 +1,5 @@
 import { ByteWriter, ParquetWriter, type ColumnSource, type SchemaElement } from 'hyparquet-writer';
-import type { Numbers } from '../rows.ts';
+import type { Numbers } from './rows.ts';
 
 /** A column of an export besides its time. */
 export interface ExportColumn {

@@ -1,6 +1,6 @@
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../protocol/errors.ts';
 import { writeRow } from './row-text.ts';
 
 const COLUMNS = ['open', 'high', 'low', 'close', 'volume'] as const;

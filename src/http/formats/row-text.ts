@@ -1,4 +1,4 @@
-import type { Numbers } from '../rows.ts';
+import type { Numbers } from './rows.ts';
 
 /** A row of any table: its time, then its values in the order of its columns; null where one is not known. */
 export interface TextRow {

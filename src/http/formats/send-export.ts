@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../logger.ts';
-import type { Numbers } from '../rows.ts';
+import type { Numbers } from './rows.ts';
 import { CONTENT_TYPES, type ExportFormat } from './choose-format.ts';
 import type { ExportColumn } from './parquet-encoder.ts';
 import { writeParquet } from './parquet.ts';

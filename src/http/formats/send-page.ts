@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
-import { createEntityTag, isFresh } from '../entity-tag.ts';
+import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
 import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 

@@ -1,7 +1,7 @@
 import type { CandleRevision } from '../../db/repositories/candle-revisions-repository.ts';
 import type { SeriesLook, StoredCandle } from '../../db/repositories/live-feed-repository.ts';
 import type { Series } from '../../market/instrument.ts';
-import { toCandleObject, toCandleValues, type Numbers } from '../rows.ts';
+import { toCandleObject, toCandleValues, type Numbers } from '../formats/rows.ts';
 
 /**
  * What a client may ask for.

@@ -3,7 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { Service, ServiceContext } from '../../lifecycle.ts';
 import type { Logger } from '../../logger.ts';
 import { sleep } from '../../retry.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../protocol/errors.ts';
 import { formatCursor, parseCursor } from './cursor.ts';
 import { Delivery, type PublishedEvent } from './delivery.ts';
 import type { EventQueueLimits } from './event-queue.ts';

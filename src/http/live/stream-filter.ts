@@ -1,5 +1,5 @@
 import { matchesPattern, type Series } from '../../market/instrument.ts';
-import type { Numbers } from '../rows.ts';
+import type { Numbers } from '../formats/rows.ts';
 import type { EventType, LiveEvent } from './live-event.ts';
 
 /** A series whose timeframe need not have been read. */

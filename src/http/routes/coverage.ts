@@ -8,13 +8,20 @@ import type {
 import { AppError } from '../../errors.ts';
 import { COVERAGE_STATES, type CoverageKey, type CoverageState } from '../../market/coverage.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
-import { RequestError } from '../errors.ts';
-import type { HttpApp } from '../http-app.ts';
-import { slotCounts } from '../health-schema.ts';
-import { addSlots, type SlotCounts } from '../ledger-totals.ts';
-import { coverageQuery, coverageSummaryQuery, createCursorLink, gapsQuery, pickGiven, toRange } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, moment, nextLink } from '../route-schema.ts';
+import { RequestError } from '../protocol/errors.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { slotCounts } from '../health/health-schema.ts';
+import { addSlots, type SlotCounts } from '../health/ledger-totals.ts';
+import {
+  coverageQuery,
+  coverageSummaryQuery,
+  createCursorLink,
+  gapsQuery,
+  pickGiven,
+  toRange,
+} from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
 
 /** What the routes need of the ledger. */
 export interface LedgerReader {

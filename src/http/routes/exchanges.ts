@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { timeframeMs } from '../../market/timeframe.ts';
-import type { HealthProbes } from '../health.ts';
-import { exchangeState } from '../health-schema.ts';
-import type { HttpApp } from '../http-app.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute } from '../route-schema.ts';
-import type { BoundsReader } from '../series-lookup.ts';
+import type { HealthProbes } from '../health/health.ts';
+import { exchangeState } from '../health/health-schema.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
+import type { BoundsReader } from '../query/series-lookup.ts';
 
 export interface ExchangesRoutesDeps {
   readonly open: OpenReaders<{ readonly ohlcv: BoundsReader }>;

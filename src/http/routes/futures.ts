@@ -8,7 +8,7 @@ import {
   type FuturesSnapshot,
 } from '../../market/futures-snapshot.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../protocol/errors.ts';
 import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
@@ -16,12 +16,12 @@ import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
-import type { HttpApp } from '../http-app.ts';
-import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { amount, describeRoute, moment } from '../route-schema.ts';
-import { cutPage } from '../rows.ts';
-import { nameSome } from '../series-lookup.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
+import { cutPage } from '../formats/rows.ts';
+import { nameSome } from '../query/series-lookup.ts';
 
 /** What the route needs of futures_data; rows come oldest first. */
 export interface FuturesReader {

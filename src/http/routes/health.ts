@@ -1,7 +1,7 @@
-import { healthAnswer, liveAnswer, readyAnswer } from '../health-schema.ts';
-import { describeHealth, isReady, type HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import { describeRoute } from '../route-schema.ts';
+import { healthAnswer, liveAnswer, readyAnswer } from '../health/health-schema.ts';
+import { describeHealth, isReady, type HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
 
 export interface HealthRoutesDeps {
   readonly version: string;

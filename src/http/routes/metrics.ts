@@ -1,5 +1,5 @@
-import type { HttpApp } from '../http-app.ts';
-import { describeRoute, TEXT_BODY } from '../route-schema.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { describeRoute, TEXT_BODY } from '../protocol/route-schema.ts';
 
 /** What the route needs of the metrics. */
 export interface MetricsPort {

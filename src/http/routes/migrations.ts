@@ -2,13 +2,13 @@ import { z } from 'zod';
 import type { HistoryEntry } from '../../db/migrator/history.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../db/migrator/schema-status.ts';
 import type { Logger } from '../../logger.ts';
-import type { AdminAuth } from '../admin-auth.ts';
-import { RequestError } from '../errors.ts';
-import type { HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import { assertRunning, assertUpgradable } from '../phase-gate.ts';
-import { deferredStep } from '../health-schema.ts';
-import { describeRoute, moment } from '../route-schema.ts';
+import type { AdminAuth } from '../protocol/admin-auth.ts';
+import { RequestError } from '../protocol/errors.ts';
+import type { HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { assertRunning, assertUpgradable } from '../health/phase-gate.ts';
+import { deferredStep } from '../health/health-schema.ts';
+import { describeRoute, moment } from '../protocol/route-schema.ts';
 
 /** What the routes need of the migrator. */
 export interface SchemaPort {

@@ -5,8 +5,8 @@ import type { RangeState, RangeStateRequest } from '../../db/repositories/read-r
 import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
 import type { Logger } from '../../logger.ts';
 import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
-import { findOrigin, type OriginReader } from '../candle-origin.ts';
-import { createEntityTag, isFresh } from '../entity-tag.ts';
+import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
+import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
 import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import type { ExportColumn } from '../formats/parquet-encoder.ts';
@@ -14,11 +14,11 @@ import { readNewest } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, setNext, toGapObject } from '../formats/send-page.ts';
 import { varyByAccept } from '../formats/vary-by-accept.ts';
-import type { HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { amount, describeRoute, moment } from '../route-schema.ts';
+import type { HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
 
 /** What the route needs of ohlcv_data; candles come oldest first. */
 export interface CandleReader extends OriginReader {

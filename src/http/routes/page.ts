@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { findKnownTag } from '../entity-tag.ts';
-import { RequestError } from '../errors.ts';
-import type { HttpApp } from '../http-app.ts';
+import { findKnownTag } from '../protocol/entity-tag.ts';
+import { RequestError } from '../protocol/errors.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
 import { loadPageAssets, type PageAsset } from '../page/page-assets.ts';
 
 /** Everything comes from this host, no script or style stands in the document, and nobody may frame it. */

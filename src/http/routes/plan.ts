@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { AdminAuth } from '../admin-auth.ts';
-import type { HttpApp } from '../http-app.ts';
-import { describeRoute, moment } from '../route-schema.ts';
+import type { AdminAuth } from '../protocol/admin-auth.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { describeRoute, moment } from '../protocol/route-schema.ts';
 
 const totals = {
   series: z.int().describe('Series and futures feeds with something to fetch.'),

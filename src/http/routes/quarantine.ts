@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
-import type { HttpApp } from '../http-app.ts';
-import { createCursorLink, pickGiven, quarantineQuery } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, moment, nextLink } from '../route-schema.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { createCursorLink, pickGiven, quarantineQuery } from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
 
 /** What the route needs of the quarantine. */
 export interface QuarantineReader {

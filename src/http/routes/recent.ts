@@ -3,20 +3,20 @@ import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Logger } from '../../logger.ts';
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../protocol/errors.ts';
 import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
 import { describeFormats } from '../formats/describe-formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage } from '../formats/send-page.ts';
-import type { HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, moment } from '../route-schema.ts';
-import { cutPage } from '../rows.ts';
-import { assertSeriesKnown, type BoundsReader } from '../series-lookup.ts';
+import type { HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { cutPage } from '../formats/rows.ts';
+import { assertSeriesKnown, type BoundsReader } from '../query/series-lookup.ts';
 import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray } from './ohlcv.ts';
 
 /** What the route needs of the view recent_ohlcv; rows come oldest first. */

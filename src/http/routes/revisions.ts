@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
-import type { HttpApp } from '../http-app.ts';
-import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../parameters.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { amount, describeRoute, moment, nextLink } from '../route-schema.ts';
-import { toCandleValues, type Numbers } from '../rows.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../query/parameters.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { amount, describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { toCandleValues, type Numbers } from '../formats/rows.ts';
 
 /** What the route needs of the log of revisions. */
 export interface RevisionReader {

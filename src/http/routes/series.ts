@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Series } from '../../market/instrument.ts';
-import type { HealthProbes, SeriesState } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, moment } from '../route-schema.ts';
-import type { SeriesBounds } from '../series-lookup.ts';
+import type { HealthProbes, SeriesState } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, moment } from '../protocol/route-schema.ts';
+import type { SeriesBounds } from '../query/series-lookup.ts';
 
 /** One series as it is answered: what is stored of it, and where its ingest stands. */
 export interface SeriesObject {

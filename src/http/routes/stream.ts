@@ -1,14 +1,14 @@
 import type { FastifyReply } from 'fastify';
-import { clientOf } from '../client-of.ts';
-import { RequestError } from '../errors.ts';
-import type { HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
+import { clientOf } from '../protocol/client-of.ts';
+import { RequestError } from '../protocol/errors.ts';
+import type { HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
 import type { LiveClient } from '../live/live-client.ts';
 import { isExact, matchesSeries, type StreamFilter } from '../live/stream-filter.ts';
 import { streamHeaders, streamQuery, toFilter } from '../live/stream-query.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, TEXT_BODY } from '../route-schema.ts';
-import { nameSome, type BoundsReader } from '../series-lookup.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, TEXT_BODY } from '../protocol/route-schema.ts';
+import { nameSome, type BoundsReader } from '../query/series-lookup.ts';
 
 /** What the route needs of those who publish. */
 export interface LivePort {

@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
-import type { HealthProbes } from '../health.ts';
-import type { HttpApp } from '../http-app.ts';
-import type { Problem } from '../problems.ts';
-import type { OpenReaders } from '../request-signal.ts';
-import { describeRoute, TEXT_BODY } from '../route-schema.ts';
-import { nameSome } from '../series-lookup.ts';
+import type { HealthProbes } from '../health/health.ts';
+import type { HttpApp } from '../protocol/http-app.ts';
+import type { Problem } from '../protocol/problems.ts';
+import type { OpenReaders } from '../protocol/request-signal.ts';
+import { describeRoute, TEXT_BODY } from '../protocol/route-schema.ts';
+import { nameSome } from '../query/series-lookup.ts';
 import type { UdfMarkets } from '../udf/markets.ts';
 import { answerHistory, refuse, type HistoryReader } from '../udf/history.ts';
 import { findShortest, listOffered, listResolutions } from '../udf/resolutions.ts';

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
-import { findOrigin, type OriginReader } from '../candle-origin.ts';
+import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
 import { readNewest } from '../formats/read-newest.ts';
-import type { HealthProbes } from '../health.ts';
+import type { HealthProbes } from '../health/health.ts';
 import { findTimeframe, listOffered, listResolutions } from './resolutions.ts';
 import { tickerOf, type UdfMarket } from './symbol-info.ts';
 import { MAX_RANGE_BARS, type historyAnswer, type historyQuery } from './udf-schema.ts';

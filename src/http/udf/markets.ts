@@ -1,4 +1,4 @@
-import type { BoundsReader } from '../series-lookup.ts';
+import type { BoundsReader } from '../query/series-lookup.ts';
 import { tickerOf, type UdfMarket } from './symbol-info.ts';
 
 /** How long what is stored is believed: a chart asks several times in a row. */

@@ -9,12 +9,12 @@ import type { QuarantinedRow } from '../../../src/db/repositories/quarantine-rep
 import type { CandleLines, CandleTextRequest } from '../../../src/db/repositories/stream-candle-text.ts';
 import { AppError, MigrationError } from '../../../src/errors.ts';
 import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../../src/http/create-http-app.ts';
-import type { CompletenessProbes } from '../../../src/http/completeness-health.ts';
+import type { CompletenessProbes } from '../../../src/http/health/completeness-health.ts';
 import { writeRow, type TextRow } from '../../../src/http/formats/row-text.ts';
-import type { HealthProbes } from '../../../src/http/health.ts';
-import type { HttpApp } from '../../../src/http/http-app.ts';
-import type { HttpLimits } from '../../../src/http/limits.ts';
-import type { LedgerSnapshot } from '../../../src/http/ledger-totals.ts';
+import type { HealthProbes } from '../../../src/http/health/health.ts';
+import type { HttpApp } from '../../../src/http/protocol/http-app.ts';
+import type { HttpLimits } from '../../../src/http/protocol/limits.ts';
+import type { LedgerSnapshot } from '../../../src/http/health/ledger-totals.ts';
 import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
 import type { PlanPort } from '../../../src/http/routes/plan.ts';
 import type { SeriesCount, StoredSeries } from '../../../src/http/routes/series.ts';

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MigrationError, SchemaMismatchError } from '../../../src/errors.ts';
 import { UpgradeInProgressError } from '../../../src/db/migrator/schema-status.ts';
-import type { Problem } from '../../../src/http/problems.ts';
-import type { HttpApp } from '../../../src/http/http-app.ts';
+import type { Problem } from '../../../src/http/protocol/problems.ts';
+import type { HttpApp } from '../../../src/http/protocol/http-app.ts';
 import { createProbes, createTestApp, TOKEN } from './in-memory.ts';
 
 const AUTHORIZATION = { authorization: `Bearer ${TOKEN}` };

@@ -11,17 +11,16 @@ import type {
 } from '../../../src/exchanges/exchange.ts';
 import type { Clock } from '../../../src/clock.ts';
 import { clipCoverage, overlayCoverage } from '../../../src/db/repositories/overlay-coverage.ts';
-import { findFundingHoles } from '../../../src/ingest/funding-slots.ts';
-import { Lock } from '../../../src/ingest/lock.ts';
+import { findFundingHoles } from '../../../src/market/funding-slots.ts';
+import { Lock } from '../../../src/ingest/collector/lock.ts';
 import {
-  candleKey,
   type CandleChange,
   type IngestStores,
   type QuarantineEntry,
   type TransactionStores,
-} from '../../../src/ingest/ports.ts';
-import { findUncovered, subtractLists } from '../../../src/ingest/slot-ranges.ts';
-import type { CoverageKey, CoverageRange } from '../../../src/market/coverage.ts';
+} from '../../../src/ingest/collector/ports.ts';
+import { findUncovered, subtractLists } from '../../../src/market/range-lists.ts';
+import { type CoverageKey, type CoverageRange, candleKey } from '../../../src/market/coverage.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } from '../../../src/errors.ts';
-import { candleKey } from '../../../src/ingest/ports.ts';
 import type { FuturesFeed } from '../../../src/market/futures-snapshot.ts';
 import { mergeRanges } from '../../../src/market/time-range.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { createCandle, listTrue } from './fakes.ts';
 import { BTC, closedUntil, createSetting as createSettingOnce, DAY, H1, HOUR, M1, MINUTE, START } from './setting.ts';
+import { candleKey } from '../../../src/market/coverage.ts';
 
 const settings: ReturnType<typeof createSettingOnce>[] = [];
 const createSetting = (...options: Parameters<typeof createSettingOnce>) => {

@@ -1,10 +1,10 @@
 import type { CoverageState } from '../../../market/coverage.ts';
 
-export type { HealthDocument } from '../../health.ts';
-export type { ExchangeState } from '../../completeness-health.ts';
+export type { HealthDocument } from '../../health/health.ts';
+export type { ExchangeState } from '../../health/completeness-health.ts';
 export type { SeriesObject } from '../../routes/series.ts';
 export type { CoverageObject } from '../../routes/coverage.ts';
-export type { SlotCounts } from '../../ledger-totals.ts';
+export type { SlotCounts } from '../../health/ledger-totals.ts';
 
 /** What names a series in the requests for its candles. */
 export interface SeriesName {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { judgeConfirmation } from '../../../../src/exchanges/ccxt/candle-confirmation.ts';
-import { parseCandles } from '../../../../src/exchanges/ccxt/candle-page.ts';
+import { parseCandles } from '../../../../src/exchanges/kit/candle-page.ts';
 import { parseTimeframe } from '../../../../src/market/timeframe.ts';
+import { judgeConfirmation } from '../../../../src/exchanges/kit/candle-confirmation.ts';
 
 const MINUTE = 60_000;
 const T0 = Date.UTC(2024, 0, 30, 16);

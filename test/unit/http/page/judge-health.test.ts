@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { describeHealth, type HealthProbes } from '../../../../src/http/health.ts';
+import { describeHealth, type HealthProbes } from '../../../../src/http/health/health.ts';
 import { describeNoError, judge, listFacts, listTiles } from '../../../../src/http/page/browser/judge-health.ts';
 import { AT_HEAD, createCompleteness, createProbes, LEDGER } from '../in-memory.ts';
 

@@ -1,0 +1,54 @@
+import type { Candle } from '../../market/candle.ts';
+import type { Decimal } from '../../market/decimal.ts';
+import type { FuturesMetric } from '../../market/futures-snapshot.ts';
+
+/** How decimals are answered: exact strings, or JSON numbers (the nearest double). */
+export type Numbers = 'string' | 'float';
+
+/** A candle as it is answered. */
+export interface CandleObject extends CandleValues {
+  readonly timestamp: string;
+}
+
+interface CandleValues {
+  readonly open: string | number;
+  readonly high: string | number;
+  readonly low: string | number;
+  readonly close: string | number;
+  readonly volume: string | number;
+}
+
+/** A futures snapshot as it is answered: every metric is there, null where it is not known. */
+export type FuturesObject = { readonly timestamp: string } & {
+  readonly [M in FuturesMetric]: string | number | null;
+};
+
+function render(value: Decimal, numbers: Numbers): string | number {
+  return numbers === 'float' ? Number(value) : value;
+}
+
+export function toCandleObject(candle: Candle, numbers: Numbers): CandleObject {
+  return { timestamp: new Date(candle.timestamp).toISOString(), ...toCandleValues(candle, numbers) };
+}
+
+/** A candle as it is answered, without its time. */
+export function toCandleValues(candle: Candle, numbers: Numbers): CandleValues {
+  return {
+    open: render(candle.open, numbers),
+    high: render(candle.high, numbers),
+    low: render(candle.low, numbers),
+    close: render(candle.close, numbers),
+    volume: render(candle.volume, numbers),
+  };
+}
+
+/** One page of rows; `nextSince` (epoch ms) is where the following page begins, null where none follows. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly nextSince: number | null;
+}
+
+/** Cuts the page out of rows that were read with one more than `limit`: that one begins the next page. */
+export function cutPage<Row extends { readonly timestamp: number }>(rows: readonly Row[], limit: number): Page<Row> {
+  return { rows: rows.slice(0, limit), nextSince: rows[limit]?.timestamp ?? null };
+}

@@ -1,0 +1,300 @@
+import { ExchangeDataError } from '../../errors.ts';
+import { EARLIEST_MS } from '../../market/candle.ts';
+import type { CoverageRange } from '../../market/coverage.ts';
+import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import { BelievedStretches } from './believed-stretches.ts';
+import { judgeAnswer } from './judge-holes.ts';
+import { Lock } from './lock.ts';
+import { MissingRanges, type Verdicts } from './missing-ranges.ts';
+import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
+import type { Silence, SourcePage } from './source.ts';
+import type { SourceLedgerDeps } from './source-ledger-deps.ts';
+import { storeAnswer } from './store-answer.ts';
+import { toOutOfWindow } from './stretch.ts';
+import { UnsettledSlots } from './unsettled-slots.ts';
+import { listRegained, settleWindowEdge } from './window-edge.ts';
+
+/** How far the exchange's clock may drift from ours between two readings of it. */
+const CLOCK_MARGIN_MS = 500;
+/** What others note in the ledger is seen within this time. */
+const REVIEW_EVERY_MS = 3_600_000;
+const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
+
+/**
+ * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it
+ * held that cannot be stored are committed together, and memory follows what was committed. One write at a time, since
+ * each is judged by what the one before it left.
+ */
+export class SourceLedger {
+  /** Held during each write; whoever else writes rows of this source (the live stream) holds it too. */
+  readonly lock = new Lock();
+  readonly missing: MissingRanges;
+  readonly unsettled: UnsettledSlots;
+  readonly #deps: SourceLedgerDeps;
+  readonly #believed: BelievedStretches;
+  #since = 0;
+  /** Where the newest page began when this run started: what lies before it is the survey's. */
+  #pageSince = 0;
+  #knownUntil: number | null = null;
+  /** Where the ledger ends: of what lies behind it the database knows nothing. */
+  #toldUntil: number | null = null;
+  #unheardUntil = 0;
+  #latestSlot: number | null = null;
+  #firstHave = Infinity;
+  #hasReread = false;
+  #reviewAt = Infinity;
+  #hasEnded = false;
+
+  constructor(deps: SourceLedgerDeps) {
+    const { source, confirmEmptyAfterMs, logger } = deps;
+    const { stepMs, settleMs, fields } = source;
+    this.#deps = deps;
+    this.missing = new MissingRanges({ stepMs, confirmAfterMs: confirmEmptyAfterMs });
+    this.unsettled = new UnsettledSlots({ stepMs, settleMs });
+    this.#believed = new BelievedStretches({ fields, stepMs, logger });
+  }
+
+  /** The oldest slot to keep. */
+  get since(): number {
+    return this.#since;
+  }
+
+  /** The end of the newest slot that was looked at or is wanted; null before the first look. */
+  get knownUntil(): number | null {
+    return this.#knownUntil;
+  }
+
+  /** When the ledger is to be looked at again. */
+  get reviewAt(): number {
+    return this.#reviewAt;
+  }
+
+  /** The newest slot that is known to be stored, or null. */
+  get latestSlot(): number | null {
+    return this.#latestSlot;
+  }
+
+  /** The oldest slot that is known to be stored; Infinity where none is. What is wanted before it is history. */
+  get firstHave(): number {
+    return this.#firstHave;
+  }
+
+  /**
+   * Somebody else may collect it from now on: what is still under way commits the rows that it brings, and says no more
+   * of what it does not bring.
+   */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Reads what the database knows of the newest page: enough to begin with the live tail. */
+  async open(signal: AbortSignal): Promise<void> {
+    const { source, stores, database, now, windowSince } = this.#deps;
+    await this.lock.run(async () => {
+      const until = source.untilAt(now() - source.delayMs());
+      const wanted = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
+      this.#since = await database.run(() => settleWindowEdge(stores.coverage, source.key, wanted), signal);
+      this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
+      const dueUntil = Math.max(this.#pageSince, Math.min(until, source.untilAt(now() - source.dueMs)));
+      if (dueUntil < until) this.missing.add({ since: dueUntil, until });
+      const told = await this.#load(createRange(this.#pageSince, until), signal, dueUntil);
+      this.#knownUntil = until;
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
+      this.#toldUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
+    });
+  }
+
+  /** Reads what the database knows of the rest of the window. */
+  async survey(signal: AbortSignal): Promise<void> {
+    await this.lock.run(() => this.#load(createRange(this.#since, this.#pageSince), signal));
+  }
+
+  /** Takes over what somebody else noted as missing in the ledger; asked for at once where it was not wanted before. */
+  async noteMissing(ranges: readonly TimeRange[]): Promise<void> {
+    // A look at the database that is under way may have come too early to see it.
+    await this.lock.run(() => {
+      if (this.#knownUntil !== null) {
+        const known = { since: this.#since, until: this.#knownUntil };
+        this.missing.addMissing(intersectLists(mergeRanges(ranges), [known]));
+      }
+      return Promise.resolve();
+    });
+  }
+
+  /** Looks at the ledger again for what others (an audit in another process, hands) noted as missing meanwhile. */
+  async review(signal: AbortSignal): Promise<void> {
+    const { source, stores, database, now, logger } = this.#deps;
+    await this.lock.run(async () => {
+      const range = createRange(this.#since, this.#knownUntil ?? 0);
+      const found = range ? await database.run(() => stores.coverage.listMissing(source.key, range), signal) : [];
+      if (this.missing.addMissing(found))
+        logger.info(source.fields, 'the ledger calls missing what this process took for settled; it is asked for');
+      this.#reviewAt = now() + REVIEW_EVERY_MS;
+    });
+  }
+
+  async #load(range: TimeRange | null, signal: AbortSignal, missingUntil = Infinity): Promise<CoverageRange[]> {
+    const { source, stores, database, now } = this.#deps;
+    if (!range) return [];
+    const ranges = await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal);
+    this.missing.load(ranges, now());
+    this.missing.addMissing(listRegained(ranges));
+    const have = ranges.filter(({ state }) => state === 'have');
+    const [oldest, newest] = [have[0], have.at(-1)];
+    if (!oldest || !newest) return ranges;
+    this.#noteHave(oldest.since, newest.until - source.stepMs);
+    if (this.#hasReread) return ranges;
+    // What was read just before the last run ended was perhaps not final.
+    this.#hasReread = true;
+    const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
+    this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
+    return ranges;
+  }
+
+  /** Wants the slots that ended since the last look. */
+  advance(nowMs: number): void {
+    const { source } = this.#deps;
+    const until = source.untilAt(nowMs - source.delayMs());
+    if (this.#knownUntil === null || until <= this.#knownUntil) return;
+    this.missing.add({ since: this.#knownUntil, until });
+    this.#knownUntil = until;
+  }
+
+  /**
+   * Commits an answer to a request for `asked`.
+   *
+   * @throws ExchangeDataError where it says nothing of it.
+   */
+  async accept(page: SourcePage, asked: TimeRange, signal: AbortSignal): Promise<void> {
+    const { source, onAnswer } = this.#deps;
+    await this.lock.run(async () => {
+      const nowMs = this.#deps.now();
+      // A later slot in the answer proves those before it closed, whatever the clock says.
+      const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), page.slots.at(-1) ?? 0);
+      const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
+      const answered = bounds && intersectRanges(page.answered, bounds);
+      if (!answered) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
+      const uncovered = page.findHoles(answered);
+      const have = subtractLists([answered], uncovered);
+      const open = listRange(Math.max(asked.since, answered.until), asked.until);
+      const holes = this.#hasEnded ? [] : judgeAnswer({ source, page, uncovered, open, nowMs, missing: this.missing });
+      const judged = this.missing.judge(have, holes, nowMs);
+      const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
+      const tally = await this.#commit(page, answered.until, verdicts, signal);
+      const stored = page.slots.filter((slot) => slot >= answered.since && slot < answered.until);
+      const [first, last] = [stored[0], stored.at(-1)];
+      if (first !== undefined && last !== undefined) this.#noteHave(first, last);
+      this.unsettled.note(have, nowMs);
+      if (answered.until >= this.#unheardUntil) this.#unheardUntil = 0;
+      onAnswer({ ...tally, read: stored.length });
+    });
+  }
+
+  /** Notes that `asked` was read for its unsettled slots, and answered. */
+  noteReread(asked: TimeRange): void {
+    const { source, logger, now } = this.#deps;
+    for (const { since, until } of this.unsettled.noteAnswered(asked, now())) {
+      const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+      logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
+    }
+  }
+
+  /**
+   * Commits that the exchange has nothing in some stretches, as far as one answer may tell. Resolves with whether that
+   * was news.
+   */
+  async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<boolean> {
+    return await this.lock.run(async () => {
+      const holes = silences.flatMap(({ range, reason }) =>
+        this.missing.findHoles([range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
+      );
+      const verdicts = this.missing.judge([], holes, this.#deps.now());
+      await this.#record(verdicts, signal);
+      return verdicts.changes.length > 0;
+    });
+  }
+
+  /** Commits that the exchange refused the request for a range. */
+  async acceptRefusal(range: TimeRange, reason: string, signal: AbortSignal): Promise<void> {
+    await this.lock.run(() => this.#record(this.missing.judgeRefusal(range, reason, this.#deps.now()), signal));
+  }
+
+  /** Whether something is wanted that the exchange no longer has. */
+  hasExpired(nowMs: number): boolean {
+    const { source } = this.#deps;
+    if (source.depthMs === null) return false;
+    return (this.missing.findOldest()?.since ?? Infinity) < source.keptSince(nowMs);
+  }
+
+  /** Commits what the exchange deleted before we had it. */
+  async expire(signal: AbortSignal): Promise<void> {
+    const { source, now } = this.#deps;
+    await this.lock.run(async () => {
+      const replaced = this.missing.listWanted(source.keptSince(now()));
+      const changes = replaced.map((range) => toOutOfWindow(range, source.depthMs ?? 0));
+      await this.#record({ changes, replaced, next: [], confirmed: [] }, signal);
+    });
+  }
+
+  /** What the ledger is to be told before it hears of a slot: nobody has asked for what lies between. */
+  listUntold(slot: number): CoverageRange[] {
+    return this.#toldUntil === null || this.#hasEnded
+      ? []
+      : listRange(this.#toldUntil, slot).map((range) => ({ ...range, ...UNASKED }));
+  }
+
+  /** The end of the slots that were noted as missing because nobody answered, until an answer came; or 0. */
+  get unheardUntil(): number {
+    return this.#unheardUntil;
+  }
+
+  /** Commits that slots ended a while ago of which nobody said anything: the exchange is away. */
+  async tellUnheard(signal: AbortSignal): Promise<void> {
+    const { source, now } = this.#deps;
+    await this.lock.run(async () => {
+      this.advance(now());
+      const until = Math.min(this.#knownUntil ?? 0, source.untilAt(now() - source.dueMs));
+      const changes = this.listUntold(until);
+      await this.#record({ changes, replaced: [], next: [], confirmed: [] }, signal);
+      if (changes.length > 0) this.#unheardUntil = until;
+    });
+  }
+
+  /** Takes over a slot that the live stream brought, once it is committed. To be called with the lock held. */
+  noteStreamed(slot: number): void {
+    // Before the first look at the database that look finds it.
+    if (this.#knownUntil === null) return;
+    const range = { since: slot, until: slot + this.#deps.source.stepMs };
+    if (slot > this.#knownUntil) this.missing.add({ since: this.#knownUntil, until: slot });
+    this.#knownUntil = Math.max(this.#knownUntil, range.until);
+    this.#toldUntil = Math.max(this.#toldUntil ?? 0, range.until);
+    this.missing.settle(range);
+    this.unsettled.note([range], this.#deps.now());
+    this.#noteHave(slot, slot);
+  }
+
+  #noteHave(first: number, last: number): void {
+    this.#firstHave = Math.min(this.#firstHave, first);
+    this.#latestSlot = Math.max(this.#latestSlot ?? last, last);
+  }
+
+  async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
+    const { source, stores, database } = this.#deps;
+    const tally = await database.run(() => storeAnswer(stores, source.key, page, until, verdicts.changes), signal);
+    this.#apply(verdicts);
+    return tally;
+  }
+
+  async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {
+    const { source, stores, database } = this.#deps;
+    if (verdicts.changes.length > 0 && !this.#hasEnded)
+      await database.run(() => stores.coverage.record(source.key, verdicts.changes), signal);
+    this.#apply(verdicts);
+  }
+
+  #apply(verdicts: Verdicts): void {
+    this.missing.apply(verdicts);
+    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, verdicts.changes.at(-1)?.until ?? 0);
+    this.#believed.note(verdicts.confirmed);
+  }
+}

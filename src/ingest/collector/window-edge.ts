@@ -1,0 +1,37 @@
+import { EARLIEST_MS } from '../../market/candle.ts';
+import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import { createRange, type TimeRange } from '../../market/time-range.ts';
+import type { CoverageStore } from './ports.ts';
+
+/** What was wanted once and lies before what is configured to be kept; wanted again when the window reaches it. */
+const BEFORE_WINDOW = 'it lies before the window that is configured to be kept';
+
+/**
+ * The window moves on, and a restart or another replica begins where it is by then: what was still missing at its old
+ * edge must neither stay missing for ever nor be lost inside stored data. What lies before all that is stored is noted
+ * as given up.
+ *
+ * @returns from where on to look: the oldest hole in what is stored before the window, else where the window begins.
+ */
+export async function settleWindowEdge(
+  coverage: Pick<CoverageStore, 'list' | 'listMissing' | 'record'>,
+  key: CoverageKey,
+  windowSince: number,
+): Promise<number> {
+  const before = createRange(EARLIEST_MS, windowSince);
+  const missing = before ? await coverage.listMissing(key, before) : [];
+  if (!before || missing.length === 0) return windowSince;
+  const firstHave = (await coverage.list(key, before)).find(({ state }) => state === 'have')?.since ?? Infinity;
+  const forgotten = missing.filter(({ since }) => since < firstHave);
+  if (forgotten.length > 0)
+    await coverage.record(
+      key,
+      forgotten.map((range) => ({ ...range, state: 'out_of_window', reason: BEFORE_WINDOW })),
+    );
+  return missing.find(({ since }) => since > firstHave)?.since ?? windowSince;
+}
+
+/** The parts of the window that were given up while they lay before it. */
+export function listRegained(ranges: readonly CoverageRange[]): TimeRange[] {
+  return ranges.filter(({ state, reason }) => state === 'out_of_window' && reason === BEFORE_WINDOW);
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '../../clock.ts';
+
+/** Something that is done for the whole exchange now and then, before any collector is asked. */
+export interface Chore {
+  readonly name: string;
+  /** How long after a success it is done again. */
+  readonly everyMs: () => number;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface ChoreEntry {
+  readonly chore: Chore;
+  /** When it is due, by our clock. */
+  at: number;
+  failures: number;
+  lastError: string | null;
+  isBusy: boolean;
+  /** When it last succeeded; null: never. */
+  doneAt: number | null;
+}
+
+/** However often something asks for it, a chore is not done again sooner. */
+const HASTE_MS = 5 * 60_000;
+
+/** The chores of one exchange, each until it succeeded once before the next, and repeated in their time. */
+export class Chores {
+  readonly #clock: Clock;
+  readonly #entries: readonly ChoreEntry[];
+
+  constructor({ chores, clock }: { readonly chores: readonly Chore[]; readonly clock: Clock }) {
+    this.#clock = clock;
+    this.#entries = chores.map((chore) => ({
+      chore,
+      at: 0,
+      failures: 0,
+      lastError: null,
+      isBusy: false,
+      doneAt: null,
+    }));
+  }
+
+  /** Why one of them fails, or null. */
+  get lastError(): string | null {
+    return this.#entries.find(({ lastError }) => lastError !== null)?.lastError ?? null;
+  }
+
+  /**
+   * The next one to be done now, or how long that takes; null where the collectors may go on. Nothing makes sense
+   * before each succeeded once.
+   */
+  findDue(): ChoreEntry | number | null {
+    const now = this.#clock.now();
+    for (const entry of this.#entries) {
+      if (!entry.isBusy && entry.at <= now) return entry;
+      if (entry.doneAt === null) return entry.isBusy ? Infinity : entry.at - now;
+    }
+    return null;
+  }
+
+  /** How long until the next one is due. */
+  waitMs(): number {
+    const now = this.#clock.now();
+    return Math.min(Infinity, ...this.#entries.filter(({ isBusy }) => !isBusy).map(({ at }) => Math.max(0, at - now)));
+  }
+
+  async run(entry: ChoreEntry, signal: AbortSignal): Promise<void> {
+    entry.isBusy = true;
+    await entry.chore.run(signal).finally(() => (entry.isBusy = false));
+    const now = this.#clock.now();
+    Object.assign(entry, { at: now + entry.chore.everyMs(), failures: 0, lastError: null, doneAt: now });
+  }
+
+  /** Notes a failure, after which it is tried again in `waitMs`. */
+  fail(entry: ChoreEntry, waitMs: number, message: string): void {
+    Object.assign(entry, { at: this.#clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
+  }
+
+  /** Something says that what this chore learned is out of date. */
+  hasten(name: string): void {
+    const entry = this.#entries.find(({ chore }) => chore.name === name);
+    if (!entry || entry.doneAt === null) return;
+    entry.at = Math.min(entry.at, Math.max(this.#clock.now(), entry.doneAt + HASTE_MS));
+  }
+}

@@ -1,0 +1,292 @@
+import type { Clock } from '../../clock.ts';
+import type { Exchange } from '../../exchanges/exchange.ts';
+import type { Logger } from '../../logger.ts';
+import type { CoverageKey } from '../../market/coverage.ts';
+import type { FuturesFeed } from '../../market/futures-snapshot.ts';
+import type { Instrument, MarketPattern } from '../../market/instrument.ts';
+import type { TimeRange } from '../../market/time-range.ts';
+import type { Timeframe } from '../../market/timeframe.ts';
+import { CandleSource } from '../collector/candle-source.ts';
+import type { Chore } from './chores.ts';
+import { Collector } from '../collector/collector.ts';
+import type { DatabaseGate } from '../collector/database-gate.ts';
+import { ExchangeGate } from './exchange-gate.ts';
+import { ExchangeWorker } from './exchange-worker.ts';
+import { FuturesSource } from '../collector/futures-source.ts';
+import type { ExchangeState, SeriesState } from '../ingest-state.ts';
+import { LiveIngest } from './live-ingest.ts';
+import { describeAbsent, MarketWatch } from './market-watch.ts';
+import type { IngestStores } from '../collector/ports.ts';
+import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
+import type { AnswerTally } from '../collector/store-answer.ts';
+import type { Source } from '../collector/source.ts';
+import { UnheardTails } from './unheard-tails.ts';
+import type { MarketShares } from '../../replicas/market-shares.ts';
+
+export interface ExchangeIngestDeps {
+  readonly exchange: Exchange;
+  readonly patterns: readonly MarketPattern[];
+  readonly timeframes: readonly Timeframe[];
+  readonly collectsFutures: boolean;
+  readonly confirmEmptyAfterMs: number;
+  /** The oldest moment to keep, by the exchange's clock. */
+  readonly windowSince: (exchangeNowMs: number) => number;
+  readonly stores: IngestStores;
+  readonly shares: MarketShares;
+  readonly database: DatabaseGate;
+  readonly blocks: BlockStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly onAnswer: (tally: AnswerTally) => void;
+  readonly onStreamed: (tally: AnswerTally) => void;
+  readonly onStep: (isAnswered: boolean) => void;
+}
+
+const CLOCK_EVERY_MS = 5 * 60_000;
+
+/** Everything that is collected from one exchange: its clock, its markets, and a collector for each series and feed. */
+export class ExchangeIngest {
+  readonly gate: ExchangeGate;
+  readonly worker: ExchangeWorker;
+  readonly #deps: ExchangeIngestDeps;
+  readonly #live: LiveIngest | null;
+  readonly #blocks: SharedBlocks;
+  readonly #unheard: UnheardTails;
+  readonly #series = new Map<string, Collector>();
+  readonly #feeds = new Map<string, Collector>();
+  #collectors: readonly Collector[] = [];
+  readonly #markets: MarketWatch;
+  #uncollected: readonly SeriesState[];
+
+  constructor(deps: ExchangeIngestDeps) {
+    const { exchange, logger, clock, database, onStep } = deps;
+    this.#deps = deps;
+    this.#markets = new MarketWatch(deps);
+    this.#uncollected = this.#markets.expected;
+    this.gate = new ExchangeGate({ exchange: exchange.id, logger, clock });
+    this.worker = new ExchangeWorker({
+      exchange,
+      gate: this.gate,
+      database,
+      clock,
+      logger,
+      chores: this.#createChores(),
+      collectors: () => this.#collectors,
+      onStep: (isAnswered) => {
+        onStep(isAnswered);
+        if (!isAnswered) this.#blocks.noteFailure();
+      },
+    });
+    this.#blocks = new SharedBlocks({ ...deps, store: deps.blocks, onAdopted: () => this.worker.wake() });
+    this.#live = this.#createLive();
+    this.#unheard = new UnheardTails({
+      clock,
+      logger,
+      isAway: () => this.gate.state !== 'up' || exchange.block() !== null,
+      collectors: () => this.#collectors,
+    });
+  }
+
+  /** The collectors of candles. */
+  get series(): Iterable<Collector> {
+    return this.#series.values();
+  }
+
+  /** The collectors of futures data. */
+  get feeds(): Iterable<Collector> {
+    return this.#feeds.values();
+  }
+
+  /** The series of MARKETS and TIMEFRAMES that have no collector: not known yet, or refused with the reason. */
+  get uncollected(): readonly SeriesState[] {
+    return this.#uncollected;
+  }
+
+  /** Why nothing is collected for a wildcard of MARKETS, or null. */
+  get lastError(): string | null {
+    return this.#markets.unmatched[0] ?? null;
+  }
+
+  /** Has the collector of a key, if it is ours, ask for what the ledger calls missing now. */
+  async noteMissing({ symbol, timeframe, metric }: CoverageKey, ranges: readonly TimeRange[]): Promise<void> {
+    const collector =
+      metric === 'ohlcv' ? this.#series.get(`${symbol} ${timeframe}`) : this.#feeds.get(`${symbol} ${metric}`);
+    if (!collector) return;
+    await collector.noteMissing(ranges);
+    this.worker.wake();
+  }
+
+  describe(): ExchangeState {
+    const { exchange } = this.#deps;
+    const block = exchange.block();
+    return {
+      exchange: exchange.id,
+      state: this.gate.state,
+      block: block && { ...block, until: block.until === null ? null : new Date(block.until).toISOString() },
+      budgets: exchange
+        .budgets()
+        .map(({ name, limit, windowMs, used }) => ({ name, limit, window_seconds: windowMs / 1000, used })),
+      stream: exchange.candleStream?.state() ?? null,
+      candle_limit: exchange.candleLimit,
+      series: this.#series.size,
+      last_error: this.gate.lastError ?? this.worker.lastError ?? this.lastError,
+    };
+  }
+
+  /**
+   * Collects until the signal aborts.
+   *
+   * @throws what no exchange and no database can cause: a programming error.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const failing = new AbortController();
+    const inner = AbortSignal.any([signal, failing.signal]);
+    const unsubscribe = this.#deps.shares.onChange(() => this.#align());
+    const loops: Promise<void>[] = [];
+    try {
+      // A ban outlives the process that was told of it: no request before we know.
+      await this.#blocks.exchangeNews(inner);
+      loops.push(this.#blocks.run(inner), this.worker.run(inner), this.#unheard.run(inner));
+      if (this.#live) loops.push(this.#live.run(inner));
+      await Promise.all(loops);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      unsubscribe();
+      failing.abort();
+      await Promise.allSettled(loops);
+    }
+  }
+
+  #createLive(): LiveIngest | null {
+    const { exchange, stores, database, clock, logger, onStreamed } = this.#deps;
+    if (!exchange.candleStream) return null;
+    return new LiveIngest({
+      exchangeId: exchange.id,
+      stream: exchange.candleStream,
+      stores,
+      database,
+      clock,
+      now: () => this.#now(),
+      logger,
+      findCollector: (symbol, timeframe) => this.#series.get(`${symbol} ${timeframe}`) ?? null,
+      onBatch: (tally) => {
+        onStreamed(tally);
+        this.worker.wake();
+      },
+      onGap: () => this.worker.wake(),
+      onLive: () => {
+        if (!this.gate.noteSign()) return;
+        for (const collector of this.#collectors) collector.hasten();
+        this.worker.wake();
+      },
+    });
+  }
+
+  #createChores(): Chore[] {
+    const { exchange } = this.#deps;
+    return [
+      {
+        name: 'clock',
+        everyMs: () => CLOCK_EVERY_MS,
+        run: async (signal) => {
+          await exchange.fetchTime(signal);
+        },
+      },
+      {
+        name: 'markets',
+        everyMs: () => this.#markets.nextLookMs(),
+        run: async (signal) => this.#take(await exchange.fetchInstruments(signal)),
+      },
+    ];
+  }
+
+  /** Takes over what the exchange lists now: new markets join, others end. */
+  #take(instruments: readonly Instrument[]): void {
+    const { exchange, shares } = this.#deps;
+    this.#markets.take(instruments);
+    shares.want(
+      exchange.id,
+      this.#markets.listed.map(({ symbol }) => symbol),
+    );
+    this.#align();
+  }
+
+  /** Brings the collectors in line with what is listed and ours. */
+  #align(): void {
+    const { exchange, collectsFutures, shares } = this.#deps;
+    const held = shares.held(exchange.id);
+    const { offered } = this.#markets;
+    const [series, feeds] = [new Set<string>(), new Set<string>()];
+    const streamed: { symbol: string; timeframe: Timeframe }[] = [];
+    for (const { symbol, hasPerpetual } of this.#markets.listed) {
+      if (!held?.has(symbol)) continue;
+      for (const timeframe of offered) {
+        this.#ensureSeries(symbol, timeframe, series);
+        streamed.push({ symbol, timeframe });
+      }
+      if (collectsFutures && hasPerpetual)
+        for (const feed of exchange.futuresFeeds.keys()) this.#ensureFeed(symbol, feed, feeds);
+    }
+    this.#end(this.#series, series);
+    this.#end(this.#feeds, feeds);
+    this.#collectors = [...this.#series.values(), ...this.#feeds.values()];
+    const waiting = held
+      ? []
+      : this.#markets.listed.flatMap(({ symbol }) =>
+          offered.map((timeframe) => describeAbsent(exchange.id, symbol, timeframe, null)),
+        );
+    this.#uncollected = [...this.#markets.refusals, ...waiting];
+    exchange.candleStream?.subscribe(streamed);
+    this.worker.wake();
+  }
+
+  #end(collectors: Map<string, Collector>, kept: ReadonlySet<string>): void {
+    for (const [key, collector] of collectors) {
+      if (kept.has(key)) continue;
+      collectors.delete(key);
+      collector.ledger.end();
+      this.#deps.logger.debug(
+        collector.source.fields,
+        'a market is not listed or not ours any more; its collection ends',
+      );
+    }
+  }
+
+  #ensureSeries(symbol: string, timeframe: Timeframe, kept: Set<string>): void {
+    const { exchange, logger, random } = this.#deps;
+    const key = `${symbol} ${timeframe}`;
+    kept.add(key);
+    if (this.#series.has(key)) return;
+    const series = { exchange: exchange.id, symbol, timeframe };
+    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, logger, jitter: random() })));
+  }
+
+  #ensureFeed(symbol: string, feed: FuturesFeed, kept: Set<string>): void {
+    const { exchange, random } = this.#deps;
+    const key = `${symbol} ${feed}`;
+    kept.add(key);
+    if (this.#feeds.has(key)) return;
+    this.#feeds.set(key, this.#createCollector(new FuturesSource({ symbol, feed, exchange, jitter: random() })));
+  }
+
+  #createCollector(source: Source): Collector {
+    const { database, stores, logger, windowSince, confirmEmptyAfterMs, onAnswer } = this.#deps;
+    const now = () => this.#now();
+    return new Collector({
+      source,
+      stores,
+      database,
+      logger,
+      now,
+      windowSince: windowSince(now()),
+      confirmEmptyAfterMs,
+      onAnswer,
+    });
+  }
+
+  #now(): number {
+    return this.#deps.exchange.now() ?? this.#deps.clock.now();
+  }
+}

@@ -1,0 +1,254 @@
+import type { Clock } from '../../clock.ts';
+import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../../errors.ts';
+import type { Exchange, RequestKind } from '../../exchanges/exchange.ts';
+import type { Logger } from '../../logger.ts';
+import { backoffMs, type Backoff } from '../../retry.ts';
+import { Chores, type Chore, type ChoreEntry } from './chores.ts';
+import type { Collector } from '../collector/collector.ts';
+import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
+import type { ExchangeGate } from './exchange-gate.ts';
+import { compareWishes, type Wish } from '../collector/urgency.ts';
+import { Wakeup } from '../../wakeup.ts';
+
+export interface ExchangeWorkerDeps {
+  readonly exchange: Exchange;
+  readonly gate: ExchangeGate;
+  readonly database: DatabaseGate;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Done in this order at the start, each until it succeeded once, and repeated in their time. */
+  readonly chores: readonly Chore[];
+  /** The collectors of the moment; may change while the worker runs. */
+  readonly collectors: () => Iterable<Collector>;
+  /** Called for each step that asked the exchange, or failed. */
+  readonly onStep: (isAnswered: boolean) => void;
+  /** Steps in flight at most: of any kind, and with live tails besides. */
+  readonly concurrency?: { readonly all: number; readonly tails: number };
+}
+
+interface Turn {
+  /** Resolves with whether the exchange was asked. */
+  readonly work: (signal: AbortSignal) => Promise<boolean>;
+  /** Notes a failure, and how long to leave this alone. */
+  readonly onFailure: (waitMs: number, message: string) => void;
+  readonly onRefused: (error: ExchangeRejectedError, attempt: number) => void;
+  readonly failures: number;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** 500 tails within seconds of their close, from an exchange that takes a quarter of a second for an answer. */
+const CONCURRENCY = { all: 4, tails: 20 };
+const HOUR_MS = 3_600_000;
+/** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
+const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
+const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };
+const REJECTED_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 300_000 };
+const ROWS_BACKOFF: Backoff = { firstMs: 60_000, maxMs: HOUR_MS };
+const LONG_AGO = -1;
+/** A block without an end is looked at again after this long. */
+const BLOCK_LOOK_MS = 60_000;
+
+/**
+ * The one loop that asks an exchange: the most urgent wish first, among equals whoever waited longest, with a bound on
+ * the steps in flight. Nothing is begun that would wait for an allowance, so that a class of requests that is used up
+ * holds up no other. Hundreds of series need no timer each, and a page is gone from memory when it is written.
+ */
+export class ExchangeWorker {
+  readonly #deps: ExchangeWorkerDeps;
+  readonly #wakeup: Wakeup;
+  readonly #chores: Chores;
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #served = new WeakMap<Collector, number>();
+  #turns = 0;
+  #crash: { readonly error: unknown } | null = null;
+
+  constructor(deps: ExchangeWorkerDeps) {
+    this.#deps = deps;
+    this.#wakeup = new Wakeup({ clock: deps.clock });
+    this.#chores = new Chores(deps);
+  }
+
+  /** Why the exchange's clock or markets cannot be read, or null. */
+  get lastError(): string | null {
+    return this.#chores.lastError;
+  }
+
+  /** Looks again at once: something changed that it waits for. */
+  wake(): void {
+    this.#wakeup.wake();
+  }
+
+  /**
+   * Works until the signal aborts, and resolves when the steps in flight have settled.
+   *
+   * @throws what no exchange and no database can cause: a programming error.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#crash === null) await this.#wakeup.wait(this.#launch(signal), signal);
+    await Promise.all(this.#inFlight);
+    if (this.#crash !== null && !signal.aborted) throw this.#crash.error;
+  }
+
+  /** Starts what may be started now; answers how long there is nothing more to start. */
+  #launch(signal: AbortSignal): number {
+    const { exchange, gate, database, clock, concurrency = CONCURRENCY } = this.#deps;
+    for (;;) {
+      const now = clock.now();
+      if (database.isDown) return Infinity;
+      const block = exchange.block();
+      const blockedUntil = Math.max(gate.blockedUntil, block ? (block.until ?? now + BLOCK_LOOK_MS) : 0);
+      if (blockedUntil > now) return blockedUntil - now;
+      const running = this.#inFlight.size;
+      // After a failure one request goes ahead and tells whether the exchange is back.
+      if (running >= (gate.state === 'up' ? concurrency.tails : 1)) return Infinity;
+      const next = this.#findChore() ?? this.#findCollector(running >= concurrency.all);
+      if (typeof next === 'number') return next;
+      this.#start(next, signal);
+    }
+  }
+
+  #findChore(): Turn | number | null {
+    const { exchange, clock, logger } = this.#deps;
+    const due = this.#chores.findDue();
+    if (due === null || typeof due === 'number') return due;
+    const waitMs = exchange.readyAt('listing', true) - clock.now();
+    if (waitMs > 0) return due.doneAt === null ? waitMs : null;
+    return this.#toTurn(due, logger);
+  }
+
+  #toTurn(entry: ChoreEntry, logger: Logger): Turn {
+    const { name } = entry.chore;
+    return {
+      work: async (signal) => {
+        await this.#chores.run(entry, signal);
+        return true;
+      },
+      onFailure: (waitMs, message) => this.#chores.fail(entry, waitMs, message),
+      onRefused: (error) => {
+        const reason = messageOf(error);
+        logger.error({ chore: name, reason }, 'the exchange refused a request that it must answer');
+        this.#chores.fail(entry, HOUR_MS, reason);
+      },
+      failures: entry.failures,
+      fields: { exchange: this.#deps.exchange.id, chore: name },
+    };
+  }
+
+  #findCollector(isTailOnly: boolean): Turn | number {
+    const { exchange, clock, collectors } = this.#deps;
+    const exchangeNow = exchange.now();
+    if (exchangeNow === null) return 1_000;
+    const now = clock.now();
+    const readiness = new Readiness(exchange, now);
+    let best: { collector: Collector; wish: Wish; servedAt: number } | null = null;
+    let soonest = Math.max(this.#chores.waitMs(), exchange.readyAt('listing', true) - now);
+    for (const collector of collectors()) {
+      const wish = collector.peek();
+      if (isTailOnly && !wish.isTail) continue;
+      const waitMs = Math.max(wish.at - exchangeNow, readiness.waitMs(wish));
+      if (waitMs > 0) {
+        soonest = Math.min(soonest, waitMs);
+        continue;
+      }
+      const candidate = { collector, wish, servedAt: this.#served.get(collector) ?? LONG_AGO };
+      if (!best || compareWishes(candidate, best) < 0) best = candidate;
+    }
+    if (!best) return soonest;
+    this.#served.set(best.collector, this.#turns++);
+    return this.#toStep(best.collector, best.wish.isTail);
+  }
+
+  #toStep(collector: Collector, isTail: boolean): Turn {
+    const { fields } = collector.source;
+    return {
+      work: (signal) => collector.step(signal),
+      onFailure: (waitMs, message) => collector.hold(waitMs, message),
+      onRefused: (error, attempt) => {
+        const reason = messageOf(error);
+        // The list of markets tells whether it is gone.
+        if (error.reason === 'symbol') this.#chores.hasten('markets');
+        if (collector.isServed && error.reason !== 'timeframe') {
+          // What it no longer keeps is refused once for each feed at the first start, and that is how it is found out.
+          const level = !isTail && attempt === 1 ? 'info' : 'warn';
+          this.#deps.logger[level]({ ...fields, reason, attempt }, 'the exchange refused one request');
+          const waitMs = backoffMs(attempt, REJECTED_BACKOFF);
+          if (isTail) collector.hold(waitMs, reason);
+          else collector.holdHistory(waitMs, reason);
+          return;
+        }
+        if (collector.state() !== 'refused')
+          this.#deps.logger.warn({ ...fields, reason }, 'the exchange refused what was asked for');
+        collector.refuse(HOUR_MS, reason);
+      },
+      failures: collector.failures,
+      fields,
+    };
+  }
+
+  #start(turn: Turn, signal: AbortSignal): void {
+    const sentAt = this.#deps.clock.now();
+    const running = turn
+      .work(signal)
+      .then((wasAsked) => {
+        if (!wasAsked) return;
+        this.#deps.gate.noteAnswer(sentAt);
+        this.#deps.onStep(true);
+      })
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#noteFailure(error, turn, sentAt);
+      })
+      .finally(() => {
+        this.#inFlight.delete(running);
+        this.#wakeup.wake();
+      });
+    this.#inFlight.add(running);
+  }
+
+  #noteFailure(error: unknown, turn: Turn, sentAt: number): void {
+    const { gate, logger, onStep } = this.#deps;
+    const attempt = turn.failures + 1;
+    onStep(false);
+    if (error instanceof ExchangeUnavailableError) {
+      gate.noteUnavailable(error, sentAt);
+      turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
+    } else if (error instanceof ExchangeRejectedError && error.reason === 'access') {
+      gate.noteRefused(error);
+      turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
+    } else if (error instanceof ExchangeRejectedError) {
+      gate.noteAnswer(sentAt);
+      turn.onRefused(error, attempt);
+    } else if (error instanceof ExchangeDataError) {
+      gate.noteUnusable(error, turn.fields);
+      turn.onFailure(backoffMs(attempt, UNUSABLE_BACKOFF), messageOf(error));
+    } else if (error instanceof RowsRefusedError) {
+      logger.error({ ...turn.fields, err: error }, 'the database refused rows; they will be asked for again');
+      turn.onFailure(backoffMs(attempt, ROWS_BACKOFF), messageOf(error));
+    } else {
+      this.#crash ??= { error };
+    }
+  }
+}
+
+/** How long each kind of request has to wait for its allowance at one moment; each is asked for once. */
+class Readiness {
+  readonly #exchange: Exchange;
+  readonly #now: number;
+  readonly #urgent = new Map<RequestKind, number>();
+  readonly #patient = new Map<RequestKind, number>();
+
+  constructor(exchange: Exchange, now: number) {
+    this.#exchange = exchange;
+    this.#now = now;
+  }
+
+  waitMs({ kind, isTail }: Wish): number {
+    if (kind === null) return 0;
+    const known = isTail ? this.#urgent : this.#patient;
+    let waitMs = known.get(kind);
+    if (waitMs === undefined) {
+      waitMs = this.#exchange.readyAt(kind, isTail) - this.#now;
+      known.set(kind, waitMs);
+    }
+    return waitMs;
+  }
+}

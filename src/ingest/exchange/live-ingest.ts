@@ -1,0 +1,196 @@
+import type { Clock } from '../../clock.ts';
+import type { CandleStream, CandleStreamListener, RejectedRow, StreamedCandle } from '../../exchanges/exchange.ts';
+import type { Logger } from '../../logger.ts';
+import type { Candle } from '../../market/candle.ts';
+import { type IngestStores, type QuarantineEntry } from '../collector/ports.ts';
+import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
+import { logChanges } from '../collector/candle-source.ts';
+import type { Collector } from '../collector/collector.ts';
+import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
+import { toQuarantine } from '../collector/rejected-rows.ts';
+import type { AnswerTally } from '../collector/store-answer.ts';
+import { Wakeup } from '../../wakeup.ts';
+import { candleKey } from '../../market/coverage.ts';
+
+export interface LiveIngestDeps {
+  readonly exchangeId: string;
+  readonly stream: CandleStream;
+  readonly stores: IngestStores;
+  readonly database: DatabaseGate;
+  readonly clock: Clock;
+  /** The exchange's clock. */
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** The collector of a series, or null where it is not collected here. */
+  readonly findCollector: (symbol: string, timeframe: Timeframe) => Collector | null;
+  readonly onBatch: (tally: AnswerTally) => void;
+  /** Called when the collectors have something new to want: a gap in the stream. */
+  readonly onGap: () => void;
+  /** Called when the stream became live. */
+  readonly onLive: () => void;
+}
+
+interface Arrival {
+  readonly collector: Collector;
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  readonly candle: Candle;
+}
+
+/** Candles of many series close together: one transaction takes them all. */
+const BATCH_MS = 50;
+const BATCH_ROWS = 200;
+/** While the database is away no more than this waits for it; REST fetches what is let go. */
+const MAX_WAITING = 5_000;
+/** A candle that the exchange calls closed may be ahead of its clock, as we know it, by this. */
+const CLOCK_TOLERANCE_MS = 5_000;
+
+/** Stores what the live stream of one exchange brings, in small batches over all series. */
+export class LiveIngest implements CandleStreamListener {
+  readonly #deps: LiveIngestDeps;
+  readonly #wakeup: Wakeup;
+  #arrivals: Arrival[] = [];
+  #rejected: QuarantineEntry[] = [];
+  #dropped = 0;
+
+  constructor(deps: LiveIngestDeps) {
+    this.#deps = deps;
+    this.#wakeup = new Wakeup({ clock: deps.clock });
+  }
+
+  onCandle({ symbol, timeframe, candle }: StreamedCandle): void {
+    const { findCollector, now } = this.#deps;
+    const collector = findCollector(symbol, timeframe);
+    if (!collector) return;
+    // Our idea of its clock is wrong, or its word is: REST tells.
+    if (candle.timestamp + timeframeMs(timeframe) > now() + CLOCK_TOLERANCE_MS) return;
+    if (candle.timestamp < collector.ledger.since) return;
+    if (this.#arrivals.length >= MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
+    this.#arrivals.push({ collector, symbol, timeframe, candle });
+    this.#wakeup.wake();
+  }
+
+  onRejected(symbol: string, timeframe: Timeframe, row: RejectedRow): void {
+    const key = candleKey({ exchange: this.#deps.exchangeId, symbol, timeframe });
+    if (this.#rejected.length < MAX_WAITING) this.#rejected.push(...toQuarantine(key, [row], 'stream'));
+    this.#wakeup.wake();
+  }
+
+  onGap(series: readonly { readonly symbol: string; readonly timeframe: Timeframe }[]): void {
+    for (const { symbol, timeframe } of series) this.#deps.findCollector(symbol, timeframe)?.reconsider();
+    this.#deps.onGap();
+  }
+
+  onLive(): void {
+    this.#deps.onLive();
+  }
+
+  /**
+   * Keeps the stream, and stores what it brings, until the signal aborts.
+   *
+   * @throws what no exchange and no database can cause: a programming error.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const failing = new AbortController();
+    const inner = AbortSignal.any([signal, failing.signal]);
+    const loops = [this.#deps.stream.run(this, inner), this.#store(inner)];
+    try {
+      await Promise.all(loops);
+    } catch (error) {
+      if (!isAborted(inner)) throw error;
+    } finally {
+      failing.abort();
+      await Promise.allSettled(loops);
+    }
+  }
+
+  async #store(signal: AbortSignal): Promise<void> {
+    while (!isAborted(signal)) {
+      if (this.#arrivals.length + this.#rejected.length === 0) await this.#wakeup.wait(Infinity, signal);
+      if (this.#arrivals.length < BATCH_ROWS) await this.#deps.clock.sleep(BATCH_MS, signal);
+      try {
+        await this.#flush(signal);
+      } catch (error) {
+        if (!(error instanceof RowsRefusedError)) throw error;
+        this.#deps.logger.error({ err: error }, 'the database refused candles of the live stream; REST asks for them');
+      }
+    }
+  }
+
+  async #flush(signal: AbortSignal): Promise<void> {
+    const { stores, database, onBatch, logger, exchangeId } = this.#deps;
+    const arrivals = this.#arrivals.splice(0, MAX_WAITING);
+    const rejected = this.#rejected.splice(0, MAX_WAITING);
+    if (arrivals.length + rejected.length === 0) return;
+    this.#tellDropped();
+    const groups = groupByCollector(arrivals, exchangeId);
+    const releases = await Promise.all(groups.map(({ collector }) => collector.ledger.lock.acquire()));
+    try {
+      const counts = await database.run(
+        () =>
+          stores.withTransaction(async ({ ohlcv, coverage, quarantine }) => {
+            const written =
+              groups.length === 0 ? { inserted: 0, updated: 0, changes: [] } : await ohlcv.upsertLive(groups);
+            await coverage.extend(groups.flatMap(({ key, ranges }) => ranges.map((range) => ({ key, range }))));
+            for (const { key, collector, first } of groups) {
+              const untold = collector.ledger.listUntold(first);
+              if (untold.length > 0) await coverage.record(key, untold);
+            }
+            if (rejected.length > 0) await quarantine.add(rejected);
+            return written;
+          }),
+        signal,
+      );
+      for (const { series, ...change } of counts.changes) logChanges(logger, { ...series }, [change]);
+      for (const { collector, candles } of groups) {
+        for (const { timestamp } of candles) collector.ledger.noteStreamed(timestamp);
+        collector.reconsider();
+      }
+      const { inserted, updated } = counts;
+      onBatch({
+        read: arrivals.length,
+        stored: inserted,
+        revised: updated,
+        quarantined: rejected.length,
+        candles: groups,
+      });
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    const { logger, exchangeId } = this.#deps;
+    logger.warn(
+      { exchange: exchangeId, dropped: this.#dropped },
+      'candles of the live stream were let go; REST fetches them',
+    );
+    this.#dropped = 0;
+  }
+}
+
+/** A function, because the answer may change while one waits. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** One entry for each series, its candles oldest first; of two with one opening time the later one counts. */
+function groupByCollector(arrivals: readonly Arrival[], exchange: string) {
+  const groups = new Map<Collector, { readonly arrival: Arrival; readonly candles: Map<number, Candle> }>();
+  for (const arrival of arrivals) {
+    const group = groups.get(arrival.collector) ?? { arrival, candles: new Map<number, Candle>() };
+    group.candles.set(arrival.candle.timestamp, arrival.candle);
+    groups.set(arrival.collector, group);
+  }
+  return [...groups.values()].map(({ arrival: { collector, symbol, timeframe }, candles: byTime }) => {
+    const series = { exchange, symbol, timeframe };
+    const candles = [...byTime.values()].sort((a, b) => a.timestamp - b.timestamp);
+    const stepMs = timeframeMs(timeframe);
+    const ranges = candles.map(({ timestamp }) => ({ since: timestamp, until: timestamp + stepMs }));
+    return { collector, series, key: candleKey(series), candles, ranges, first: candles[0]?.timestamp ?? 0 };
+  });
+}

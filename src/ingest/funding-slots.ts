@@ -1,1 +1,0 @@
-export { findFundingHoles } from '../market/funding-slots.ts';

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { ExchangeUnavailableError } from '../../../../src/errors.ts';
+import type { BlockStore, TimedBlock } from '../../../../src/ingest/exchange/shared-blocks.ts';
+import { createCandle } from '../fakes.ts';
+import { createSetting, HOUR, MINUTE, START } from '../setting.ts';
+
+let stop = (): Promise<void> => Promise.resolve();
+afterEach(async () => {
+  await stop();
+});
+
+/** What several processes on one address share. */
+class MemoryBlocks implements BlockStore {
+  stored: TimedBlock | null = null;
+  failure: Error | null = null;
+  finds = 0;
+  notes = 0;
+
+  find(): Promise<TimedBlock | null> {
+    this.finds++;
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.stored);
+  }
+
+  note(_exchange: string, block: TimedBlock): Promise<void> {
+    this.notes++;
+    this.stored = block;
+    return Promise.resolve();
+  }
+}
+
+function createShared() {
+  const blocks = new MemoryBlocks();
+  const setting = createSetting({ blocks });
+  stop = setting.stop;
+  setting.exchange.list('BTC/USDT', createCandle);
+  let calls = 0;
+  const asked = () => setting.exchange.requests.length + calls;
+  setting.exchange.generalFailure = () => {
+    calls++;
+    return null;
+  };
+  const ban = (minutes: number): TimedBlock => ({
+    reason: 'banned',
+    until: setting.clock.now() + minutes * MINUTE,
+    message: 'banned until later',
+  });
+  return { ...setting, blocks, asked, ban };
+}
+
+describe('what an exchange told us to wait for', () => {
+  it('holds after a restart: nothing is sent before it ends', async () => {
+    const { clock, blocks, asked, ban, start, untilComplete, count, exchange } = createShared();
+    blocks.stored = ban(20);
+    const service = await start({ sinceMs: START - HOUR });
+    await clock.run(19 * MINUTE);
+    assert.equal(asked(), 0);
+    assert.equal(service.exchanges()[0]?.block?.until, new Date(START + 20 * MINUTE).toISOString());
+    assert.equal(count('the exchange told this address to wait; nothing is asked until then'), 1);
+    assert.ok(await untilComplete(service));
+    assert.equal(exchange.block(), null);
+    assert.equal(blocks.notes, 0, 'what was only heard of is not noted again');
+  });
+
+  it('waits for the database before the first request, and holds then', async () => {
+    const { clock, blocks, asked, ban, start } = createShared();
+    blocks.failure = new Error('away');
+    blocks.stored = ban(20);
+    await start({ sinceMs: START - HOUR });
+    await clock.run(MINUTE);
+    assert.equal(asked(), 0);
+    blocks.failure = null;
+    await clock.run(18 * MINUTE);
+    assert.equal(asked(), 0);
+    await clock.run(2 * MINUTE);
+    assert.ok(asked() > 0);
+  });
+
+  it('is noted as soon as it is told, once', async () => {
+    const { clock, exchange, blocks, ban, start, untilComplete } = createShared();
+    const service = await start({ sinceMs: START - HOUR });
+    assert.ok(await untilComplete(service));
+    await clock.run(7_000);
+    const banned = ban(30);
+    exchange.failure = () => {
+      exchange.adoptBlock(banned);
+      return new ExchangeUnavailableError('binance', 'no', { reason: 'banned', retryAfterMs: 30 * MINUTE });
+    };
+    const isBanned = () => exchange.adopted !== null;
+    assert.ok(await clock.runUntil(isBanned, 2 * MINUTE));
+    const toldAt = clock.now();
+    assert.ok(await clock.runUntil(() => blocks.notes > 0, MINUTE));
+    assert.equal(clock.now(), toldAt, 'a process may be killed in the next second');
+    assert.deepEqual(blocks.stored, banned);
+    await clock.run(10 * MINUTE);
+    assert.equal(blocks.notes, 1);
+  });
+
+  it('reaches a process beside us within seconds', async () => {
+    const { clock, blocks, asked, ban, start, untilComplete } = createShared();
+    const service = await start({ sinceMs: START - HOUR });
+    assert.ok(await untilComplete(service));
+    blocks.stored = ban(30);
+    await clock.run(6_000);
+    const before = asked();
+    await clock.run(20 * MINUTE);
+    assert.equal(asked(), before);
+    assert.equal(service.exchanges()[0]?.block?.reason, 'banned');
+  });
+
+  it('is over when it is over, whatever is stored of it', async () => {
+    const { blocks, ban, start, untilComplete, exchange } = createShared();
+    blocks.stored = ban(-1);
+    assert.ok(await untilComplete(await start({ sinceMs: START - HOUR })));
+    assert.equal(exchange.adopted, null);
+  });
+});
