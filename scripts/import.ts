@@ -61,8 +61,8 @@ await runCommand(async () => {
     const dryRun = values['dry-run'];
     const database = dryRun ? null : await openDatabase();
     try {
-      const ohlcv = database ? createRepositories(database.kysely).ohlcv : null;
-      const report = await importCandles({ ohlcv, records, series, nowMs: Date.now(), writers: WRITERS });
+      const sink = database ? createRepositories(database.kysely) : null;
+      const report = await importCandles({ sink, records, series, nowMs: Date.now(), writers: WRITERS });
       print(report, { format, dryRun, seconds: (performance.now() - started) / 1000 });
       return report.faulty > 0 && !values['skip-bad'] ? 1 : 0;
     } finally {

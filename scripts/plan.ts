@@ -63,14 +63,7 @@ async function planOver({ collect, exchangeUrls }: Config, stores: PlanStores): 
     collect,
     stores,
     clock: SYSTEM_CLOCK,
-    listMarkets: async (id, signal) => {
-      const exchange = await createExchange({ id, origin: exchangeUrls.get(id) ?? null, logger });
-      try {
-        return { exchange, instruments: await exchange.fetchInstruments(signal) };
-      } finally {
-        await exchange.close();
-      }
-    },
+    openExchange: (id) => createExchange({ id, origin: exchangeUrls.get(id) ?? null, logger }),
   });
   return await planner.plan(new AbortController().signal);
 }

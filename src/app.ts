@@ -23,14 +23,19 @@ import { IngestService } from './ingest/ingest-service.ts';
 import { ProgressBar } from './ingest/progress-bar.ts';
 import { createReplicaIdentity } from './replicas/replica-identity.ts';
 import { ReplicaShares } from './replicas/replica-shares.ts';
-import type { BlockStore } from './ingest/exchange/shared-blocks.ts';
+import { AddressBlocks } from './ingest/exchange/address-blocks.ts';
+import type { IngestProgress } from './ingest/ingest-state.ts';
 import { AuditCoverage } from './jobs/audit-coverage.ts';
 import type { Job } from './jobs/job.ts';
-import { measureJob } from './jobs/measure-job.ts';
+import { measureJob, type JobRun } from './jobs/measure-job.ts';
+import { refreshAfterBackfill } from './jobs/refresh-after-backfill.ts';
 import { RefreshRecentOhlcv } from './jobs/refresh-recent-ohlcv.ts';
 import { Scheduler } from './jobs/scheduler.ts';
 import { SendTelegramReport } from './jobs/send-telegram-report.ts';
 import type { Logger } from './logger.ts';
+import type { SeriesCandles } from './market/commit-entry.ts';
+import { LastWrite } from './replicas/last-write.ts';
+import { Topic } from './topic.ts';
 
 /** Two writers for each core of a small machine, and what else the service asks by itself. */
 const MAX_CONNECTIONS = 10;
@@ -83,10 +88,11 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
 
   const { markets, timeframes, backfill, futures } = config.collect;
   const identity = createReplicaIdentity({ markets, timeframes, backfill, futures }, process);
+  const lastWrite = new LastWrite();
   const shares = new ReplicaShares({
     identity,
     leases: createRepositories(leaseKysely).replicas,
-    lastWriteAt: (): number | null => ingest.lastWriteAt(),
+    lastWriteAt: () => lastWrite.at,
     logger,
   });
 
@@ -94,17 +100,15 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     const sharedBy = () => shares.state().alive ?? 1;
     return createExchange({ id, origin: config.exchangeUrls.get(id) ?? null, logger, clock, sharedBy });
   };
-  const placeOf = (exchange: string) => {
-    const address = config.addressName ?? identity.host;
-    return { exchange, origin: config.exchangeUrls.get(exchange) ?? '', address };
-  };
-  const blocks: BlockStore = {
-    find: (id) => repositories.exchangeBlocks.find(placeOf(id)),
-    note: (id, block) => repositories.exchangeBlocks.note(placeOf(id), block, identity.id),
-  };
+  const blocks = new AddressBlocks({
+    repository: repositories.exchangeBlocks,
+    address: config.addressName ?? identity.host,
+    origins: config.exchangeUrls,
+    replicaId: identity.id,
+  });
 
-  let isFirstBackfillDone = false;
-  const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
+  const stored = new Topic<readonly SeriesCandles[]>();
+  const progress = new Topic<IngestProgress>();
   const ingest = new IngestService({
     openExchange,
     clock,
@@ -112,24 +116,18 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     shares,
     blocks,
     collect: config.collect,
+    lastWrite,
     logger,
-    onStored: (stored) => live.note(stored),
-    onProgress: (progress) => {
-      progressBar?.show(progress);
-      // The schedule's next turn may be minutes away, and the view is still without what was just fetched.
-      if (progress.complete < progress.series || isFirstBackfillDone) return;
-      isFirstBackfillDone = true;
-      scheduler
-        .runNow(refresh.name)
-        .catch((error: unknown) => logger.debug({ err: error }, 'no refresh after backfill'));
-    },
+    onStored: stored.publish,
+    onProgress: progress.publish,
   });
+  const progressBar = process.stderr.isTTY && config.log.pretty ? new ProgressBar({ stream: process.stderr }) : null;
+  if (progressBar) progress.subscribe((news) => progressBar.show(news));
 
   const refresh = new RefreshRecentOhlcv({
     cron: config.refreshCron,
     view: repositories.recentOhlcv,
-    lastWriteAt: async () =>
-      Math.max(ingest.lastWriteAt() ?? 0, (await repositories.replicas.findLastWriteAt()) ?? 0) || null,
+    lastWriteAt: () => lastWrite.findLatest(repositories.replicas),
     findLastRun: (job) => repositories.jobRuns.findLast(job),
     logger,
   });
@@ -149,26 +147,20 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     logger,
   });
   const jobs: Job[] = [refresh, audit, ...(report ? [report] : [])];
+  const jobRuns = new Topic<JobRun>();
   const scheduler = new Scheduler({
-    jobs: jobs.map((job) => measureJob(job, (run) => metrics.observeJob(run))),
+    jobs: jobs.map((job) => measureJob(job, jobRuns.publish)),
     logger,
     shared: { runs: repositories.jobRuns, replicaId: identity.id },
   });
+  refreshAfterBackfill({ progress, refresh: () => scheduler.runNow(refresh.name), logger });
 
   const planner = new BackfillPlanner({
     collect: config.collect,
     stores: { ...repositories, rowSizes: new RowSizes({ kysely }) },
     clock,
-    listMarkets: async (id, signal) => {
-      const exchange = await openExchange(id);
-      try {
-        const block = await blocks.find(id);
-        if (block) exchange.adoptBlock(block);
-        return { exchange, instruments: await exchange.fetchInstruments(signal) };
-      } finally {
-        await exchange.close();
-      }
-    },
+    openExchange,
+    findBlock: (id) => blocks.find(id),
   });
 
   const ledger = new LedgerTotals({
@@ -182,6 +174,22 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     replica: () => shares.state(),
     audit: () => audit.snapshot(),
   };
+  const probes: HealthProbes = {
+    phase: () => state.phase,
+    progress: () => state.progress,
+    failure: () => state.failure,
+    schema: () => schema.current(),
+    database: () => databaseMonitor.state(),
+    scheduler: () => scheduler.state(),
+    ingest: () => ingest.health(),
+    ingestSeries: () => ingest.series(),
+    recentOhlcv: () => refresh.snapshot(),
+    completeness,
+  };
+  const httpRepositories = createRepositories(httpKysely);
+  const live = new LiveHub({ feed: httpRepositories.liveFeed, readHealth: () => summarizeHealth(probes), logger });
+  stored.subscribe((candles) => live.note(candles));
+
   const metrics = new ServiceMetrics({
     version: packageJson.version,
     jobs: jobs.map(({ name }) => name),
@@ -198,20 +206,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     },
   });
 
-  const probes: HealthProbes = {
-    phase: () => state.phase,
-    progress: () => state.progress,
-    failure: () => state.failure,
-    schema: () => schema.current(),
-    database: () => databaseMonitor.state(),
-    scheduler: () => scheduler.state(),
-    ingest: () => ingest.health(),
-    ingestSeries: () => ingest.series(),
-    recentOhlcv: () => refresh.snapshot(),
-    completeness,
-  };
-  const httpRepositories = createRepositories(httpKysely);
-  const live = new LiveHub({ feed: httpRepositories.liveFeed, readHealth: () => summarizeHealth(probes), logger });
+  jobRuns.subscribe((run) => metrics.observeJob(run));
 
   const http = new HttpServer({
     http: config.http,

@@ -26,10 +26,10 @@ const pool = createPool({
 });
 try {
   await pool.query('select 1');
-  const { ohlcv } = createRepositories(createKysely(() => pool));
+  const sink = createRepositories(createKysely(() => pool));
   const started = performance.now();
   const { records } = await readCandleRecords(readText(path));
-  const report = await importCandles({ ohlcv, records, series: {}, nowMs: Date.now(), writers: Number(writers) });
+  const report = await importCandles({ sink, records, series: {}, nowMs: Date.now(), writers: Number(writers) });
   const seconds = (performance.now() - started) / 1000;
   if (report.faulty > 0)
     throw new Error(`${report.faulty} invented rows are no candles: ${report.faults[0]?.reason ?? ''}`);

@@ -9,6 +9,7 @@ import { bodyOf, PlainConnection } from './http/plain-connection.ts';
 import { startWorkerProcess, type WorkerProcess } from './http/worker-process.ts';
 import { inventSeries, MINUTE_MS } from './invented-candles.ts';
 import { median, medianRatio, type Measurement } from './report.ts';
+import { storeCandles } from './store-candles.ts';
 
 export interface HttpBench {
   readonly rows: number;
@@ -51,16 +52,16 @@ export async function measureHttp(database: BenchDatabase, { rows, rounds, log }
 
 /** One series of 1m candles, complete in the ledger. */
 async function fill(database: BenchDatabase, rows: number): Promise<{ series: Series; range: TimeRange }> {
-  const { ohlcv, coverage } = createRepositories(database.kysely);
+  const repositories = createRepositories(database.kysely);
   await database.execute('truncate ohlcv_data');
   const since = Math.floor(Date.now() / MINUTE_MS - rows - 1) * MINUTE_MS;
   const [invented] = inventSeries(1, rows, since);
   if (!invented) throw new Error('no series was invented');
   const { series, candles } = invented;
-  await ohlcv.load(series, [candles]);
+  await storeCandles(repositories, series, candles);
   const range = { since, until: since + rows * MINUTE_MS };
   const key = { ...series, metric: 'ohlcv' as const };
-  const missing = (await coverage.survey(key, range)).filter(({ state }) => state !== 'have');
+  const missing = (await repositories.coverage.survey(key, range)).filter(({ state }) => state !== 'have');
   if (missing.length > 0) throw new Error('the ledger says that something of what was loaded is missing');
   await database.execute('vacuum analyze ohlcv_data');
   await database.execute('checkpoint').catch(() => undefined);

@@ -2,28 +2,30 @@ import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { BenchDatabase } from './bench-database.ts';
 import { inventSeries, MINUTE_MS } from './invented-candles.ts';
 import { quantile, type Measurement } from './report.ts';
+import { storeCandles } from './store-candles.ts';
+import { candleEntry } from '../../src/market/commit-entry.ts';
 
 const BATCHES = 200;
 const BATCH_ROWS = 500;
 const TARGET_MS = 15;
 
-/** How long one upsert of 500 new rows takes, one after the other, at the end of a series that holds rows. */
+/** How long one commit of 500 new rows and their ledger takes, one after the other, at the end of a series that holds rows. */
 export async function measureLive(database: BenchDatabase): Promise<Measurement[]> {
-  const { ohlcv } = createRepositories(database.kysely);
+  const repositories = createRepositories(database.kysely);
   await database.execute('truncate ohlcv_data');
   const rows = BATCHES * BATCH_ROWS;
   const since = Math.floor(Date.now() / MINUTE_MS - 2 * rows) * MINUTE_MS;
   const [invented] = inventSeries(1, 2 * rows, since);
   if (!invented) return [];
   const { series, candles } = invented;
-  await ohlcv.load(series, [candles.slice(0, rows)]);
+  await storeCandles(repositories, series, candles.slice(0, rows));
   const times: number[] = [];
   for (let start = rows; start < 2 * rows; start += BATCH_ROWS) {
     const batch = candles.slice(start, start + BATCH_ROWS);
     const started = performance.now();
-    const { inserted } = await ohlcv.upsert(series, batch);
+    const { inserted } = await repositories.commit([candleEntry(series, batch)]);
     times.push(performance.now() - started);
-    if (inserted !== BATCH_ROWS) throw new Error(`an upsert of ${BATCH_ROWS} new rows inserted ${inserted}`);
+    if (inserted !== BATCH_ROWS) throw new Error(`a commit of ${BATCH_ROWS} new rows inserted ${inserted}`);
   }
   const p95 = quantile(times, 0.95);
   return [

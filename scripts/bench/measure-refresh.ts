@@ -2,6 +2,7 @@ import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { BenchDatabase } from './bench-database.ts';
 import { inventSeries, MINUTE_MS } from './invented-candles.ts';
 import { median, medianRatio, type Measurement } from './report.ts';
+import { storeCandles } from './store-candles.ts';
 
 const SERIES = 40;
 /** Seven days but an hour of 1m candles: 400,800 rows in 40 series. */
@@ -13,10 +14,12 @@ export async function measureRefresh(
   database: BenchDatabase,
   { rounds, log }: { readonly rounds: number; readonly log: (line: string) => void },
 ): Promise<Measurement[]> {
-  const { ohlcv, recentOhlcv } = createRepositories(database.kysely);
+  const repositories = createRepositories(database.kysely);
+  const { recentOhlcv } = repositories;
   await database.execute('truncate ohlcv_data');
   const since = Math.floor(Date.now() / MINUTE_MS - ROWS_EACH) * MINUTE_MS;
-  for (const { series, candles } of inventSeries(SERIES, ROWS_EACH, since)) await ohlcv.load(series, [candles]);
+  for (const { series, candles } of inventSeries(SERIES, ROWS_EACH, since))
+    await storeCandles(repositories, series, candles);
   await database.execute('analyze ohlcv_data');
   await recentOhlcv.refresh();
   const rows = await recentOhlcv.countRows();

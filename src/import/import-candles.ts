@@ -22,7 +22,7 @@ export interface ImportReport extends WriteCounts {
 
 export interface ImportDeps {
   /** null: check the rows only. */
-  readonly ohlcv: CandleSink | null;
+  readonly sink: CandleSink | null;
   readonly records: AsyncIterable<readonly CandleRecord[]>;
   /** Taken where a row does not name its series; a row that names another one is faulty. */
   readonly series: SeriesFilter;
@@ -42,9 +42,9 @@ const HELD_ROWS = 60_000;
  * Checks and stores the rows of a source of any length, each series in steps of 20,000. Faulty rows are counted and
  * left out. Where the source breaks off, what it gave until then is stored before its error is thrown.
  */
-export async function importCandles({ ohlcv, records, series, nowMs, writers }: ImportDeps): Promise<ImportReport> {
+export async function importCandles({ sink, records, series, nowMs, writers }: ImportDeps): Promise<ImportReport> {
   const pending = new Map<Series, Pending>();
-  const writer = new StepWriter({ ohlcv, writers });
+  const writer = new StepWriter({ sink, writers });
   const faults: Fault[] = [];
   const findSeries = createSeriesFinder(series);
   let rows = 0;

@@ -1,9 +1,10 @@
 import type { Candle, WriteCounts } from '../market/candle.ts';
+import { candleEntry, type CommitEntry } from '../market/commit-entry.ts';
 import { seriesKey, type Series } from '../market/instrument.ts';
 
-/** Where the candles go: stores any number of candles of one series, all or nothing in steps. */
+/** Where the candles go; the repositories fit. */
 export interface CandleSink {
-  load(series: Series, batches: Iterable<readonly Candle[]>): Promise<WriteCounts>;
+  commit(entries: readonly CommitEntry[]): Promise<WriteCounts>;
 }
 
 interface Step {
@@ -18,15 +19,15 @@ interface Step {
  * of two rows with one opening time the later one in the file stays. After a step failed no other is begun.
  */
 export class StepWriter {
-  readonly #ohlcv: CandleSink | null;
+  readonly #sink: CandleSink | null;
   readonly #writers: number;
   readonly #running = new Set<Step>();
   #failure: { readonly error: unknown } | null = null;
   #counts = { inserted: 0, updated: 0, unchanged: 0 };
 
-  /** Without a repository it counts nothing and writes nothing. */
-  constructor({ ohlcv, writers }: { readonly ohlcv: CandleSink | null; readonly writers: number }) {
-    this.#ohlcv = ohlcv;
+  /** Without a sink it counts nothing and writes nothing. */
+  constructor({ sink, writers }: { readonly sink: CandleSink | null; readonly writers: number }) {
+    this.#sink = sink;
     this.#writers = writers;
   }
 
@@ -41,8 +42,8 @@ export class StepWriter {
    * @throws what a step before failed with.
    */
   async write(series: Series, candles: readonly Candle[]): Promise<void> {
-    const ohlcv = this.#ohlcv;
-    if (!ohlcv) return;
+    const sink = this.#sink;
+    if (!sink) return;
     const key = seriesKey(series);
     let first = Infinity;
     let last = -Infinity;
@@ -55,8 +56,8 @@ export class StepWriter {
     }
     while (this.#running.size >= this.#writers) await Promise.race([...this.#running].map((step) => step.done));
     this.#throwFailure();
-    const done = ohlcv
-      .load(series, [candles])
+    const done = sink
+      .commit([candleEntry(series, candles)])
       .then((counts) => {
         this.#counts.inserted += counts.inserted;
         this.#counts.updated += counts.updated;

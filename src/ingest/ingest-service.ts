@@ -18,12 +18,14 @@ import type {
   IngestProgress,
   SeriesState,
 } from './ingest-state.ts';
-import { type IngestStores, type SeriesCandles } from './collector/ports.ts';
+import { type IngestStores } from './collector/ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { NO_BLOCKS, type BlockStore } from './exchange/shared-blocks.ts';
-import type { AnswerTally } from './collector/store-answer.ts';
+import type { AnswerTally } from './collector/answer-tally.ts';
 import { Wakeup } from '../wakeup.ts';
+import type { LastWrite } from '../replicas/last-write.ts';
 import { AllShares, type MarketShares } from '../replicas/market-shares.ts';
+import type { SeriesCandles } from '../market/commit-entry.ts';
 
 export interface CollectConfig {
   readonly markets: readonly MarketPattern[];
@@ -43,6 +45,8 @@ export interface IngestServiceDeps {
   /** Where it is kept what an exchange told us to wait for. Default: nowhere but in memory. */
   readonly blocks?: BlockStore;
   readonly collect: CollectConfig;
+  /** Told of each write that changed a row. */
+  readonly lastWrite?: LastWrite;
   readonly logger: Logger;
   /** Told each second while something is missing, and once when nothing is any more. */
   readonly onProgress?: (progress: IngestProgress) => void;
@@ -72,7 +76,6 @@ export class IngestService implements Service {
   readonly #counters = { requests: 0, failures: 0, read: 0, stored: 0, revised: 0, quarantined: 0, streamed: 0 };
   #stopping = new AbortController();
   #running: Promise<void> | null = null;
-  #lastWriteAt: number | null = null;
   #crash: string | null = null;
 
   constructor(deps: IngestServiceDeps) {
@@ -112,11 +115,6 @@ export class IngestService implements Service {
     this.#running = null;
     await Promise.all(this.#opened.splice(0).map((exchange) => exchange.close()));
     this.#ingests.clear();
-  }
-
-  /** Epoch milliseconds (our clock) of the last write that changed a row, or null: whether a view is out of date. */
-  lastWriteAt(): number | null {
-    return this.#lastWriteAt;
   }
 
   /**
@@ -253,7 +251,7 @@ export class IngestService implements Service {
     this.#counters.revised += revised;
     this.#counters.quarantined += quarantined;
     if (stored + revised === 0) return;
-    this.#lastWriteAt = this.#clock.now();
+    this.#deps.lastWrite?.note(this.#clock.now());
     this.#deps.onStored?.(candles);
   }
 

@@ -1,6 +1,7 @@
 import type { FuturesFeed } from './futures-snapshot.ts';
 import type { Series } from './instrument.ts';
 import type { TimeRange } from './time-range.ts';
+import { floorToTimeframe, type Timeframe } from './timeframe.ts';
 
 /**
  * What is known of a stretch of one series and metric.
@@ -46,4 +47,25 @@ export function candleKey({ exchange, symbol, timeframe }: Series): CoverageKey 
 /** The ledger's key of a futures feed, whose grid is one hour. */
 export function feedKey(exchange: string, symbol: string, feed: FuturesFeed): CoverageKey {
   return { exchange, symbol, timeframe: '1h', metric: feed };
+}
+
+/** A stretch of which everything is stored. */
+export function haveRange({ since, until }: TimeRange): CoverageRange {
+  return { since, until, state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
+}
+
+/** A stretch that was never asked for. */
+export function missingRange({ since, until }: TimeRange): CoverageRange {
+  return { since, until, state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
+}
+
+/**
+ * The ranges (sorted, disjoint) with their edges on the timeframe's grid: of a slot that an edge cuts, which only a hand
+ * can have written, the later range speaks.
+ */
+export function alignRanges<T extends TimeRange>(ranges: readonly T[], timeframe: Timeframe): T[] {
+  const align = (timeMs: number) => floorToTimeframe(timeMs, timeframe);
+  return ranges
+    .map((range) => ({ ...range, since: align(range.since), until: align(range.until) }))
+    .filter(({ since, until }) => since < until);
 }

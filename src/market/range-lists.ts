@@ -31,9 +31,12 @@ export function intersectLists(a: readonly TimeRange[], b: readonly TimeRange[])
   }
 }
 
-/** The parts of `ranges` that `taken` does not cover, oldest first; both sorted, without overlaps. */
-export function subtractLists(ranges: readonly TimeRange[], taken: readonly TimeRange[]): TimeRange[] {
-  const left: TimeRange[] = [];
+/**
+ * The parts of `ranges` that `taken` does not cover, oldest first, each with whatever its range says besides; both sorted,
+ * without overlaps. Linear in their lengths.
+ */
+export function subtractLists<T extends TimeRange>(ranges: readonly T[], taken: readonly TimeRange[]): T[] {
+  const left: T[] = [];
   let first = 0;
   for (const range of ranges) {
     let { since } = range;
@@ -41,10 +44,10 @@ export function subtractLists(ranges: readonly TimeRange[], taken: readonly Time
     for (let index = first; since < range.until; index++) {
       const cut = taken[index];
       if (!cut || cut.since >= range.until) break;
-      if (cut.since > since) left.push({ since, until: cut.since });
+      if (cut.since > since) left.push({ ...range, since, until: cut.since });
       since = Math.max(since, cut.until);
     }
-    if (since < range.until) left.push({ since, until: range.until });
+    if (since < range.until) left.push({ ...range, since });
   }
   return left;
 }

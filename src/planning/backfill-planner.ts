@@ -12,7 +12,7 @@ import { resolveMarkets } from '../market/resolve-markets.ts';
 import { intersectLists, subtractLists } from '../market/range-lists.ts';
 
 /** An exchange with what it lists. */
-export interface OfferedMarkets {
+interface OfferedMarkets {
   readonly exchange: Pick<Exchange, 'id' | 'candleLimit' | 'futuresFeeds' | 'budgets' | 'hasTimeframe'>;
   readonly instruments: readonly Instrument[];
 }
@@ -41,8 +41,10 @@ export interface BackfillPlannerDeps {
     readonly backfill: { readonly days: number } | { readonly fromMs: number };
     readonly futures: boolean;
   };
-  /** What the exchange with this id lists; may throw as the port's `fetchInstruments` does. */
-  readonly listMarkets: (exchange: string, signal: AbortSignal) => Promise<OfferedMarkets>;
+  /** Opens an exchange by its ccxt id, without a request; the planner closes what it opened. */
+  readonly openExchange: (id: string) => Promise<Exchange>;
+  /** What the exchange told others to wait for, so that asking it makes nothing worse. Default: nothing is known. */
+  readonly findBlock?: (id: string) => Promise<Parameters<Exchange['adoptBlock']>[0] | null>;
   readonly stores: PlanStores;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -80,7 +82,7 @@ export class BackfillPlanner {
     const offers: OfferedMarkets[] = [];
     for (const id of new Set(collect.markets.map(({ exchange }) => exchange))) {
       try {
-        offers.push(await this.#deps.listMarkets(id, signal));
+        offers.push(await this.#listMarkets(id, signal));
       } catch (error) {
         signal.throwIfAborted();
         leftOut.push(`${id} cannot be planned: ${messageOf(error)}`);
@@ -102,6 +104,17 @@ export class BackfillPlanner {
     }));
     const plan = planBackfill({ window, exchanges, keys, rowBytes: await stores.rowSizes.measure() });
     return { ...plan, left_out: leftOut };
+  }
+
+  async #listMarkets(id: string, signal: AbortSignal): Promise<OfferedMarkets> {
+    const exchange = await this.#deps.openExchange(id);
+    try {
+      const block = (await this.#deps.findBlock?.(id)) ?? null;
+      if (block) exchange.adoptBlock(block);
+      return { exchange, instruments: await exchange.fetchInstruments(signal) };
+    } finally {
+      await exchange.close();
+    }
   }
 
   #listWanted({ exchange, instruments }: OfferedMarkets, window: TimeRange, leftOut: string[]): WantedKey[] {

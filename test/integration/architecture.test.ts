@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -61,6 +61,22 @@ describe('the rules of the house', () => {
     const { code, output } = await cruise(folder);
     assert.equal(code, 0, output);
     assert.match(output, /no dependency violations found \(\d{3,} modules/, output);
+  });
+
+  it('leave one door through which rows of candles and futures data are written', async () => {
+    const writes = /(insert\s+into|copy|update|delete\s+from|merge\s+into)\s+(only\s+)?(ohlcv_data|futures_data)\b/i;
+    const byBuilder = /(insertInto|updateTable|deleteFrom|mergeInto|replaceInto)\(\s*['"`](ohlcv_data|futures_data)\b/;
+    const doors: string[] = [];
+    for (const file of await readdir(join(folder, 'src'), { recursive: true })) {
+      if (!file.endsWith('.ts') || file.startsWith('db/migrations/')) continue;
+      const text = await readFile(join(folder, 'src', file), 'utf8');
+      if (writes.test(text) || byBuilder.test(text)) doors.push(file);
+    }
+    assert.deepEqual(doors.toSorted(), [
+      'db/commit/copy-candles.ts',
+      'db/commit/upsert-snapshots.ts',
+      'db/commit/write-candles.ts',
+    ]);
   });
 
   it('catch every bad import, each by its own rule', async () => {

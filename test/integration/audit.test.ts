@@ -6,6 +6,7 @@ import { CoverageRepository } from '../../src/db/repositories/coverage-repositor
 import { AuditCoverage } from '../../src/jobs/audit-coverage.ts';
 import { runAudit, type AuditDeps, type AuditOptions } from '../../src/jobs/run-audit.ts';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../src/market/coverage.ts';
+import { candleEntry } from '../../src/market/commit-entry.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { createKeptLog } from '../support/kept-log.ts';
@@ -39,7 +40,7 @@ describeOnEachServer('audit', (lane) => {
   });
 
   it('finds no difference where the ledger is true', async () => {
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 120));
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 120));
     await coverage().record(BTC_KEY, [
       range(SINCE, SINCE + 2 * HOUR),
       range(SINCE + 2 * HOUR, SINCE + 3 * HOUR, 'confirmed_empty'),
@@ -52,9 +53,9 @@ describeOnEachServer('audit', (lane) => {
   });
 
   it('finds each kind of lie, repairs it, and is content then', async () => {
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 120));
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 120));
     const eth = seriesOf('binance', 'ETH/USDT', '1h');
-    await lane.repositories().ohlcv.upsert(eth, candlesFrom(SINCE, HOUR, 5));
+    await lane.rows().candles(eth, candlesFrom(SINCE, HOUR, 5));
     await coverage().record(BTC_KEY, [
       range(SINCE - HOUR, SINCE + HOUR),
       range(SINCE + HOUR, SINCE + 2 * HOUR, 'confirmed_empty'),
@@ -103,7 +104,7 @@ describeOnEachServer('audit', (lane) => {
   });
 
   it('mends ranges that overlap, and tells rows and keys that are off every grid', async () => {
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 60));
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 60));
     const values = (since: number, until: number, state: string, timeframe = '1m') =>
       `('binance', 'BTC/USDT', '${timeframe}', 'ohlcv', '${new Date(since).toISOString()}', '${new Date(until).toISOString()}', '${state}')`;
     await lane.query(`insert into coverage (exchange, symbol, timeframe, metric, since, until, state) values
@@ -127,7 +128,7 @@ describeOnEachServer('audit', (lane) => {
   it('holds every futures feed against its own column, and funding against its interval', async () => {
     const one = parseDecimal('1');
     const hours = Array.from({ length: 48 }, (_, index) => SINCE + index * HOUR);
-    await lane.repositories().futures.upsert(
+    await lane.rows().futures(
       'binance',
       'BTC/USDT',
       hours.map((timestamp, index) => ({
@@ -152,16 +153,13 @@ describeOnEachServer('audit', (lane) => {
   });
 
   it('sees a row and its ledger entry of one transaction together, whenever it looks', async () => {
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 1));
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 1));
     await coverage().record(BTC_KEY, [range(SINCE, SINCE + MINUTE)]);
     const stop = new AbortController();
     const writing = (async () => {
       for (let minute = 1; !stop.signal.aborted; minute++) {
         const since = SINCE + minute * MINUTE;
-        await lane.repositories().withTransaction(async ({ ohlcv, coverage: ledger }) => {
-          await ohlcv.upsert(BTC, candlesFrom(since, MINUTE, 1));
-          await ledger.extend([{ key: BTC_KEY, range: { since, until: since + MINUTE } }]);
-        });
+        await lane.repositories().commit([candleEntry(BTC, candlesFrom(since, MINUTE, 1))]);
       }
     })();
     let differences = 0;
@@ -175,12 +173,12 @@ describeOnEachServer('audit', (lane) => {
     const minutes = Array.from({ length: 180 }, (_, index) =>
       candleOf(SINCE + index * MINUTE, ['2', index % 60 === 7 ? '9.5' : '3', '1', '2.5', '0.1']),
     ).filter((_, index) => index !== 70 && index !== 130);
-    await lane.repositories().ohlcv.upsert(BTC, minutes);
+    await lane.rows().candles(BTC, minutes);
     const hour = (index: number, volume: string) => candleOf(SINCE + index * HOUR, ['2', '9.50', '1', '2.5', volume]);
     // The second hour lacks a minute that is known to be empty, the third one that is not.
     await lane
-      .repositories()
-      .ohlcv.upsert({ ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe }, [
+      .rows()
+      .candles({ ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe }, [
         hour(0, '6.0'),
         hour(1, '6.1'),
         hour(2, '99'),
@@ -197,7 +195,7 @@ describeOnEachServer('audit', (lane) => {
       open_interest_value: parseDecimal(open_interest_value),
       mark_price: parseDecimal(mark_price),
     });
-    await lane.repositories().futures.upsert('binance', 'BTC/USDT', [
+    await lane.rows().futures('binance', 'BTC/USDT', [
       { timestamp: SINCE, ...decimals('10', '1040', '100') },
       { timestamp: SINCE + HOUR, ...decimals('10', '1060', '100') },
       { timestamp: SINCE + 2 * HOUR, open_interest: parseDecimal('10') },
@@ -221,8 +219,8 @@ describeOnEachServer('audit', (lane) => {
   it('finds emptiness that a longer candle contradicts, and leaves hours with some minutes alone', async () => {
     const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
     const one = (index: number, volume: string) => candleOf(SINCE + index * HOUR, ['2', '3', '1', '2.5', volume]);
-    await lane.repositories().ohlcv.upsert(hourly, [one(0, '5'), one(1, '0.1'), one(2, '0')]);
-    await lane.repositories().ohlcv.upsert(BTC, [candleOf(SINCE + HOUR, ['2', '3', '1', '2.5', '0.1'])]);
+    await lane.rows().candles(hourly, [one(0, '5'), one(1, '0.1'), one(2, '0')]);
+    await lane.rows().candles(BTC, [candleOf(SINCE + HOUR, ['2', '3', '1', '2.5', '0.1'])]);
     await coverage().record({ ...BTC_KEY, timeframe: '1h' }, [range(SINCE, SINCE + 3 * HOUR)]);
     await coverage().record(BTC_KEY, [
       range(SINCE, SINCE + HOUR, 'confirmed_empty'),
@@ -238,8 +236,8 @@ describeOnEachServer('audit', (lane) => {
 
   it('does not hold an hour against minutes that the ledger has and the rows lack', async () => {
     const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
-    await lane.repositories().ohlcv.upsert(hourly, [candleOf(SINCE, ['2', '3', '1', '2.5', '99'])]);
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 30));
+    await lane.rows().candles(hourly, [candleOf(SINCE, ['2', '3', '1', '2.5', '99'])]);
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 30));
     await coverage().record(BTC_KEY, [range(SINCE, SINCE + HOUR)]);
     const { cross_checks: checks } = await run({ crossCheckSince: SINCE });
     assert.deepEqual(checks?.candle_sums, { compared: 0, deviations: 0 });
@@ -269,7 +267,7 @@ describeOnEachServer('audit', (lane) => {
   });
 
   it('runs as a job: repairs, logs, and tells what it found', async () => {
-    await lane.repositories().ohlcv.upsert(BTC, candlesFrom(SINCE, MINUTE, 3));
+    await lane.rows().candles(BTC, candlesFrom(SINCE, MINUTE, 3));
     const { logger, lines } = createKeptLog();
     const stores = { audit: audit(), futures: lane.repositories().futures };
     const job = new AuditCoverage({ cron: '17 3 * * *', stores, logger });

@@ -6,9 +6,11 @@ import { createRepositories, type Repositories } from '../../src/db/repositories
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
+import { bareRows } from '../support/bare-rows.ts';
 import { candleOf, candlesFrom } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
+import { storeCandles } from '../support/store-candles.ts';
 import { BTC, createRecordingLogger, createTestApp, get as getFrom, HOUR_MS } from '../unit/http/in-memory.ts';
 
 const { logger } = createRecordingLogger();
@@ -31,12 +33,12 @@ describe('built candles over PostgreSQL, the last one forming', () => {
     kysely = createKysely(() => createPool({ url: database.url, applicationName: 'test', maxConnections: 2, logger }));
     repositories = createRepositories(kysely);
     ({ app } = createTestApp({ repositories }));
-    await repositories.ohlcv.load(BTC, [candlesFrom(slot(-5), HOUR_MS, 21)]);
+    await storeCandles(repositories, BTC, candlesFrom(slot(-5), HOUR_MS, 21));
     // The two candles before the forming one lack an hour each.
-    await repositories.ohlcv.load(ETH, [
-      candlesFrom(slot(-5), HOUR_MS, 13),
-      candlesFrom(slot(-2) + 2 * HOUR_MS, HOUR_MS, 3),
-      candlesFrom(slot(-1) + 2 * HOUR_MS, HOUR_MS, 3),
+    await storeCandles(repositories, ETH, [
+      ...candlesFrom(slot(-5), HOUR_MS, 13),
+      ...candlesFrom(slot(-2) + 2 * HOUR_MS, HOUR_MS, 3),
+      ...candlesFrom(slot(-1) + 2 * HOUR_MS, HOUR_MS, 3),
     ]);
   });
   after(async () => {
@@ -133,7 +135,7 @@ describe('built candles over PostgreSQL, the last one forming', () => {
       assert.equal((await app.inject({ url, headers })).statusCode, 304, format);
       const last = candleOf(slot(0) - HOUR_MS);
       const volume = parseDecimal(`${1000 + format.length}.${format.codePointAt(0)}`);
-      await repositories.ohlcv.upsert(BTC, [{ ...last, volume }]);
+      await bareRows(kysely).candles(BTC, [{ ...last, volume }]);
       assert.equal((await app.inject({ url, headers })).statusCode, 200, format);
     }
   });
@@ -171,10 +173,10 @@ describe('built candles over PostgreSQL, the last one forming', () => {
     const start = slot(-12);
     const minutes = { ...market, timeframe: parseTimeframe('1m') };
     const hours = { ...market, timeframe: parseTimeframe('1h') };
-    await repositories.ohlcv.load(minutes, [candlesFrom(start, HOUR_MS / 60, 40 * 60)]);
-    await repositories.ohlcv.load(hours, [
-      candlesFrom(start, HOUR_MS, 8),
-      candlesFrom(start + 20 * HOUR_MS, HOUR_MS, 20),
+    await storeCandles(repositories, minutes, candlesFrom(start, HOUR_MS / 60, 40 * 60));
+    await storeCandles(repositories, hours, [
+      ...candlesFrom(start, HOUR_MS, 8),
+      ...candlesFrom(start + 20 * HOUR_MS, HOUR_MS, 20),
     ]);
     const ofDay = { since: start, until: start + 40 * HOUR_MS };
     const lost = { since: start + 8 * HOUR_MS, until: start + 20 * HOUR_MS };
@@ -200,7 +202,7 @@ describe('built candles over PostgreSQL, the last one forming', () => {
 
   it('are not made for the view, which answers its newest rows however old they are', async () => {
     const old = { ...BTC, symbol: 'SOL/USDT' };
-    await repositories.ohlcv.load(old, [candlesFrom(slot(-12), HOUR_MS, 5)]);
+    await storeCandles(repositories, old, candlesFrom(slot(-12), HOUR_MS, 5));
     await repositories.recentOhlcv.refresh();
     const asked = '/v1/recent?symbol=SOL/USDT&timeframe=1h&limit=2';
     const expected = [3, 4].map((hour) => new Date(slot(-12) + hour * HOUR_MS).toISOString());

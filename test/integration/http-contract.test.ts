@@ -13,6 +13,7 @@ import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { LiveClient } from '../../src/http/live/live-client.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
+import { bareRows } from '../support/bare-rows.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import {
   findFault,
@@ -115,9 +116,10 @@ describe('the OpenAPI document', () => {
     const now = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
     const [first, ...rest] = hourlyCandles(5);
     const recent = rest.map((candle, index) => ({ ...candle, timestamp: now - (index + 2) * HOUR_MS })).toReversed();
-    await repositories.ohlcv.upsert(BTC, [...hourlyCandles(5), ...recent]);
-    await repositories.ohlcv.upsert(BTC, [{ ...first!, close: parseDecimal('150.00001') }]);
-    await repositories.futures.upsert('binance', 'BTC/USDT', [
+    const rows = bareRows(pools[0]!);
+    await rows.candles(BTC, [...hourlyCandles(5), ...recent]);
+    await rows.candles(BTC, [{ ...first!, close: parseDecimal('150.00001') }]);
+    await rows.futures('binance', 'BTC/USDT', [
       { timestamp: FIRST_MS, funding_rate: parseDecimal('0.00010000'), open_interest: parseDecimal('1000.5') },
     ]);
     const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };

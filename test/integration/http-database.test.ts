@@ -7,6 +7,7 @@ import type { Problem } from '../../src/http/protocol/problems.ts';
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import type { CandleObject, FuturesObject } from '../../src/http/formats/rows.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
+import { bareRows } from '../support/bare-rows.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
 import {
@@ -34,8 +35,8 @@ describe('the data routes over PostgreSQL', () => {
     kysely = createKysely(() => createPool({ url: database.url, applicationName: 'test', maxConnections: 2, logger }));
     repositories = createRepositories(kysely);
     ({ app } = createTestApp({ repositories }));
-    await repositories.ohlcv.upsert(BTC, hourlyCandles(12));
-    await repositories.futures.upsert('binance', 'BTC/USDT', [
+    await bareRows(kysely).candles(BTC, hourlyCandles(12));
+    await bareRows(kysely).futures('binance', 'BTC/USDT', [
       { timestamp: FIRST_MS, funding_rate: parseDecimal('0.00010000') },
       { timestamp: FIRST_MS + HOUR_MS, open_interest: parseDecimal('1000.123456789') },
     ]);
@@ -83,7 +84,7 @@ describe('the data routes over PostgreSQL', () => {
   it('answer the view once it is filled', async () => {
     const hour = Math.floor(Date.now() / HOUR_MS - 2) * HOUR_MS;
     const [candle] = hourlyCandles(1);
-    await repositories.ohlcv.upsert({ ...BTC, symbol: 'ETH/USDT' }, [{ ...candle!, timestamp: hour }]);
+    await bareRows(kysely).candles({ ...BTC, symbol: 'ETH/USDT' }, [{ ...candle!, timestamp: hour }]);
     const url = '/v1/recent?symbol=ETH/USDT&timeframe=1h&limit=5';
     const isFilled = await repositories.recentOhlcv.isPopulated();
     if (!isFilled) await get(url, 503);

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
+import { lockCoverage } from '../../src/db/repositories/coverage-rows.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
 import type { LiveEvent } from '../../src/http/live/live-event.ts';
 import { LiveWatch } from '../../src/http/live/live-watch.ts';
 import type { Candle } from '../../src/market/candle.ts';
-import type { CoverageRange } from '../../src/market/coverage.ts';
+import { candleEntry } from '../../src/market/commit-entry.ts';
+import { candleKey, type CoverageRange } from '../../src/market/coverage.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import type { Series } from '../../src/market/instrument.ts';
+import { waitUntilBlocked } from '../support/blocked-session.ts';
 import { candlesFrom, seriesOf } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
@@ -44,12 +47,7 @@ describe('what is stored, followed over PostgreSQL', () => {
 
   /** As another replica does: rows and ledger in one transaction. */
   async function store(series: Series, candles: readonly Candle[]): Promise<void> {
-    const stepMs = series.timeframe === '1m' ? MINUTE : 60 * MINUTE;
-    await repositories.withTransaction(async ({ ohlcv, coverage }) => {
-      await ohlcv.upsert(series, candles);
-      const range = { since: candles[0]!.timestamp, until: candles.at(-1)!.timestamp + stepMs };
-      await coverage.extend([{ key: { ...series, metric: 'ohlcv' }, range }]);
-    });
+    await repositories.commit([candleEntry(series, candles)]);
   }
 
   const missing = (from: number, to: number): CoverageRange => ({
@@ -154,14 +152,15 @@ describe('what is stored, followed over PostgreSQL', () => {
     const watch = new LiveWatch({ feed: repositories.liveFeed, publish: (event) => events.push(event) });
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     await watch.look();
-    await repositories.withTransaction(async ({ ohlcv, coverage }) => {
-      const [candle] = CANDLES.slice(620, 621);
-      await ohlcv.upsert(BTC, [candle!]);
+    const storing = await kysely.transaction().execute(async (transaction) => {
+      // The rows are written, and their word for the ledger waits.
+      await lockCoverage(transaction, [candleKey(BTC)]);
+      const committed = store(BTC, CANDLES.slice(620, 621));
+      await waitUntilBlocked(database.url);
       await watch.look();
-      await coverage.extend([
-        { key: { ...BTC, metric: 'ohlcv' }, range: { since: candle!.timestamp, until: candle!.timestamp + MINUTE } },
-      ]);
+      return { committed };
     });
+    await storing.committed;
     assert.deepEqual(events, []);
     await watch.look();
     assert.deepEqual(

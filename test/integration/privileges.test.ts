@@ -5,6 +5,8 @@ import { SchemaMigrator } from '../../src/db/migrator/schema-migrator.ts';
 import { verifyPrivileges, verifySchema } from '../../src/db/migrator/verify-schema.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import { createLogger } from '../../src/logger.ts';
+import { candleEntry } from '../../src/market/commit-entry.ts';
+import { haveRange } from '../../src/market/coverage.ts';
 import { candleOf, seriesOf } from '../support/candles.ts';
 import { createTestDatabase, execute, testServerUrl, timescaleUrl, withRole } from '../support/postgres.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
@@ -28,17 +30,19 @@ function findState(name: string): StartState {
 async function useLedger(url: string): Promise<void> {
   const kysely = connect(url);
   try {
-    const { ohlcv, coverage, quarantine, replicas, jobRuns, candleRevisions, exchangeBlocks } =
-      createRepositories(kysely);
+    const repositories = createRepositories(kysely);
+    const { coverage, quarantine, replicas, jobRuns, candleRevisions, exchangeBlocks } = repositories;
     const series = seriesOf('binance', 'BTC/USDT', '1h');
     const [first, second] = [0, 3_600_000];
-    await ohlcv.upsertLive([{ series, candles: [candleOf(first)] }]);
-    await ohlcv.upsertLive([{ series, candles: [candleOf(first, ['1', '1', '1', '1', '1'])] }]);
+    await repositories.commit([candleEntry(series, [candleOf(first)])]);
+    await repositories.commit([candleEntry(series, [candleOf(first, ['1', '1', '1', '1', '1'])])]);
     assert.equal(await candleRevisions.count(), 1);
     const key = { ...series, metric: 'ohlcv' } as const;
     await coverage.survey(key, { since: first, until: 3 * second });
-    await coverage.extend([{ key, range: { since: second, until: 2 * second } }]);
-    await coverage.extend([{ key, range: { since: 2 * second, until: 3 * second } }]);
+    for (const since of [second, 2 * second])
+      await repositories.commit([
+        { key, rows: [], changes: [haveRange({ since, until: since + second })], quarantine: [] },
+      ]);
     assert.deepEqual(
       (await coverage.summarize({ symbol: 'BTC/USDT' })).map(({ slots }) => slots.have),
       [3],

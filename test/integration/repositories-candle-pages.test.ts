@@ -8,6 +8,7 @@ import { executeText, Parameters } from '../../src/db/repositories/statement-tex
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { storeCandles } from '../support/store-candles.ts';
 
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 0, 1);
@@ -39,8 +40,8 @@ function read(text: string): Written[] {
 describeOnEachServer('pages of candles as text', (lane) => {
   beforeEach(async () => {
     await lane.clear();
-    // Hours 10 and 11 are missing; `load` tells the ledger.
-    await lane.repositories().ohlcv.load(SERIES, [candlesFrom(at(0), HOUR, 10), candlesFrom(at(12), HOUR, 8)]);
+    // Hours 10 and 11 are missing.
+    await storeCandles(lane.repositories(), SERIES, [...candlesFrom(at(0), HOUR, 10), ...candlesFrom(at(12), HOUR, 8)]);
   });
   const readPage = (changes: Partial<CandlePageRequest> = {}) =>
     lane.repositories().ohlcv.readPage({ ...PAGE, ...changes });
@@ -184,7 +185,7 @@ describeOnEachServer('pages of candles as text', (lane) => {
   it('builds weeks from Monday on', async () => {
     const daily = seriesOf('binance', 'ETH/USDT', '1d');
     // 2026-01-05 is a Monday.
-    await lane.repositories().ohlcv.load(daily, [candlesFrom(Date.UTC(2026, 0, 5), 24 * HOUR, 8)]);
+    await storeCandles(lane.repositories(), daily, candlesFrom(Date.UTC(2026, 0, 5), 24 * HOUR, 8));
     const weekly = { ...daily, timeframe: parseTimeframe('1w') };
     const page = await readPage({ series: weekly, from: daily.timeframe, since: START, until: at(24 * 30) });
     assert.deepEqual(
@@ -199,7 +200,7 @@ describeOnEachServer('pages of candles as text', (lane) => {
   it('streams lines of any number of pages, exactly those of the range', async () => {
     const minutes = seriesOf('okx', 'BTC/USDT', '1m');
     const candles = candlesFrom(START, 60_000, 60_001);
-    await lane.repositories().ohlcv.load(minutes, [candles]);
+    await storeCandles(lane.repositories(), minutes, candles);
     const collect = async (
       shape: 'csv' | 'object',
       limit: number | null,
@@ -237,9 +238,9 @@ describeOnEachServer('pages of candles as text', (lane) => {
     const digest = async () =>
       (await ohlcv.readRangeState({ series: SERIES, since: at(0), until: at(10), newest: null, now: at(50) })).digest;
     const before = await digest();
-    await ohlcv.load(SERIES, [[candleOf(at(11))]]);
+    await storeCandles(lane.repositories(), SERIES, [candleOf(at(11))]);
     assert.equal(await digest(), before, 'beside the range');
-    await ohlcv.upsert(SERIES, [candleOf(at(3))]);
+    await lane.rows().candles(SERIES, [candleOf(at(3))]);
     const rewritten = await digest();
     assert.notEqual(rewritten, before);
     await lane.query(`update coverage set until = '2026-01-01T05:00:00Z' where since = '2026-01-01T00:00:00Z'`);

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
-import type { CoverageKey, CoverageRange } from '../../src/market/coverage.ts';
+import { overlayCoverage } from '../../src/db/repositories/overlay-coverage.ts';
+import { candleEntry, type CommitEntry } from '../../src/market/commit-entry.ts';
+import { type CoverageKey, type CoverageRange, haveRange, missingRange } from '../../src/market/coverage.ts';
 import type { Decimal } from '../../src/market/decimal.ts';
-import { haveRange, missingRange, overlayCoverage } from '../../src/db/repositories/overlay-coverage.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
+import { randomFrom } from '../support/random.ts';
+import { REFUSED, whileRefusing } from '../support/refusing-table.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { storeCandles } from '../support/store-candles.ts';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -27,9 +31,15 @@ function empty(since: number, until: number, evidence: Partial<CoverageRange> = 
   };
 }
 
-describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
+/** An entry that tells the ledger something and stores no row. */
+function word(key: CoverageKey, ...changes: CoverageRange[]): CommitEntry {
+  return { key, rows: [], changes, quarantine: [] };
+}
+
+describeOnEachServer('CoverageRepository', ({ url, repositories, rows: bare, query, clear }) => {
   beforeEach(clear);
   const ledger = () => repositories().coverage;
+  const commit = (...entries: CommitEntry[]) => repositories().commit(entries);
 
   it('lays changes over what is stored and gives all of it back, clipped where asked', async () => {
     await ledger().record(KEY, [missing(0, 100)]);
@@ -56,12 +66,11 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     await ledger().record(key(3), [have(0, 5), have(11, 20)]);
     await ledger().record(key(4), [have(0, 30)]);
     await ledger().record(key(5), [empty(0, 10)]);
-    await ledger().extend([
-      ...[0, 1, 2, 3, 4, 5].map((index) => ({ key: key(index), range: minutes(10, 11) })),
-      { key: key(1), range: minutes(11, 12) },
-      { key: key(6), range: minutes(0, 1) },
-      { key: key(6), range: minutes(5, 6) },
-    ]);
+    await commit(
+      ...[0, 2, 3, 4, 5].map((index) => word(key(index), have(10, 11))),
+      word(key(1), have(10, 12)),
+      word(key(6), have(0, 1), have(5, 6)),
+    );
     const lists = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((index) => ledger().list(key(index))));
     assert.deepEqual(lists, [
       [have(10, 11)],
@@ -72,23 +81,23 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
       [empty(0, 10), have(10, 11)],
       [have(0, 1), have(5, 6)],
     ]);
-    await ledger().extend([]);
-    await assert.rejects(ledger().extend([{ key: KEY, range: minutes(3, 3) }]), RangeError);
+    await commit();
+    await assert.rejects(commit(word(KEY, have(3, 3))), RangeError);
+    assert.deepEqual(await ledger().list(KEY), []);
   });
 
   it('has the rows speak where it is silent, and only there', async () => {
-    const { ohlcv } = repositories();
-    await ohlcv.upsert(SERIES, [...candlesFrom(T0, MINUTE, 10), ...candlesFrom(T0 + 20 * MINUTE, MINUTE, 10)]);
+    await bare().candles(SERIES, [...candlesFrom(T0, MINUTE, 10), ...candlesFrom(T0 + 20 * MINUTE, MINUTE, 10)]);
     await ledger().record(KEY, [empty(10, 15)]);
     const expected = [have(0, 10), empty(10, 15), missing(15, 20), have(20, 30), missing(30, 40)];
     assert.deepEqual(await ledger().survey(KEY, minutes(0, 40)), expected);
-    await ohlcv.upsert(SERIES, [candleOf(T0 + 16 * MINUTE)]);
+    await bare().candles(SERIES, [candleOf(T0 + 16 * MINUTE)]);
     assert.deepEqual(await ledger().survey(KEY, minutes(0, 40)), expected, 'looked again at what is known');
     assert.deepEqual(await ledger().survey(KEY, { since: T0 + 40 * MINUTE + 1, until: T0 + 40 * MINUTE + 2 }), []);
   });
 
   it('stays silent of the newest slots that are not stored, and lists what is missing alone', async () => {
-    await repositories().ohlcv.upsert(
+    await bare().candles(
       SERIES,
       [0, 1, 5, 8].map((minute) => candleOf(T0 + minute * MINUTE)),
     );
@@ -127,7 +136,7 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     const at = (hour: number, values: Record<string, string>) => ({ timestamp: T0 + hour * HOUR, ...values });
     const rate = { funding_rate: '0.0001' as Decimal };
     const price = { mark_price: '5' as Decimal };
-    await repositories().futures.upsert('binance', 'BTC/USDT', [
+    await bare().futures('binance', 'BTC/USDT', [
       at(0, { ...rate, ...price }),
       at(1, price),
       at(8, rate),
@@ -147,15 +156,15 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
   });
 
   it('rolls back with the rows that it speaks of', async () => {
-    const failed = repositories().withTransaction(async ({ ohlcv, coverage, quarantine }) => {
-      await ohlcv.upsert(SERIES, candlesFrom(T0, MINUTE, 5));
-      await coverage.record(KEY, [have(0, 5)]);
-      await coverage.extend([{ key: KEY, range: minutes(5, 6) }]);
-      await quarantine.add([]);
-      throw new Error('stop');
-    });
-    await assert.rejects(failed, { message: 'stop' });
-    assert.deepEqual(await ledger().list(KEY), []);
+    const row = { ...KEY, claimedAt: null, reason: 'no', raw: '[]', source: 'rest' } as const;
+    const entry = { ...candleEntry(SERIES, candlesFrom(T0, MINUTE, 5)), quarantine: [row] };
+    const other = word({ ...KEY, symbol: 'ETH/USDT' }, have(5, 6), missing(6, 7));
+    await whileRefusing(url(), { table: 'quarantine' }, () => assert.rejects(commit(entry, other), REFUSED));
+    assert.deepEqual(await ledger().summarize(), []);
+    assert.equal(await repositories().ohlcv.findLatest(SERIES), null);
+    await commit(entry, other);
+    assert.deepEqual(await ledger().list(KEY), [have(0, 5)]);
+    assert.deepEqual(await ledger().list(other.key), other.changes);
   });
 
   it('refuses what is no range before anything is written', async () => {
@@ -176,7 +185,7 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
       (async () => {
         for (let step = 0; step < 25; step++) {
           const since = (writer * 7 + step * 11) % 180;
-          if (step % 3 === 0) await ledger().extend([{ key: KEY, range: minutes(since, since + 9) }]);
+          if (step % 3 === 0) await commit(word(KEY, have(since, since + 9)));
           else await ledger().record(KEY, [step % 2 ? have(since, since + 20) : missing(since, since + 5)]);
         }
       })(),
@@ -184,11 +193,7 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     await Promise.all(writers);
     const stored = await ledger().list(KEY);
     assert.deepEqual(stored, overlayCoverage(stored, []), 'overlaps, or neighbours that are not joined');
-    await Promise.all(
-      Array.from({ length: 100 }, (_, index) =>
-        ledger().extend([{ key: KEY, range: minutes(200 + index, 201 + index) }]),
-      ),
-    );
+    await Promise.all(Array.from({ length: 100 }, (_, index) => commit(word(KEY, have(200 + index, 201 + index)))));
     assert.deepEqual(await ledger().list(KEY, minutes(200, 300)), [have(200, 300)]);
   });
 
@@ -196,33 +201,19 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
     const series = Array.from({ length: 12 }, (_, index) => seriesOf('binance', `S${index}/USDT`, '1m'));
     const keyOf = (index: number): CoverageKey => ({ ...series[index % 12]!, metric: 'ohlcv' });
     const bundle = repositories();
-    const page = (index: number, at: number) =>
-      bundle.withTransaction(async (inner) => {
-        await inner.ohlcv.upsert(series[index % 12]!, candlesFrom(T0 + at * MINUTE, MINUTE, 30));
-        await inner.coverage.record(keyOf(index), [have(at, at + 30), missing(at + 30, at + 31)]);
-        const { exchange, symbol, timeframe, metric } = keyOf(index);
-        const row = {
-          exchange,
-          symbol,
-          timeframe,
-          metric,
-          claimedAt: null,
-          reason: 'no',
-          raw: `${at}`,
-          source: 'rest',
-        } as const;
-        await inner.quarantine.add([row, { ...row, symbol: 'shared' }]);
+    const page = (index: number, at: number) => {
+      const row = { ...keyOf(index), claimedAt: null, reason: 'no', raw: `${at}`, source: 'rest' } as const;
+      return commit({
+        key: keyOf(index),
+        rows: candlesFrom(T0 + at * MINUTE, MINUTE, 30),
+        changes: [have(at, at + 30), missing(at + 30, at + 31)],
+        quarantine: [row, { ...row, symbol: 'shared' }],
       });
-    const live = (at: number, isReversed: boolean) =>
-      bundle.withTransaction(async (inner) => {
-        const order = isReversed ? series.toReversed() : series;
-        await inner.ohlcv.upsertLive(
-          order.map((each) => ({ series: each, candles: candlesFrom(T0 + at * MINUTE, MINUTE, 2) })),
-        );
-        await inner.coverage.extend(
-          order.map((each) => ({ key: { ...each, metric: 'ohlcv' }, range: minutes(at, at + 2) })),
-        );
-      });
+    };
+    const live = (at: number, isReversed: boolean) => {
+      const order = isReversed ? series.toReversed() : series;
+      return commit(...order.map((each) => candleEntry(each, candlesFrom(T0 + at * MINUTE, MINUTE, 2))));
+    };
     await Promise.all([
       ...Array.from({ length: 60 }, (_, index) => page(index, (index * 13) % 200)),
       ...Array.from({ length: 60 }, (_, index) => live((index * 7) % 230, index % 2 === 0)),
@@ -262,7 +253,7 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
       }
       const isExtension = pick(4) === 0;
       const [first] = changes;
-      if (isExtension) await ledger().extend([{ key: KEY, range: first! }]);
+      if (isExtension) await commit(word(KEY, haveRange(first!)));
       else await ledger().record(KEY, changes);
       for (const { since, until, state, reason } of isExtension ? [haveRange(first!)] : changes)
         for (let slot = since; slot < until; slot += MINUTE) model.set(slot, `${state} ${reason ?? ''}`);
@@ -334,37 +325,21 @@ describeOnEachServer('CoverageRepository', ({ repositories, query, clear }) => {
   });
 
   it('is told by an import what is stored now, in the same transaction', async () => {
-    const { ohlcv } = repositories();
-    await ledger().record(KEY, [missing(0, 30)]);
-    const rows = [
-      ...candlesFrom(T0, MINUTE, 10),
-      ...candlesFrom(T0 + 12 * MINUTE, MINUTE, 3),
-      candleOf(T0 + 20 * MINUTE + 1),
-    ];
-    await ohlcv.load(SERIES, [rows]);
-    const expected = [have(0, 10), missing(10, 12), have(12, 15), missing(15, 30)];
+    const store = () => storeCandles(repositories(), SERIES, rows);
+    await ledger().record(KEY, [missing(0, 6020)]);
+    const rows = [...candlesFrom(T0, MINUTE, 6000), ...candlesFrom(T0 + 6002 * MINUTE, MINUTE, 3)];
+    assert.deepEqual(await store(), { inserted: 6003, updated: 0, unchanged: 0 });
+    const expected = [have(0, 6000), missing(6000, 6002), have(6002, 6005), missing(6005, 6020)];
     assert.deepEqual(await ledger().list(KEY), expected);
     // A second time the rows are compared instead of copied.
     await query('truncate coverage');
-    assert.deepEqual(await ohlcv.load(SERIES, [rows]), { inserted: 0, updated: 0, unchanged: 14 });
-    assert.deepEqual(await ledger().list(KEY), [have(0, 10), have(12, 15)]);
-    await query('truncate coverage');
-    const failed = repositories().withTransaction(async (inner) => {
-      await inner.ohlcv.load(SERIES, [rows]);
-      throw new Error('stop');
-    });
-    await assert.rejects(failed, { message: 'stop' });
-    assert.deepEqual(await ledger().list(KEY), []);
+    assert.deepEqual(await store(), { inserted: 0, updated: 0, unchanged: 6003 });
+    assert.deepEqual(await ledger().list(KEY), [have(0, 6000), have(6002, 6005)]);
+    for (const emptied of ['coverage', 'coverage, ohlcv_data']) {
+      await query(`truncate ${emptied}`);
+      await whileRefusing(url(), { table: 'coverage', when: 'at_commit' }, () => assert.rejects(store(), REFUSED));
+      assert.deepEqual(await ledger().list(KEY), []);
+    }
+    assert.equal(await repositories().ohlcv.findLatest(SERIES), null);
   });
 });
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

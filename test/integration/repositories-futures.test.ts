@@ -10,11 +10,11 @@ const T0 = Date.UTC(2024, 2, 9);
 const ALL = { since: 0, until: Date.UTC(2100, 0, 1) };
 const decimal = (text: string) => text as Decimal;
 
-describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
+describeOnEachServer('FuturesRepository', ({ repositories, rows: bare, query, clear }) => {
   beforeEach(clear);
   const futures = () => repositories().futures;
   const list = () => futures().list('binance', 'BTC/USDT', ALL, 10_000);
-  const upsert = (...snapshots: FuturesSnapshot[]) => futures().upsert('binance', 'BTC/USDT', snapshots);
+  const upsert = (...snapshots: FuturesSnapshot[]) => bare().futures('binance', 'BTC/USDT', snapshots);
 
   it('merges metrics per row and never overwrites a value with nothing', async () => {
     const first = { timestamp: T0, open_interest: decimal('2663107.29999999861'), funding_rate: decimal('0.00010000') };
@@ -78,8 +78,8 @@ describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
     assert.equal(await futures().findBounds('binance', 'BTC/USDT'), null);
     const row = (hour: number) => ({ timestamp: T0 + hour * HOUR, mark_price: decimal('1') });
     await upsert(row(0), row(1), row(2));
-    await futures().upsert('binance', 'ADA/USDT', [row(5)]);
-    await futures().upsert('okx', 'BTC/USDT', [row(6)]);
+    await bare().futures('binance', 'ADA/USDT', [row(5)]);
+    await bare().futures('okx', 'BTC/USDT', [row(6)]);
     assert.deepEqual(await futures().list('binance', 'BTC/USDT', { since: T0, until: T0 + 2 * HOUR }, 9), [
       row(0),
       row(1),
@@ -107,7 +107,7 @@ describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
     const rate = (hour: number) => ({ timestamp: T0 + hour * HOUR, funding_rate: decimal('0.0001') });
     // Another metric fills nothing.
     await upsert(rate(2), rate(3), { timestamp: T0 + 4 * HOUR, mark_price: decimal('1') }, rate(6));
-    await futures().upsert('okx', 'BTC/USDT', [rate(4)]);
+    await bare().futures('okx', 'BTC/USDT', [rate(4)]);
     assert.deepEqual(await gaps(0, 10), [hours(0, 2), hours(4, 6), hours(7, 10)]);
     assert.deepEqual(await gaps(2, 4), []);
     assert.deepEqual(await gaps(4, 6), [hours(4, 6)]);
@@ -123,22 +123,22 @@ describeOnEachServer('FuturesRepository', ({ repositories, query, clear }) => {
   });
 });
 
-describeOnEachServer('RecentOhlcvRepository', ({ repositories, query, clear }) => {
+describeOnEachServer('RecentOhlcvRepository', ({ repositories, rows, query, clear }) => {
   beforeEach(clear);
 
   it('holds the last seven days after a refresh, also when run by several at once', async () => {
-    const { ohlcv, recentOhlcv } = repositories();
+    const { recentOhlcv } = repositories();
     const series = seriesOf('binance', 'BTC/USDT', '1h');
     const newest = Math.floor(Date.now() / HOUR) * HOUR - HOUR;
     const recent = candlesFrom(newest - 9 * HOUR, HOUR, 10);
-    await ohlcv.upsert(series, [candleOf(newest - 8 * 24 * HOUR), ...recent]);
+    await rows().candles(series, [candleOf(newest - 8 * 24 * HOUR), ...recent]);
     await recentOhlcv.refresh();
     assert.equal(await recentOhlcv.isPopulated(), true);
     assert.equal(await recentOhlcv.countRows(), 10);
     assert.deepEqual(await recentOhlcv.list(series, ALL, 100), recent);
     assert.deepEqual(await recentOhlcv.list(series, { since: newest - HOUR, until: newest }, 100), [recent[8]]);
     assert.deepEqual(await recentOhlcv.list(series, ALL, 2), recent.slice(0, 2));
-    await ohlcv.upsert(series, [candleOf(newest)]);
+    await rows().candles(series, [candleOf(newest)]);
     await Promise.all([recentOhlcv.refresh(), recentOhlcv.refresh()]);
     assert.deepEqual((await recentOhlcv.list(series, ALL, 100)).at(-1), candleOf(newest));
   });

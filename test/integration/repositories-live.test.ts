@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
+import { candleEntry, type SeriesCandles } from '../../src/market/commit-entry.ts';
 import type { Decimal } from '../../src/market/decimal.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { storeCandles } from '../support/store-candles.ts';
 
 const MINUTE = 60_000;
 const T0 = Date.UTC(2024, 2, 9);
@@ -11,9 +13,11 @@ const BTC = seriesOf('binance', 'BTC/USDT', '1m');
 const ETH = seriesOf('binance', 'ETH/USDT', '1m');
 const OKX = seriesOf('okx', 'BTC/USDT', '5m');
 
-describeOnEachServer('live candles and their revisions', ({ repositories, query, clear }) => {
+describeOnEachServer('live candles and their revisions', ({ repositories, rows, query, clear }) => {
   beforeEach(clear);
   const ohlcv = () => repositories().ohlcv;
+  const commit = (entries: readonly SeriesCandles[]) =>
+    repositories().commit(entries.map(({ series, candles }) => candleEntry(series, candles)));
   const revisions = () => repositories().candleRevisions;
 
   it('stores candles of many series in one go, each digit, and tells them apart', async () => {
@@ -22,30 +26,40 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
       ReturnType<typeof candleOf>,
       ReturnType<typeof candleOf>,
     ];
-    await ohlcv().upsert(ETH, [a]);
-    const result = await ohlcv().upsertLive([
-      { series: BTC, candles: [b, a] },
+    await rows().candles(ETH, [a]);
+    const result = await commit([
+      { series: BTC, candles: [b, a, { ...b, volume: `${b.volume}0` as Decimal }] },
       { series: ETH, candles: [a] },
       { series: OKX, candles: [c] },
-      { series: BTC, candles: [{ ...b, volume: `${b.volume}0` as Decimal }] },
-      { series: ETH, candles: [] },
+      { series: seriesOf('okx', 'ETH/USDT', '5m'), candles: [] },
     ]);
     assert.deepEqual(result, { inserted: 3, updated: 0, unchanged: 2, changes: [] });
     assert.deepEqual(await ohlcv().list(BTC, ALL, 9), [a, b]);
     assert.deepEqual(await ohlcv().list(ETH, ALL, 9), [a]);
     assert.deepEqual(await ohlcv().list(OKX, ALL, 9), [c]);
-    assert.deepEqual(await ohlcv().upsertLive([]), { inserted: 0, updated: 0, unchanged: 0, changes: [] });
+    assert.deepEqual(await commit([]), { inserted: 0, updated: 0, unchanged: 0, changes: [] });
     assert.equal(await revisions().count(), 0);
+  });
+
+  it('refuses a series that is given twice', async () => {
+    const [a, b] = candlesFrom(T0, MINUTE, 2) as [ReturnType<typeof candleOf>, ReturnType<typeof candleOf>];
+    const entries = [
+      { series: BTC, candles: [a] },
+      { series: ETH, candles: [a] },
+      { series: BTC, candles: [b] },
+    ];
+    await assert.rejects(commit(entries), { code: 'COMMIT_INVALID', message: /binance BTC\/USDT 1m ohlcv.*twice/ });
+    assert.deepEqual(await ohlcv().listBounds(), []);
   });
 
   it('takes any number of candles of one series', async () => {
     const [a] = candlesFrom(T0, MINUTE, 1) as [ReturnType<typeof candleOf>];
     const many = Array.from({ length: 300_000 }, () => a);
-    const result = await ohlcv().upsertLive([
-      { series: BTC, candles: [a] },
-      { series: BTC, candles: many },
+    const result = await commit([
+      { series: ETH, candles: [a] },
+      { series: BTC, candles: [a, ...many] },
     ]);
-    assert.deepEqual(result, { inserted: 1, updated: 0, unchanged: 300_000, changes: [] });
+    assert.deepEqual(result, { inserted: 2, updated: 0, unchanged: 300_000, changes: [] });
   });
 
   it('keeps what is rewritten, by whichever way: old, new, when', async () => {
@@ -54,11 +68,11 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
       ReturnType<typeof candleOf>,
       ReturnType<typeof candleOf>,
     ];
-    await ohlcv().upsert(BTC, [a, b, c]);
-    await ohlcv().upsert(ETH, [a]);
+    await rows().candles(BTC, [a, b, c]);
+    await rows().candles(ETH, [a]);
     const changed = (candle: typeof a, close: string) => ({ ...candle, close: close as Decimal });
     const startedAt = Date.now();
-    const live = await ohlcv().upsertLive([
+    const live = await commit([
       { series: ETH, candles: [changed(a, '0.0000300'), b] },
       { series: BTC, candles: [changed(a, '0.00003')] },
     ]);
@@ -71,8 +85,8 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
         { series: ETH, before: a, after: changed(a, '0.0000300') },
       ],
     });
-    await ohlcv().upsert(BTC, [changed(b, '0.00001')]);
-    await ohlcv().load(BTC, [[changed(c, '0.00002')]]);
+    await rows().candles(BTC, [changed(b, '0.00001')]);
+    await storeCandles(repositories(), BTC, [changed(c, '0.00002')]);
     const kept = await revisions().list({ limit: 10 });
     assert.deepEqual(
       kept.map(({ series, before, after }) => ({ series, before, after })),
@@ -96,14 +110,21 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
 
   it('keeps no revision of what is rolled back, nor of equal values', async () => {
     const [a] = candlesFrom(T0, MINUTE, 1) as [ReturnType<typeof candleOf>];
-    await ohlcv().upsert(BTC, [a]);
-    const failed = repositories().withTransaction(async (inner) => {
-      await inner.ohlcv.upsertLive([{ series: BTC, candles: [candleOf(T0)] }]);
-      assert.equal(await inner.candleRevisions.count(), 1);
-      throw new Error('stop');
-    });
-    await assert.rejects(failed, { message: 'stop' });
-    await ohlcv().upsertLive([{ series: BTC, candles: [{ ...a, close: `${a.close}0` as Decimal }] }]);
+    await rows().candles(BTC, [a]);
+    await query(
+      `create function refuse() returns trigger language plpgsql as $$ begin
+         if (select count(*) from candle_revisions) = 1 then raise exception 'stop'; end if;
+         return new;
+       end $$;
+       create trigger refuse before insert on coverage for each row execute function refuse()`,
+    );
+    try {
+      await assert.rejects(commit([{ series: BTC, candles: [candleOf(T0)] }]), { message: 'stop' });
+    } finally {
+      await query('drop trigger refuse on coverage; drop function refuse');
+    }
+    assert.equal(await revisions().count(), 0);
+    await commit([{ series: BTC, candles: [{ ...a, close: `${a.close}0` as Decimal }] }]);
     assert.equal(await revisions().count(), 0);
     assert.deepEqual(await ohlcv().list(BTC, ALL, 9), [a]);
   });
@@ -111,10 +132,9 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
   it('refuses contradicting candles before it writes anything', async () => {
     const entries = [
       { series: ETH, candles: [candleOf(T0)] },
-      { series: BTC, candles: [candleOf(T0)] },
-      { series: BTC, candles: candlesFrom(T0, MINUTE, 1) },
+      { series: BTC, candles: [candleOf(T0), ...candlesFrom(T0, MINUTE, 1)] },
     ];
-    await assert.rejects(ohlcv().upsertLive(entries), { code: 'CANDLES_CONTRADICT', message: /binance BTC\/USDT 1m/ });
+    await assert.rejects(commit(entries), { code: 'CANDLES_CONTRADICT', message: /binance BTC\/USDT 1m/ });
     assert.equal(await ohlcv().findLatest(ETH), null);
   });
 
@@ -123,9 +143,9 @@ describeOnEachServer('live candles and their revisions', ({ repositories, query,
     const candles = candlesFrom(T0, MINUTE, 100);
     const entries = series.map((each) => ({ series: each, candles }));
     const results = await Promise.all([
-      ohlcv().upsertLive(entries),
-      ohlcv().upsertLive(entries.toReversed()),
-      ...series.slice(0, 20).map((each) => ohlcv().upsert(each, candles)),
+      commit(entries),
+      commit(entries.toReversed()),
+      ...series.slice(0, 20).map((each) => rows().candles(each, candles)),
     ]);
     assert.equal(
       results.reduce((sum, { inserted }) => sum + inserted, 0),

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
 import { sqlStateOf } from '../../src/errors.ts';
+import type { Candle } from '../../src/market/candle.ts';
+import { candleEntry } from '../../src/market/commit-entry.ts';
 import type { Decimal } from '../../src/market/decimal.ts';
+import type { Series } from '../../src/market/instrument.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { storeCandles } from '../support/store-candles.ts';
 
 const HOUR = 3_600_000;
 const SERIES = seriesOf('binance', 'BTC/USDT', '1h');
 const T0 = Date.UTC(2024, 2, 9);
 const ALL = { since: 0, until: Date.UTC(2100, 0, 1) };
 
-describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, clear }) => {
+describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, query, clear }) => {
   beforeEach(clear);
   const ohlcv = () => repositories().ohlcv;
+  const upsert = (series: Series, candles: readonly Candle[]) => rows().candles(series, candles);
+  const store = (candles: readonly Candle[]) => storeCandles(repositories(), SERIES, candles);
 
   it('runs on the kind of table that its lane names', async () => {
     const chunks = await query(
@@ -30,12 +36,12 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
       candleOf(T0, ['0.00002452', '0.00002452', '0.000000123456', '0.0000245', '12345678901234.10']),
       candleOf(T0 + HOUR, ['1.10', '1.10', '1.10', '1.10', '0.00000000']),
     ];
-    assert.deepEqual(await ohlcv().upsert(SERIES, candles), { inserted: 2, updated: 0, unchanged: 0, changes: [] });
+    assert.deepEqual(await upsert(SERIES, candles), { inserted: 2, updated: 0, unchanged: 0, changes: [] });
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 10), candles);
   });
 
   it('stores epoch milliseconds as that moment, whatever the session time zone', async () => {
-    await ohlcv().upsert(SERIES, [candleOf('2024-03-10T07:00:00.000Z')]);
+    await upsert(SERIES, [candleOf('2024-03-10T07:00:00.000Z')]);
     const rows = await query(`select timestamp = '2024-03-10T07:00:00Z'::timestamptz as same from ohlcv_data`);
     assert.deepEqual(rows, [{ same: true }]);
     assert.equal((await ohlcv().findLatest(SERIES))?.timestamp, Date.parse('2024-03-10T07:00:00Z'));
@@ -43,20 +49,20 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
 
   it('neither rewrites nor locks rows with equal values', async () => {
     const candles = candlesFrom(T0, HOUR, 20);
-    await ohlcv().upsert(SERIES, candles);
+    await upsert(SERIES, candles);
     const versions = () => query('select ctid, xmin, xmax, timestamp from ohlcv_data order by timestamp');
     const before = await versions();
     const spelled = candles.map((candle) => ({ ...candle, volume: `${candle.volume}000` as typeof candle.volume }));
-    assert.deepEqual(await ohlcv().upsert(SERIES, spelled), { inserted: 0, updated: 0, unchanged: 20, changes: [] });
-    assert.deepEqual(await ohlcv().load(SERIES, [spelled]), { inserted: 0, updated: 0, unchanged: 20 });
+    assert.deepEqual(await upsert(SERIES, spelled), { inserted: 0, updated: 0, unchanged: 20, changes: [] });
+    assert.deepEqual(await store(spelled), { inserted: 0, updated: 0, unchanged: 20 });
     assert.deepEqual(await versions(), before);
   });
 
   it('reports rewritten history with the values before and after', async () => {
     const [a, b, c] = candlesFrom(T0, HOUR, 3);
-    await ohlcv().upsert(SERIES, [a!, b!]);
+    await upsert(SERIES, [a!, b!]);
     const changed = { ...b!, close: '0.0000200100' as Decimal };
-    const result = await ohlcv().upsert(SERIES, [c!, changed, a!]);
+    const result = await upsert(SERIES, [c!, changed, a!]);
     assert.deepEqual(result, { inserted: 1, updated: 1, unchanged: 1, changes: [{ before: b, after: changed }] });
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 10), [a, changed, c]);
   });
@@ -64,17 +70,17 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
   it('writes more rows than one batch, in any order, repetitions once', async () => {
     const candles = candlesFrom(T0, HOUR, 12_000);
     const shuffled = [...candles.slice(7000), ...candles.slice(0, 7100)];
-    const result = await ohlcv().upsert(SERIES, shuffled);
+    const result = await upsert(SERIES, shuffled);
     assert.deepEqual(result, { inserted: 12_000, updated: 0, unchanged: 100, changes: [] });
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 20_000), candles);
   });
 
   it('compares candles that lie far apart, with others between them', async () => {
     const candles = candlesFrom(T0, HOUR, 100);
-    await ohlcv().upsert(SERIES, candles);
+    await upsert(SERIES, candles);
     const changed = { ...candles[50]!, volume: '77.0' as Decimal };
     const added = candleOf(T0 + 1000 * HOUR);
-    const result = await ohlcv().upsert(SERIES, [candles[0]!, changed, added]);
+    const result = await upsert(SERIES, [candles[0]!, changed, added]);
     const changes = [{ before: candles[50], after: changed }];
     assert.deepEqual(result, { inserted: 1, updated: 1, unchanged: 1, changes });
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 1000), [...candles.with(50, changed), added]);
@@ -82,7 +88,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
 
   it('refuses contradicting candles before it writes anything', async () => {
     const candles = [...candlesFrom(T0, HOUR, 6000), candleOf(T0 + 5999 * HOUR)];
-    for (const write of [ohlcv().upsert(SERIES, candles), ohlcv().load(SERIES, [candles])])
+    for (const write of [upsert(SERIES, candles), store(candles)])
       await assert.rejects(write, { code: 'CANDLES_CONTRADICT', message: /binance BTC\/USDT 1h/ });
     assert.equal(await ohlcv().findCoverage(SERIES), null);
   });
@@ -91,10 +97,10 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     const candles = candlesFrom(T0, HOUR, 10_000);
     const other = candles.map((candle, index) => (index % 2 === 0 ? candle : candleOf(candle.timestamp)));
     const results = await Promise.all([
-      ohlcv().upsert(SERIES, candles),
-      ohlcv().upsert(SERIES, other.toReversed()),
-      ohlcv().load(SERIES, [candles]),
-      ohlcv().load(SERIES, [other]),
+      upsert(SERIES, candles),
+      upsert(SERIES, other.toReversed()),
+      store(candles),
+      store(other),
     ]);
     assert.equal(
       results.reduce((sum, result) => sum + result.inserted, 0),
@@ -109,8 +115,8 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
       seriesOf('binance', 'ETH/USDT', '1h'),
       seriesOf('binance', 'BTC/USDT', '4h'),
     ];
-    await ohlcv().upsert(SERIES, candlesFrom(T0, HOUR, 3));
-    for (const other of others) await ohlcv().upsert(other, [candleOf(T0 + 4 * HOUR)]);
+    await upsert(SERIES, candlesFrom(T0, HOUR, 3));
+    for (const other of others) await upsert(other, [candleOf(T0 + 4 * HOUR)]);
     await query(
       `insert into ohlcv_data (symbol, timeframe, timestamp, open, high, low, close, volume) values ('A/B', '1M', now(), 1, 1, 1, 1, 1)`,
     );
@@ -146,13 +152,14 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     assert.deepEqual(await ohlcv().listCoverage(), []);
     assert.deepEqual(await ohlcv().listBounds(), []);
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 10), []);
-    assert.deepEqual(await ohlcv().upsert(SERIES, []), { inserted: 0, updated: 0, unchanged: 0, changes: [] });
-    assert.deepEqual(await ohlcv().load(SERIES, []), { inserted: 0, updated: 0, unchanged: 0 });
+    const nothing = { inserted: 0, updated: 0, unchanged: 0, changes: [] };
+    assert.deepEqual(await upsert(SERIES, []), nothing);
+    assert.deepEqual(await repositories().commit([candleEntry(SERIES, [])]), nothing);
   });
 
   it('lists half-open ranges oldest first up to the limit, and the newest', async () => {
     const candles = candlesFrom(T0, HOUR, 10);
-    await ohlcv().upsert(SERIES, candles);
+    await upsert(SERIES, candles);
     const range = { since: T0 + 2 * HOUR, until: T0 + 6 * HOUR };
     assert.deepEqual(await ohlcv().list(SERIES, range, 100), candles.slice(2, 6));
     assert.deepEqual(await ohlcv().list(SERIES, range, 3), candles.slice(2, 5));
@@ -164,7 +171,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
     const wholeGrid = [{ since: T0 + HOUR, until: T0 + 11 * HOUR }];
     assert.deepEqual(await ohlcv().listGaps(SERIES, range), wholeGrid);
     const at = (hour: number) => candleOf(T0 + hour * HOUR);
-    await ohlcv().upsert(SERIES, [at(0), at(2), at(3), at(6), at(8), at(11)]);
+    await upsert(SERIES, [at(0), at(2), at(3), at(6), at(8), at(11)]);
     // Off the grid: no opening time, so it fills nothing.
     await query(
       `insert into ohlcv_data (symbol, timeframe, timestamp, open, high, low, close, volume)
@@ -185,48 +192,24 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, query, cl
       const series = seriesOf('binance', 'BTC/USDT', timeframe);
       const length = { '1d': 24, '1w': 168, '4h': 4 }[timeframe]! * HOUR;
       const monday = Date.UTC(2024, 1, 26);
-      await ohlcv().upsert(series, candlesFrom(monday, length, 12));
+      await upsert(series, candlesFrom(monday, length, 12));
       assert.deepEqual(await ohlcv().listGaps(series, { since: monday, until: monday + 13 * length }), [
         { since: monday + 12 * length, until: monday + 13 * length },
       ]);
     }
   });
 
-  it('commits a transaction as a whole or not at all', async () => {
-    const bundle = repositories();
-    const [a, b] = candlesFrom(T0, HOUR, 2);
-    const failed = bundle.withTransaction(async (inner) => {
-      await inner.ohlcv.upsert(SERIES, [a!]);
-      await inner.futures.upsert('binance', 'BTC/USDT', [{ timestamp: T0, mark_price: a!.open }]);
-      assert.equal(await bundle.ohlcv.findLatest(SERIES), null, 'seen outside before the commit');
-      throw new Error('stop');
-    });
-    await assert.rejects(failed, { message: 'stop' });
-    assert.equal(await bundle.ohlcv.findLatest(SERIES), null);
-    assert.equal(await bundle.futures.findBounds('binance', 'BTC/USDT'), null);
-    const value = await bundle.withTransaction(async (inner) => {
-      await inner.ohlcv.upsert(SERIES, [a!]);
-      await inner.ohlcv.load(SERIES, [[b!]]);
-      return 42;
-    });
-    assert.equal(value, 42);
-    assert.deepEqual(await bundle.ohlcv.list(SERIES, ALL, 10), [a, b]);
-  });
-
-  it('refuses a transaction inside a transaction', async () => {
-    const nested = repositories().withTransaction((inner) => inner.withTransaction(() => Promise.resolve()));
-    await assert.rejects(nested, /in a transaction already/);
-  });
-
   it('passes PostgreSQL errors on with their SQLSTATE and stays usable', async () => {
     const broken = { ...candleOf(T0), open: 'x' as ReturnType<typeof candleOf>['open'] };
     for (const write of [
-      () => ohlcv().upsert(SERIES, [broken]),
-      () => ohlcv().load(SERIES, [[broken]]),
-      () => repositories().withTransaction((inner) => inner.ohlcv.load(SERIES, [[broken]])),
+      () => upsert(SERIES, [broken]),
+      () => store([broken]),
+      // So many that they are copied.
+      () => store([broken, ...candlesFrom(T0 + HOUR, HOUR, 6000)]),
     ])
       await assert.rejects(write(), (error) => sqlStateOf(error) === '22P02');
-    assert.equal((await ohlcv().upsert(SERIES, [candleOf(T0)])).inserted, 1);
+    assert.equal(await ohlcv().findCoverage(SERIES), null);
+    assert.equal((await upsert(SERIES, [candleOf(T0)])).inserted, 1);
     await assert.rejects(
       kysely()
         .selectFrom('ohlcv_data')

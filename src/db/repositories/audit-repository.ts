@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { CoverageKey, CoverageMetric, CoverageRange, CoverageState } from '../../market/coverage.ts';
 import { findFundingHoles } from '../../market/funding-slots.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
+import { subtractLists } from '../../market/range-lists.ts';
 import { createRange, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import {
   ceilToTimeframe,
@@ -206,7 +207,7 @@ async function readCandles(
       and date_bin(${step}, timestamp, ${origin}) <> timestamp
     order by timestamp limit ${MAX_STRAYS}`.execute(kysely);
   return {
-    stored: invert(range, lacking),
+    stored: subtractLists([range], lacking),
     lacking,
     strays: rows.map(({ timestamp }) => timestamp.getTime()),
     contradicted: await findVolumeWithoutCandles(kysely, { exchange, symbol, timeframe }, range),
@@ -235,7 +236,7 @@ async function readFeed(
   const stored = mergeRanges(inside.filter(isOnHour).map((time) => ({ since: time, until: time + FUTURES_SLOT_MS })));
   return {
     stored,
-    lacking: metric === 'funding_rate' ? findFundingHoles(times, range) : invert(range, stored),
+    lacking: metric === 'funding_rate' ? findFundingHoles(times, range) : subtractLists([range], stored),
     strays: inside.filter((time) => !isOnHour(time)).slice(0, MAX_STRAYS),
     contradicted: [],
   };
@@ -243,15 +244,4 @@ async function readFeed(
 
 function isOnHour(timeMs: number): boolean {
   return timeMs % FUTURES_SLOT_MS === 0;
-}
-
-/** What of the range the sorted, joined ranges leave; linear in their number. */
-function invert(range: TimeRange, taken: readonly TimeRange[]): TimeRange[] {
-  const left: TimeRange[] = [];
-  let { since } = range;
-  for (const cut of taken) {
-    if (cut.since > since) left.push({ since, until: cut.since });
-    since = cut.until;
-  }
-  return since < range.until ? [...left, { since, until: range.until }] : left;
 }

@@ -4,7 +4,7 @@ import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import type { CandleRevisionsTable, Database } from '../schema.ts';
-import type { SeriesChange } from './write-candles.ts';
+import type { SeriesChange } from '../../market/commit-entry.ts';
 
 /** A stored candle whose values were replaced, and when. */
 export interface CandleRevision extends SeriesChange {

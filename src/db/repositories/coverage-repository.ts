@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely';
 import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import { subtractLists } from '../../market/range-lists.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
-import { inTransaction, lockCoverage, readAll, readMissing, readTouching, replaceRanges } from './coverage-rows.ts';
-import { extendPlainly, groupByKey, type CoverageStretch } from './extend-coverage.ts';
+import { inTransaction, lockCoverage, readAll, readMissing, readTouching, recordRanges } from './coverage-rows.ts';
 import {
   listCoverageRanges,
   summarizeCoverage,
@@ -12,7 +12,7 @@ import {
   type CoverageSummary,
   type StoredCoverage,
 } from './list-coverage.ts';
-import { assertCoverage, clipCoverage, haveRange, overlayCoverage } from './overlay-coverage.ts';
+import { assertCoverage, clipCoverage } from './overlay-coverage.ts';
 import { surveyRows } from './survey-rows.ts';
 
 /**
@@ -47,14 +47,10 @@ export class CoverageRepository {
    */
   async record(key: CoverageKey, changes: readonly CoverageRange[]): Promise<void> {
     assertCoverage(changes);
-    const [first] = changes;
-    if (!first) return;
-    const since = changes.reduce((least, change) => Math.min(least, change.since), first.since);
-    const until = changes.reduce((most, change) => Math.max(most, change.until), first.until);
+    if (changes.length === 0) return;
     await inTransaction(this.#kysely, async (transaction) => {
       await lockCoverage(transaction, [key]);
-      const stored = await readTouching(transaction, key, { since, until });
-      await replaceRanges(transaction, key, stored, overlayCoverage(stored, changes));
+      await recordRanges(transaction, key, changes);
     });
   }
 
@@ -71,7 +67,7 @@ export class CoverageRepository {
       const known = await ledger.list(key, range);
       const found: CoverageRange[] = [];
       // One by one: years with holes bring more ranges than a call has room for arguments.
-      for (const silent of findSilent(range, known))
+      for (const silent of subtractLists([range], known))
         for (const part of await surveyRows(transaction, key, silent)) {
           const until = part.state === 'missing' ? Math.min(part.until, missingUntil) : part.until;
           if (part.since < until) found.push({ ...part, until });
@@ -79,32 +75,6 @@ export class CoverageRepository {
       if (found.length === 0) return known;
       await ledger.record(key, found);
       return await ledger.list(key, range);
-    });
-  }
-
-  /**
-   * Makes stretches `have`, whatever was said of them: for the live path, in two statements for any number of keys where
-   * each stretch goes on where a `have` of its key ends or stands alone.
-   *
-   * @throws RangeError, before anything is written, where a stretch is no range.
-   */
-  async extend(entries: readonly CoverageStretch[]): Promise<void> {
-    assertCoverage(entries.map(({ range }) => haveRange(range)));
-    if (entries.length === 0) return;
-    const groups = groupByKey(entries);
-    const single = groups.flatMap(({ key, ranges: [range, ...more] }) =>
-      range && more.length === 0 ? [{ key, range }] : [],
-    );
-    const several = groups.filter(({ ranges }) => ranges.length > 1);
-    await inTransaction(this.#kysely, async (transaction) => {
-      await lockCoverage(
-        transaction,
-        groups.map(({ key }) => key),
-      );
-      const ledger = new CoverageRepository({ kysely: transaction });
-      for (const { key, range } of await extendPlainly(transaction, single))
-        await ledger.record(key, [haveRange(range)]);
-      for (const { key, ranges } of several) await ledger.record(key, ranges.map(haveRange));
     });
   }
 
@@ -127,16 +97,4 @@ export class CoverageRepository {
   }
 }
 
-export type { CoverageFilter, CoveragePage, CoverageStretch, CoverageSummary, StoredCoverage };
-
-/** The parts of the range that none of `known` (sorted, inside it) speaks of. */
-function findSilent(range: TimeRange, known: readonly CoverageRange[]): TimeRange[] {
-  const silent: TimeRange[] = [];
-  let { since } = range;
-  for (const stretch of known) {
-    if (stretch.since > since) silent.push({ since, until: stretch.since });
-    since = Math.max(since, stretch.until);
-  }
-  if (since < range.until) silent.push({ since, until: range.until });
-  return silent;
-}
+export type { CoverageFilter, CoveragePage, CoverageSummary, StoredCoverage };

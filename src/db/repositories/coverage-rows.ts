@@ -3,7 +3,7 @@ import type { CoverageKey, CoverageRange, CoverageState } from '../../market/cov
 import type { TimeRange } from '../../market/time-range.ts';
 import { COVERAGE_LOCK_CLASS } from '../advisory-locks.ts';
 import type { CoverageTable, Database } from '../schema.ts';
-import { isSameCoverage } from './overlay-coverage.ts';
+import { isSameCoverage, overlayCoverage } from './overlay-coverage.ts';
 
 const RANGE_COLUMNS = ['since', 'until', 'state', 'asks', 'first_asked_at', 'last_asked_at', 'reason'] as const;
 
@@ -106,8 +106,23 @@ export async function readAll(kysely: Kysely<Database>, key: CoverageKey): Promi
   return rows.map(fromCoverageRow);
 }
 
+/**
+ * Lays `changes` over what is stored of the key, see `overlayCoverage`; none is empty. In the transaction that has its
+ * lock.
+ */
+export async function recordRanges(
+  transaction: Kysely<Database>,
+  key: CoverageKey,
+  changes: readonly CoverageRange[],
+): Promise<void> {
+  const since = changes.reduce((least, change) => Math.min(least, change.since), Infinity);
+  const until = changes.reduce((most, change) => Math.max(most, change.until), -Infinity);
+  const stored = await readTouching(transaction, key, { since, until });
+  await replaceRanges(transaction, key, stored, overlayCoverage(stored, changes));
+}
+
 /** Replaces the stored ranges of the key by others, writing what differs only. In the transaction that has its lock. */
-export async function replaceRanges(
+async function replaceRanges(
   transaction: Kysely<Database>,
   key: CoverageKey,
   stored: readonly CoverageRange[],

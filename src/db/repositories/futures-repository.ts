@@ -14,8 +14,6 @@ import { executeText, Parameters } from './statement-text.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
 import { addKey, gapsSubquery, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
 import type { Bounds } from './ohlcv-repository.ts';
-import { upsertSnapshots } from './upsert-snapshots.ts';
-import type { WriteCounts } from '../../market/candle.ts';
 
 /** A perpetual, named by its spot symbol. */
 export interface FuturesSymbol {
@@ -23,22 +21,12 @@ export interface FuturesSymbol {
   readonly symbol: string;
 }
 
-/** futures_data: what is known of perpetuals, one row per (exchange, spot symbol, hour). */
+/** futures_data, to read: what is known of perpetuals, one row per (exchange, spot symbol, hour). */
 export class FuturesRepository {
   readonly #kysely: Kysely<Database>;
 
   constructor({ kysely }: { readonly kysely: Kysely<Database> }) {
     this.#kysely = kysely;
-  }
-
-  /**
-   * Stores snapshots metric by metric, in any order: a missing metric keeps what is stored, snapshots with one
-   * timestamp are merged, rows in which nothing changes are not rewritten. `unchanged` counts all other input.
-   *
-   * @throws AppError `SNAPSHOTS_CONTRADICT`, before anything is written, where a metric has two values at one time.
-   */
-  upsert(exchange: string, symbol: string, snapshots: readonly FuturesSnapshot[]): Promise<WriteCounts> {
-    return upsertSnapshots(this.#kysely, exchange, symbol, snapshots);
   }
 
   /** The first `limit` snapshots of the range, oldest first. */

@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely';
+import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
+import { commitEntries } from '../commit/commit-entries.ts';
 import type { Database } from '../schema.ts';
 import { cancelledBy } from './cancelled-by.ts';
 import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
@@ -15,7 +17,7 @@ import { TelegramReportsRepository } from './telegram-reports.ts';
 
 export { FuturesRepository, OhlcvRepository, RecentOhlcvRepository };
 
-/** Everything that reads and writes the tables, over one pool or inside one transaction. */
+/** Everything that reads and writes the tables. */
 export interface Repositories {
   readonly ohlcv: OhlcvRepository;
   readonly futures: FuturesRepository;
@@ -28,13 +30,8 @@ export interface Repositories {
   readonly jobRuns: JobRunsRepository;
   readonly liveFeed: LiveFeedRepository;
   readonly exchangeBlocks: ExchangeBlocksRepository;
-  /**
-   * Runs `fn` with a bundle of its own inside one transaction: committed when `fn` resolves, rolled back when it throws.
-   * Only what goes through the bundle that `fn` is given is part of it.
-   *
-   * @throws Error when called on a bundle that is in a transaction already: one transaction, one owner.
-   */
-  withTransaction<T>(fn: (repositories: Repositories) => Promise<T>): Promise<T>;
+  /** Writes rows, ledger, quarantine and the log of rewritten candles in one transaction: see `commitEntries`. */
+  commit(entries: readonly CommitEntry[]): Promise<CommitOutcome>;
   /**
    * A bundle for whoever may lose interest, such as the client of a request: what it reads is cancelled on the server
    * when `signal` aborts, and rejects with the signal's reason.
@@ -42,7 +39,7 @@ export interface Repositories {
   cancelledBy(signal: AbortSignal): Repositories;
 }
 
-/** The repositories over a pool, or over a transaction. Makes no connection by itself. */
+/** The repositories over a pool. Makes no connection by itself. */
 export function createRepositories(kysely: Kysely<Database>): Repositories {
   return {
     ohlcv: new OhlcvRepository({ kysely }),
@@ -56,11 +53,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     jobRuns: new JobRunsRepository({ kysely }),
     liveFeed: new LiveFeedRepository({ kysely }),
     exchangeBlocks: new ExchangeBlocksRepository({ kysely }),
-    async withTransaction(fn) {
-      if (kysely.isTransaction)
-        throw new Error('these repositories are in a transaction already: use them as they are');
-      return await kysely.transaction().execute((transaction) => fn(createRepositories(transaction)));
-    },
+    commit: (entries) => commitEntries(kysely, entries),
     cancelledBy: (signal) => createRepositories(cancelledBy(kysely, signal)),
   };
 }

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely';
-import type { Candle, WriteCounts } from '../../market/candle.ts';
+import type { Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
@@ -7,13 +7,10 @@ import { parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { CANDLE_COLUMNS, fromCandleRow } from './candle-row.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
-import { loadCandles } from './load-candles.ts';
 import { readCandlePage, type CandlePage, type CandlePageRequest } from './read-candle-page.ts';
 import { readRangeState, type RangeState, type RangeStateRequest } from './read-range-state.ts';
 import { streamCandleText, type CandleLines, type CandleTextRequest } from './stream-candle-text.ts';
 import { streamCandles } from './stream-candles.ts';
-import { upsertCandles, type CandleUpsert } from './upsert-candles.ts';
-import { upsertLiveCandles, type LiveCandles, type LiveUpsert } from './upsert-live-candles.ts';
 
 /** The opening times (epoch ms) of a series' oldest and newest candle. */
 export interface Bounds {
@@ -33,45 +30,12 @@ export interface StoredSeries extends Series, Bounds {
   readonly lastClose: Decimal;
 }
 
-/** ohlcv_data: every candle that was stored, each (exchange, symbol, timeframe, opening time) once. */
+/** ohlcv_data, to read: every candle that was stored, each (exchange, symbol, timeframe, opening time) once. */
 export class OhlcvRepository {
   readonly #kysely: Kysely<Database>;
 
   constructor({ kysely }: { readonly kysely: Kysely<Database> }) {
     this.#kysely = kysely;
-  }
-
-  /**
-   * Stores any number of candles in any order: new ones are inserted, others updated where a value differs (`1.10` does
-   * not differ from a stored `1.1`). Batches of 5,000, each committing by itself outside a transaction. For live
-   * batches and pages of a backfill; `load` is for files. What is replaced is kept in candle_revisions. The coverage
-   * ledger is the caller's, in the same transaction.
-   *
-   * @throws AppError `CANDLES_CONTRADICT`, before anything is written, where two candles with one opening time differ.
-   */
-  upsert(series: Series, candles: readonly Candle[]): Promise<CandleUpsert> {
-    return upsertCandles(this.#kysely, series, candles);
-  }
-
-  /**
-   * Stores as `upsert` does, but candles of many series in one statement (one for each 5,000): for the live path, a
-   * candle or two of each of hundreds of series.
-   *
-   * @throws AppError `CANDLES_CONTRADICT`, before anything is written.
-   */
-  upsertLive(entries: readonly LiveCandles[]): Promise<LiveUpsert> {
-    return upsertLiveCandles(this.#kysely, entries);
-  }
-
-  /**
-   * Stores as `upsert` does, as fast as PostgreSQL's own COPY and in constant memory, however long the source is: in
-   * steps of 20,000, each all or nothing and with its entry in the coverage ledger. Fastest where candles come oldest first into a time that holds none yet.
-   *
-   * @throws AppError `CANDLES_CONTRADICT` where a step contradicts itself, and whatever the source throws; the steps
-   * before it stay written outside a transaction, so that running it again goes on from there.
-   */
-  load(series: Series, batches: AsyncIterable<readonly Candle[]> | Iterable<readonly Candle[]>): Promise<WriteCounts> {
-    return loadCandles(this.#kysely, series, batches);
   }
 
   /** The first `limit` candles of the range, oldest first. */

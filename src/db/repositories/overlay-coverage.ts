@@ -1,4 +1,5 @@
-import type { CoverageRange } from '../../market/coverage.ts';
+import { haveRange, type CoverageRange } from '../../market/coverage.ts';
+import { subtractLists } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 
 /** The first and last moment that the ledger can hold: PostgreSQL reads ISO times of the years 1 to 9999. */
@@ -19,10 +20,10 @@ export function overlayCoverage(stored: readonly CoverageRange[], changes: reado
   for (const change of changes.map(normalize)) {
     // Mostly the changes of a page, which follow each other.
     if ((laid.at(-1)?.until ?? -Infinity) <= change.since) laid.push(change);
-    else laid = [...cutAll(laid, [change]), change].toSorted((a, b) => a.since - b.since);
+    else laid = [...subtractLists(laid, [change]), change].toSorted((a, b) => a.since - b.since);
   }
   const taken = mergeRanges(changes);
-  return joinNeighbours([...cutAll(stored, taken), ...laid].toSorted((a, b) => a.since - b.since));
+  return joinNeighbours([...subtractLists(stored, taken), ...laid].toSorted((a, b) => a.since - b.since));
 }
 
 /**
@@ -56,36 +57,8 @@ export function clipCoverage(range: CoverageRange, window: TimeRange): CoverageR
   return part && { ...range, ...part };
 }
 
-/** A stretch of which everything is stored. */
-export function haveRange({ since, until }: TimeRange): CoverageRange {
-  return { since, until, state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
-}
-
-/** A stretch that was never asked for. */
-export function missingRange({ since, until }: TimeRange): CoverageRange {
-  return { since, until, state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
-}
-
 function normalize(range: CoverageRange): CoverageRange {
   return range.state === 'have' ? haveRange(range) : range;
-}
-
-/** The parts of `ranges` (sorted) outside `taken` (sorted, joined), each with its state and evidence. */
-function cutAll(ranges: readonly CoverageRange[], taken: readonly TimeRange[]): CoverageRange[] {
-  const left: CoverageRange[] = [];
-  let first = 0;
-  for (const range of ranges) {
-    while (first < taken.length && (taken[first]?.until ?? Infinity) <= range.since) first++;
-    let { since } = range;
-    for (let index = first; since < range.until; index++) {
-      const cut = taken[index];
-      if (!cut || cut.since >= range.until) break;
-      if (cut.since > since) left.push({ ...range, since, until: cut.since });
-      since = Math.max(since, cut.until);
-    }
-    if (since < range.until) left.push({ ...range, since });
-  }
-  return left;
 }
 
 function joinNeighbours(ranges: readonly CoverageRange[]): CoverageRange[] {

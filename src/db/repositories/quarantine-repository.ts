@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sql, type Kysely, type Selectable } from 'kysely';
+import type { QuarantineEntry, QuarantineSource } from '../../market/commit-entry.ts';
 import type { CoverageMetric } from '../../market/coverage.ts';
 import { ADVISORY_LOCKS } from '../advisory-locks.ts';
 import type { Database, QuarantineTable } from '../schema.ts';
@@ -9,23 +10,6 @@ import { inTransaction } from './coverage-rows.ts';
 export const QUARANTINE_ROWS = 10_000;
 /** Of a row's text no more characters are kept. */
 const RAW_CHARACTERS = 2000;
-
-export type QuarantineSource = 'rest' | 'stream';
-
-/** A row that an exchange sent and that cannot be stored. */
-export interface QuarantineEntry {
-  readonly exchange: string;
-  readonly symbol: string;
-  /** Null where the row belongs to no grid. */
-  readonly timeframe: string | null;
-  readonly metric: CoverageMetric;
-  /** The opening time that the row claims, epoch ms; null where it has none that can be read. */
-  readonly claimedAt: number | null;
-  readonly reason: string;
-  /** As it was sent. */
-  readonly raw: string;
-  readonly source: QuarantineSource;
-}
 
 export interface QuarantinedRow extends QuarantineEntry {
   /** Ascends in the order in which rows were first seen. */

@@ -1,12 +1,12 @@
 import { sql, type Kysely } from 'kysely';
-import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import { type CoverageKey, type CoverageRange, haveRange, missingRange } from '../../market/coverage.ts';
 import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
+import { subtractLists } from '../../market/range-lists.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { ceilToTimeframe, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { findCandleGaps, findSlotGaps } from './find-candle-gaps.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
-import { haveRange, missingRange } from './overlay-coverage.ts';
 
 /** Most contracts settle every eight hours; of one that settles more often eight hours with a value count as complete. */
 const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;
@@ -26,15 +26,8 @@ export async function surveyRows(
   const timeframe = parseTimeframe(key.timeframe);
   const onGrid = toGrid(range, timeframe);
   if (!onGrid) return [];
-  const surveyed: CoverageRange[] = [];
-  let { since } = onGrid;
-  for (const gap of await findGaps(kysely, key, timeframe, onGrid)) {
-    if (gap.since > since) surveyed.push(haveRange({ since, until: gap.since }));
-    surveyed.push(missingRange(gap));
-    since = gap.until;
-  }
-  if (since < onGrid.until) surveyed.push(haveRange({ since, until: onGrid.until }));
-  return surveyed;
+  const gaps = await findGaps(kysely, key, timeframe, onGrid);
+  return [...subtractLists([onGrid], gaps).map(haveRange), ...gaps.map(missingRange)].sort((x, y) => x.since - y.since);
 }
 
 async function findGaps(

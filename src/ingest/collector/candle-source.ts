@@ -1,5 +1,4 @@
 import type { Exchange } from '../../exchanges/exchange.ts';
-import type { Logger } from '../../logger.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
 import { type CoverageKey, candleKey } from '../../market/coverage.ts';
 import type { Series } from '../../market/instrument.ts';
@@ -11,19 +10,16 @@ import {
   timeframeMs,
   type Timeframe,
 } from '../../market/timeframe.ts';
-import { type CandleChange } from './ports.ts';
 import { findUncovered, intersectLists } from '../../market/range-lists.ts';
-import type { Silence, Source, SourcePage } from './source.ts';
+import type { Silence, Source, SourceAnswer } from './source.ts';
 
 export interface CandleSourceDeps {
   readonly series: Series;
   readonly exchange: Exchange;
-  readonly logger: Logger;
   /** 0 to 1; spreads the live requests of many series over a second. */
   readonly jitter: number;
 }
 
-const LOGGED_CHANGES = 5;
 /** What the live stream did not bring by then is late. */
 const STREAM_PATIENCE_MS = 3_000;
 /** Finest first. A thousand weeks are nineteen years: one request tells when a market was listed. */
@@ -112,24 +108,11 @@ export class CandleSource implements Source {
     return [];
   }
 
-  async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {
+  async fetch(range: TimeRange, signal: AbortSignal): Promise<SourceAnswer> {
     const { exchange, series } = this.#deps;
     const { symbol, timeframe } = series;
-    const page = await exchange.fetchCandles({ symbol, timeframe, range }, signal);
-    const slots = page.candles.map(({ timestamp }) => timestamp);
-    return {
-      slots,
-      rejected: page.rejected,
-      answered: page.answered,
-      findHoles: (within) => findUncovered(within, slots, this.stepMs),
-      store: async ({ ohlcv }, until) => {
-        const closed = page.candles.filter(({ timestamp }) => timestamp < until);
-        if (closed.length === 0) return { inserted: 0, updated: 0 };
-        const { inserted, updated, changes } = await ohlcv.upsert(series, closed);
-        logChanges(this.#deps.logger, this.fields, changes);
-        return { inserted, updated, candles: { series, candles: closed } };
-      },
-    };
+    const { candles, rejected, answered } = await exchange.fetchCandles({ symbol, timeframe, range }, signal);
+    return { rows: candles, rejected, answered, evidence: 'each_slot' };
   }
 
   /** The whole slots in a range. */
@@ -137,16 +120,6 @@ export class CandleSource implements Source {
     const { timeframe } = this.#deps.series;
     return { since: ceilToTimeframe(since, timeframe), until: floorToTimeframe(until, timeframe) };
   }
-}
-
-/** Tells of candles that the exchange tells otherwise now. */
-export function logChanges(
-  logger: Logger,
-  fields: Readonly<Record<string, string>>,
-  changes: readonly CandleChange[],
-): void {
-  for (const { before, after } of changes.slice(0, LOGGED_CHANGES))
-    logger.warn({ ...fields, before, after, updated: changes.length }, 'the exchange rewrote a closed candle');
 }
 
 /**

@@ -3,8 +3,7 @@ import { type CoverageKey, feedKey } from '../../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { findFundingHoles } from '../../market/funding-slots.ts';
-import { findUncovered } from '../../market/range-lists.ts';
-import type { Silence, Source, SourcePage } from './source.ts';
+import type { Silence, Source, SourceAnswer } from './source.ts';
 
 export interface FuturesSourceDeps {
   readonly symbol: string;
@@ -97,23 +96,13 @@ export class FuturesSource implements Source {
     return Promise.resolve([]);
   }
 
-  async fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage> {
+  async fetch(range: TimeRange, signal: AbortSignal): Promise<SourceAnswer> {
     const { exchange, feed, symbol } = this.#deps;
     const page = await exchange.fetchFutures({ feed, symbol, range }, signal);
-    const slots = page.snapshots.map(({ timestamp }) => timestamp);
-    return {
-      slots,
-      rejected: page.rejected,
-      answered: feed === 'funding_rate' ? this.#extendAnswered(page, slots, range) : page.answered,
-      findHoles: (within) =>
-        feed === 'funding_rate' ? findFundingHoles(slots, within) : findUncovered(within, slots, this.stepMs),
-      store: async ({ futures }, until) => {
-        const known = page.snapshots.filter(({ timestamp }) => timestamp < until);
-        if (known.length === 0) return { inserted: 0, updated: 0 };
-        const { inserted, updated } = await futures.upsert(exchange.id, symbol, known);
-        return { inserted, updated };
-      },
-    };
+    const { snapshots: rows, rejected, answered } = page;
+    if (feed !== 'funding_rate') return { rows, rejected, answered, evidence: 'each_slot' };
+    const slots = rows.map(({ timestamp }) => timestamp);
+    return { rows, rejected, answered: this.#extendAnswered(page, slots, range), evidence: 'settlements' };
   }
 
   /**

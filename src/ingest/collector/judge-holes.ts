@@ -1,6 +1,6 @@
-import { createRange, mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import type { RejectedRow } from '../../exchanges/exchange.ts';
 import { intersectLists, subtractLists } from '../../market/range-lists.ts';
-import type { Source, SourcePage } from './source.ts';
+import { createRange, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 
 /**
  * A stretch without rows in one answer, by what it means.
@@ -20,7 +20,8 @@ export interface Hole {
 }
 
 interface Answer {
-  readonly page: Pick<SourcePage, 'slots' | 'rejected'>;
+  readonly slots: readonly number[];
+  readonly rejected: readonly RejectedRow[];
   /** Wanted slots inside the answered range that the answer has no row for. */
   readonly holes: readonly TimeRange[];
   /** Wanted slots behind the end of the answered range, which the answer leaves open. */
@@ -36,31 +37,11 @@ interface Answer {
 export const BARE_REASON = 'an answer without any row';
 export const LATE_REASON = 'the exchange has not published it yet';
 
-/** What the wanted slots mean that an answer at `nowMs` has no row for (`uncovered`) or leaves open behind its end. */
-export function judgeAnswer(answer: {
-  readonly source: Source;
-  readonly page: SourcePage;
-  readonly uncovered: readonly TimeRange[];
-  readonly open: readonly TimeRange[];
-  readonly nowMs: number;
-  readonly missing: { findHoles(uncovered: readonly TimeRange[]): TimeRange[] };
-}): Hole[] {
-  const { source, page, uncovered, open, nowMs, missing } = answer;
-  return judgeHoles({
-    page,
-    holes: missing.findHoles(uncovered),
-    silent: missing.findHoles(open),
-    stepMs: source.stepMs,
-    lateSince: source.untilAt(nowMs - source.patienceMs),
-    earlySince: source.untilAt(nowMs - source.dueMs),
-  });
-}
-
 /**
  * What each hole of an answer means. A refused row claims that something is there; one that does not say when makes the
  * whole page doubtful. What the answer leaves open and is not late has no verdict: it is simply asked for next.
  */
-function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answer): Hole[] {
+export function judgeHoles({ slots, rejected, holes, silent, stepMs, lateSince, earlySince }: Answer): Hole[] {
   const toLate = (ranges: readonly TimeRange[]): Hole[] => [
     ...clip(ranges, lateSince, earlySince).map((range): Hole => ({ range, verdict: 'late', reason: LATE_REASON })),
     ...clip(ranges, Math.max(lateSince, earlySince), Infinity).map((range): Hole => ({
@@ -70,10 +51,10 @@ function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answ
     })),
   ];
   const late = toLate(silent);
-  const vague = page.rejected.find(({ timestamp }) => timestamp === undefined);
+  const vague = rejected.find(({ timestamp }) => timestamp === undefined);
   if (vague)
     return [...holes.map((range): Hole => ({ range, verdict: 'doubtful', reason: describeRefused(vague) })), ...late];
-  const doubtful = page.rejected.flatMap((row) =>
+  const doubtful = rejected.flatMap((row) =>
     findClaimed(holes, row.timestamp ?? 0, stepMs).map((range): Hole => ({
       range,
       verdict: 'doubtful',
@@ -82,8 +63,8 @@ function judgeHoles({ page, holes, silent, stepMs, lateSince, earlySince }: Answ
   );
   const unclaimed = subtractLists(holes, mergeRanges(doubtful.map(({ range }) => range)));
   // A row after the hole proves that the exchange has published further than the hole.
-  const openSince = Math.max(page.slots.at(-1) ?? 0, lateSince);
-  const count = page.slots.length;
+  const openSince = Math.max(slots.at(-1) ?? 0, lateSince);
+  const count = slots.length;
   const reason =
     count === 0 ? BARE_REASON : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
   return [

@@ -1,45 +1,28 @@
 import type { CoverageRange } from '../../market/coverage.ts';
+import { intersectLists, spanAhead, spanBack, subtractLists } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
-import type { Hole } from './judge-holes.ts';
-import { findIndexAfter, intersectLists, spanAhead, spanBack, subtractLists } from '../../market/range-lists.ts';
+import type { Judgement } from './judge-answer.ts';
+import { replaceKnown, type Known } from './known.ts';
 import {
-  afterHole,
-  afterRefusal,
   createNew,
   isDue,
-  isSameEvidence,
   isUnbackedSilence,
   listFromLedger,
   LONG_SLOTS,
-  toLedger,
-  toRecheck,
   type Stretch,
   type StretchRules,
 } from './stretch.ts';
 
-/** What an answer means: what to write into the ledger, and how to go on once that is committed. */
-export interface Verdicts {
-  /** Oldest first, without overlaps. */
-  readonly changes: readonly CoverageRange[];
-  /** What is empty for certain by this answer, and was not before. */
-  readonly confirmed: readonly TimeRange[];
-  readonly next: readonly Stretch[];
-  readonly replaced: readonly TimeRange[];
-}
-
-const HAVE = { state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
-
 /**
  * What one source still lacks: the ledger's view of it, in memory, with when each part is asked for next. The only
- * place that decides what is asked next. An answer is applied in two steps, so that memory never says more than what
- * was committed: `judge` tells what to write, `apply` takes it over.
+ * place that decides what is asked next. What an answer means is judged by `known` (judge-answer.ts) and taken over by
+ * `apply` once it is committed, so that memory never says more than the database.
  *
  * All times are epoch milliseconds on the source's grid of `stepMs`; `nowMs` is the exchange's clock.
  */
 export class MissingRanges {
   readonly #rules: StretchRules;
-  /** Sorted, without overlaps. */
-  #stretches: Stretch[] = [];
+  #known: Known = [];
   #taken: TimeRange[] = [];
   #available: { readonly ranges: readonly TimeRange[]; readonly validUntil: number } | null = null;
 
@@ -84,7 +67,7 @@ export class MissingRanges {
   /** How many missing slots are missing because an answer for them held refused rows. */
   countDoubtful(): number {
     return this.#countSlots(
-      this.#stretches.filter(({ verdict }) => verdict === 'doubtful'),
+      this.#known.filter(({ verdict }) => verdict === 'doubtful'),
       Infinity,
     );
   }
@@ -92,14 +75,14 @@ export class MissingRanges {
   /** How many slots the exchange said once to be empty, and not yet a second time. */
   countUnconfirmed(): number {
     return this.#countSlots(
-      this.#stretches.filter(({ state, asks }) => state === 'missing' && asks > 0),
+      this.#known.filter(({ state, asks }) => state === 'missing' && asks > 0),
       Infinity,
     );
   }
 
   /** Whether something is missing because the exchange refused the request for it. */
   get hasRefused(): boolean {
-    return this.#stretches.some(({ state }) => state === 'refused');
+    return this.#known.some(({ state }) => state === 'refused');
   }
 
   /** Wanted ranges before a moment, oldest first. */
@@ -114,12 +97,12 @@ export class MissingRanges {
 
   /** The newest wanted range that begins before `until`, or null. */
   findNewest(until = Infinity): TimeRange | null {
-    const newest = this.#stretches.findLast((range) => range.since < until && range.state !== 'confirmed_empty');
+    const newest = this.#known.findLast((range) => range.since < until && range.state !== 'confirmed_empty');
     if (!newest) return null;
     // Back to where the run of wanted slots begins.
     let { since } = newest;
-    for (let i = this.#stretches.indexOf(newest) - 1; i >= 0; i--) {
-      const before = this.#stretches[i];
+    for (let i = this.#known.indexOf(newest) - 1; i >= 0; i--) {
+      const before = this.#known[i];
       if (!before || before.until !== since || before.state === 'confirmed_empty') break;
       since = before.since;
     }
@@ -130,7 +113,7 @@ export class MissingRanges {
   listAvailable(nowMs: number): readonly TimeRange[] {
     if (this.#available && nowMs < this.#available.validUntil) return this.#available.ranges;
     const [due, waiting]: [Stretch[], Stretch[]] = [[], []];
-    for (const stretch of this.#stretches) (isDue(stretch, nowMs) ? due : waiting).push(stretch);
+    for (const stretch of this.#known) (isDue(stretch, nowMs) ? due : waiting).push(stretch);
     const ranges = subtractLists(mergeRanges(due), mergeRanges(this.#taken));
     const validUntil = waiting.reduce((soonest, { notBefore }) => Math.min(soonest, notBefore), Infinity);
     this.#available = { ranges, validUntil };
@@ -171,7 +154,7 @@ export class MissingRanges {
    */
   takeLongSilence(nowMs: number, maxSlots: number): TimeRange | null {
     const { stepMs } = this.#rules;
-    const long = this.#stretches.filter(
+    const long = this.#known.filter(
       (stretch) => stretch.asks > 0 && stretch.state !== 'refused' && isDue(stretch, nowMs),
     );
     const [unbacked, backed] = [true, false].map((is) =>
@@ -198,57 +181,18 @@ export class MissingRanges {
     this.#available = null;
   }
 
-  /** The parts of `uncovered` (sorted) that matter: wanted, or confirmed as empty lately. */
-  findHoles(uncovered: readonly TimeRange[]): TimeRange[] {
-    return intersectLists(mergeRanges(this.#stretches), uncovered);
+  /** What answers are judged by. */
+  get known(): Known {
+    return this.#known;
   }
 
-  /** What follows from an answer that holds all of `have`, and has these holes. */
-  judge(have: readonly TimeRange[], holes: readonly Hole[], nowMs: number): Verdicts {
-    const next: Stretch[] = [];
-    const changes: CoverageRange[] = have.map((range) => ({ ...range, ...HAVE }));
-    const confirmed: TimeRange[] = [];
-    // Part of a long run of wanted slots: what one page says of the end of it is no short hole.
-    const long = holes.length > 0 ? mergeRanges(this.#wanted).filter(this.#isLong) : [];
-    for (const hole of holes) {
-      const isPartOfLong = long.some((run) => intersectRanges(run, hole.range));
-      const isUnbacked = hole.isBare === true && isPartOfLong;
-      for (const before of this.#cut(hole.range)) {
-        const after = afterHole(before, { ...hole, isUnbacked }, nowMs, this.#rules.confirmAfterMs);
-        // What nobody expects yet is no news for the ledger.
-        if (hole.verdict !== 'early' && !isSameEvidence(before, after)) changes.push(toLedger(after));
-        if (after.state !== 'confirmed_empty') next.push(after);
-        else {
-          if (before.state !== 'confirmed_empty') confirmed.push({ since: after.since, until: after.until });
-          next.push(...(after === before ? [before] : toRecheck(after, nowMs, this.#rules.stepMs, isPartOfLong)));
-        }
-      }
-    }
-    changes.sort((a, b) => a.since - b.since);
-    return {
-      changes,
-      confirmed: mergeRanges(confirmed),
-      next,
-      replaced: [...have, ...holes.map(({ range }) => range)],
-    };
-  }
-
-  /** What follows where the exchange refused the request for a range. */
-  judgeRefusal(range: TimeRange, reason: string, nowMs: number): Verdicts {
-    const next = this.#cut(range).map((before) =>
-      before.state === 'confirmed_empty' ? before : afterRefusal(before, 'refused', reason, nowMs),
-    );
-    const changes = next.filter(({ state }) => state === 'refused').map(toLedger);
-    return { changes, confirmed: [], next, replaced: [range] };
-  }
-
-  /** Takes over what is committed. */
-  apply({ next, replaced }: Verdicts): void {
+  /** Takes over what follows from an answer, once it is committed. */
+  apply({ next, replaced }: Pick<Judgement, 'next' | 'replaced'>): void {
     this.#replace(replaced, next);
   }
 
   get #wanted(): Stretch[] {
-    return this.#stretches.filter(({ state }) => state !== 'confirmed_empty');
+    return this.#known.filter(({ state }) => state !== 'confirmed_empty');
   }
 
   #take(range: TimeRange): void {
@@ -258,32 +202,8 @@ export class MissingRanges {
 
   readonly #isLong = ({ since, until }: TimeRange): boolean => until - since >= LONG_SLOTS * this.#rules.stepMs;
 
-  /** The parts of stretches inside a range. */
-  #cut(range: TimeRange): Stretch[] {
-    const inside: Stretch[] = [];
-    for (let i = findIndexAfter(this.#stretches, range.since); i < this.#stretches.length; i++) {
-      const stretch = this.#stretches[i];
-      if (!stretch || stretch.since >= range.until) break;
-      const common = intersectRanges(stretch, range);
-      if (common) inside.push({ ...stretch, ...common });
-    }
-    return inside;
-  }
-
-  /** Takes the ranges out and puts stretches in, which lie inside them. */
   #replace(ranges: readonly TimeRange[], stretches: readonly Stretch[]): void {
-    const cleared = mergeRanges(ranges);
-    const [first, last] = [cleared[0], cleared.at(-1)];
-    if (!first || !last) return;
-    const from = findIndexAfter(this.#stretches, first.since);
-    let to = from;
-    while (to < this.#stretches.length && (this.#stretches[to]?.since ?? Infinity) < last.until) to++;
-    const kept = this.#stretches
-      .slice(from, to)
-      .flatMap((stretch) => subtractLists([stretch], cleared).map((range) => ({ ...stretch, ...range })));
-    const between = [...kept, ...stretches].sort((a, b) => a.since - b.since);
-    // Not splice: a survey may bring more ranges than a call has room for arguments.
-    this.#stretches = [...this.#stretches.slice(0, from), ...between, ...this.#stretches.slice(to)];
+    this.#known = replaceKnown(this.#known, ranges, stretches);
     this.#available = null;
   }
 

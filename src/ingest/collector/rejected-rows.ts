@@ -1,7 +1,7 @@
 import type { RejectedRow } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
 import type { CoverageKey } from '../../market/coverage.ts';
-import type { QuarantineEntry } from './ports.ts';
+import type { QuarantineEntry } from '../../market/commit-entry.ts';
 
 export interface RejectedRowsDeps {
   readonly fields: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import type { Logger } from '../../logger.ts';
 import type { DatabaseGate } from './database-gate.ts';
 import type { IngestStores } from './ports.ts';
 import type { Source } from './source.ts';
-import type { AnswerTally } from './store-answer.ts';
+import type { AnswerTally } from './answer-tally.ts';
 
 /** What a collector of one source, and its ledger, work with. */
 export interface SourceLedgerDeps {

@@ -1,24 +1,25 @@
 import { ExchangeDataError } from '../../errors.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
-import type { CoverageRange } from '../../market/coverage.ts';
+import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
+import { alignRanges, missingRange, type CoverageRange } from '../../market/coverage.ts';
+import { intersectLists, listRange } from '../../market/range-lists.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import { parseTimeframe } from '../../market/timeframe.ts';
+import { logChanges, tallyAnswer } from './answer-tally.ts';
 import { BelievedStretches } from './believed-stretches.ts';
-import { judgeAnswer } from './judge-holes.ts';
+import { judgeAnswer, judgeRefusal, judgeSilences, type Judgement, type JudgeRules } from './judge-answer.ts';
+import { readAnswer, withoutHoles } from './read-answer.ts';
 import { Lock } from './lock.ts';
-import { MissingRanges, type Verdicts } from './missing-ranges.ts';
-import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
-import type { Silence, SourcePage } from './source.ts';
+import { MissingRanges } from './missing-ranges.ts';
+import { toQuarantine } from './rejected-rows.ts';
+import type { Silence, SourceAnswer } from './source.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
-import { storeAnswer } from './store-answer.ts';
 import { toOutOfWindow } from './stretch.ts';
 import { UnsettledSlots } from './unsettled-slots.ts';
 import { listRegained, settleWindowEdge } from './window-edge.ts';
 
-/** How far the exchange's clock may drift from ours between two readings of it. */
-const CLOCK_MARGIN_MS = 500;
 /** What others note in the ledger is seen within this time. */
 const REVIEW_EVERY_MS = 3_600_000;
-const UNASKED = { state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null } as const;
 
 /**
  * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it
@@ -32,6 +33,7 @@ export class SourceLedger {
   readonly unsettled: UnsettledSlots;
   readonly #deps: SourceLedgerDeps;
   readonly #believed: BelievedStretches;
+  readonly #rules: JudgeRules;
   #since = 0;
   /** Where the newest page began when this run started: what lies before it is the survey's. */
   #pageSince = 0;
@@ -49,7 +51,8 @@ export class SourceLedger {
     const { source, confirmEmptyAfterMs, logger } = deps;
     const { stepMs, settleMs, fields } = source;
     this.#deps = deps;
-    this.missing = new MissingRanges({ stepMs, confirmAfterMs: confirmEmptyAfterMs });
+    this.#rules = { stepMs, confirmAfterMs: confirmEmptyAfterMs, source };
+    this.missing = new MissingRanges(this.#rules);
     this.unsettled = new UnsettledSlots({ stepMs, settleMs });
     this.#believed = new BelievedStretches({ fields, stepMs, logger });
   }
@@ -93,7 +96,7 @@ export class SourceLedger {
     await this.lock.run(async () => {
       const until = source.untilAt(now() - source.delayMs());
       const wanted = Math.min(source.sinceAt(Math.max(windowSince, EARLIEST_MS)), until);
-      this.#since = await database.run(() => settleWindowEdge(stores.coverage, source.key, wanted), signal);
+      this.#since = await database.run(() => settleWindowEdge(stores, source.key, wanted), signal);
       this.#pageSince = Math.max(this.#since, until - source.pageSlots * source.stepMs);
       const dueUntil = Math.max(this.#pageSince, Math.min(until, source.untilAt(now() - source.dueMs)));
       if (dueUntil < until) this.missing.add({ since: dueUntil, until });
@@ -115,7 +118,7 @@ export class SourceLedger {
     await this.lock.run(() => {
       if (this.#knownUntil !== null) {
         const known = { since: this.#since, until: this.#knownUntil };
-        this.missing.addMissing(intersectLists(mergeRanges(ranges), [known]));
+        this.missing.addMissing(intersectLists(this.#align(mergeRanges(ranges)), [known]));
       }
       return Promise.resolve();
     });
@@ -127,7 +130,7 @@ export class SourceLedger {
     await this.lock.run(async () => {
       const range = createRange(this.#since, this.#knownUntil ?? 0);
       const found = range ? await database.run(() => stores.coverage.listMissing(source.key, range), signal) : [];
-      if (this.missing.addMissing(found))
+      if (this.missing.addMissing(this.#align(found)))
         logger.info(source.fields, 'the ledger calls missing what this process took for settled; it is asked for');
       this.#reviewAt = now() + REVIEW_EVERY_MS;
     });
@@ -136,7 +139,9 @@ export class SourceLedger {
   async #load(range: TimeRange | null, signal: AbortSignal, missingUntil = Infinity): Promise<CoverageRange[]> {
     const { source, stores, database, now } = this.#deps;
     if (!range) return [];
-    const ranges = await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal);
+    const ranges = this.#align(
+      await database.run(() => stores.coverage.survey(source.key, range, missingUntil), signal),
+    );
     this.missing.load(ranges, now());
     this.missing.addMissing(listRegained(ranges));
     const have = ranges.filter(({ state }) => state === 'have');
@@ -149,6 +154,11 @@ export class SourceLedger {
     const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
     this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
     return ranges;
+  }
+
+  /** What others wrote into the ledger need not lie on the grid; what is judged by it must. */
+  #align<T extends TimeRange>(ranges: readonly T[]): T[] {
+    return alignRanges(ranges, parseTimeframe(this.#deps.source.key.timeframe));
   }
 
   /** Wants the slots that ended since the last look. */
@@ -165,38 +175,26 @@ export class SourceLedger {
    *
    * @throws ExchangeDataError where it says nothing of it.
    */
-  async accept(page: SourcePage, asked: TimeRange, signal: AbortSignal): Promise<void> {
-    const { source, onAnswer } = this.#deps;
+  async accept(answer: SourceAnswer, asked: TimeRange, signal: AbortSignal): Promise<void> {
+    const { source, logger, onAnswer } = this.#deps;
     await this.lock.run(async () => {
       const nowMs = this.#deps.now();
-      // A later slot in the answer proves those before it closed, whatever the clock says.
-      const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), page.slots.at(-1) ?? 0);
-      const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
-      const answered = bounds && intersectRanges(page.answered, bounds);
-      if (!answered) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
-      const uncovered = page.findHoles(answered);
-      const have = subtractLists([answered], uncovered);
-      const open = listRange(Math.max(asked.since, answered.until), asked.until);
-      const holes = this.#hasEnded ? [] : judgeAnswer({ source, page, uncovered, open, nowMs, missing: this.missing });
-      const judged = this.missing.judge(have, holes, nowMs);
-      const verdicts = { ...judged, changes: [...this.listUntold(answered.since), ...judged.changes] };
-      const tally = await this.#commit(page, answered.until, verdicts, signal);
-      const stored = page.slots.filter((slot) => slot >= answered.since && slot < answered.until);
-      const [first, last] = [stored[0], stored.at(-1)];
-      if (first !== undefined && last !== undefined) this.#noteHave(first, last);
+      const read = readAnswer(source, answer, asked, nowMs);
+      if (!read) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
+      const { range, have } = read;
+      const { known } = this.missing;
+      const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#rules);
+      const judgement = { ...judged, changes: [...this.listUntold(range.since), ...judged.changes] };
+      const rows = answer.rows.filter(({ timestamp }) => timestamp >= range.since && timestamp < range.until);
+      const entry = { key: source.key, rows, quarantine: toQuarantine(source.key, answer.rejected, 'rest') };
+      const outcome = await this.#commit(entry, judgement, signal);
+      const [first, last] = [rows[0], rows.at(-1)];
+      if (first && last) this.#noteHave(first.timestamp, last.timestamp);
       this.unsettled.note(have, nowMs);
-      if (answered.until >= this.#unheardUntil) this.#unheardUntil = 0;
-      onAnswer({ ...tally, read: stored.length });
+      if (range.until >= this.#unheardUntil) this.#unheardUntil = 0;
+      logChanges(logger, outcome.changes);
+      onAnswer(tallyAnswer(entry, outcome));
     });
-  }
-
-  /** Notes that `asked` was read for its unsettled slots, and answered. */
-  noteReread(asked: TimeRange): void {
-    const { source, logger, now } = this.#deps;
-    for (const { since, until } of this.unsettled.noteAnswered(asked, now())) {
-      const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
-      logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
-    }
   }
 
   /**
@@ -205,18 +203,15 @@ export class SourceLedger {
    */
   async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<boolean> {
     return await this.lock.run(async () => {
-      const holes = silences.flatMap(({ range, reason }) =>
-        this.missing.findHoles([range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
-      );
-      const verdicts = this.missing.judge([], holes, this.#deps.now());
-      await this.#record(verdicts, signal);
-      return verdicts.changes.length > 0;
+      const judgement = judgeSilences(this.missing.known, silences, this.#deps.now(), this.#rules);
+      await this.#record(judgement, signal);
+      return judgement.changes.length > 0;
     });
   }
 
   /** Commits that the exchange refused the request for a range. */
   async acceptRefusal(range: TimeRange, reason: string, signal: AbortSignal): Promise<void> {
-    await this.lock.run(() => this.#record(this.missing.judgeRefusal(range, reason, this.#deps.now()), signal));
+    await this.lock.run(() => this.#record(judgeRefusal(this.missing.known, range, reason, this.#deps.now()), signal));
   }
 
   /** Whether something is wanted that the exchange no longer has. */
@@ -238,9 +233,7 @@ export class SourceLedger {
 
   /** What the ledger is to be told before it hears of a slot: nobody has asked for what lies between. */
   listUntold(slot: number): CoverageRange[] {
-    return this.#toldUntil === null || this.#hasEnded
-      ? []
-      : listRange(this.#toldUntil, slot).map((range) => ({ ...range, ...UNASKED }));
+    return this.#toldUntil === null || this.#hasEnded ? [] : listRange(this.#toldUntil, slot).map(missingRange);
   }
 
   /** The end of the slots that were noted as missing because nobody answered, until an answer came; or 0. */
@@ -278,23 +271,28 @@ export class SourceLedger {
     this.#latestSlot = Math.max(this.#latestSlot ?? last, last);
   }
 
-  async #commit(page: SourcePage, until: number, verdicts: Verdicts, signal: AbortSignal) {
-    const { source, stores, database } = this.#deps;
-    const tally = await database.run(() => storeAnswer(stores, source.key, page, until, verdicts.changes), signal);
-    this.#apply(verdicts);
-    return tally;
+  /** Judgements of nothing but the ledger; once its collection has ended they are another's to make. */
+  async #record(judgement: Judgement, signal: AbortSignal): Promise<void> {
+    if (judgement.changes.length > 0 && !this.#hasEnded)
+      await this.#commit({ key: this.#deps.source.key, rows: [], quarantine: [] }, judgement, signal);
+    else this.#apply(judgement);
   }
 
-  async #record(verdicts: Verdicts, signal: AbortSignal): Promise<void> {
-    const { source, stores, database } = this.#deps;
-    if (verdicts.changes.length > 0 && !this.#hasEnded)
-      await database.run(() => stores.coverage.record(source.key, verdicts.changes), signal);
-    this.#apply(verdicts);
+  async #commit(
+    entry: Omit<CommitEntry, 'changes'>,
+    judgement: Judgement,
+    signal: AbortSignal,
+  ): Promise<CommitOutcome> {
+    const { stores, database } = this.#deps;
+    const { changes } = judgement;
+    const outcome = await database.run(() => stores.commit([{ ...entry, changes }]), signal);
+    this.#apply(judgement);
+    return outcome;
   }
 
-  #apply(verdicts: Verdicts): void {
-    this.missing.apply(verdicts);
-    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, verdicts.changes.at(-1)?.until ?? 0);
-    this.#believed.note(verdicts.confirmed);
+  #apply(judgement: Judgement): void {
+    this.missing.apply(judgement);
+    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, judgement.changes.at(-1)?.until ?? 0);
+    this.#believed.note(judgement.confirmed);
   }
 }

@@ -96,10 +96,18 @@ export class SourceSteps {
     onTaken();
     try {
       await this.#fetch(asked, signal);
-      ledger.noteReread(asked);
+      this.#noteReread(asked);
       return true;
     } finally {
       this.#isRereading = false;
+    }
+  }
+
+  #noteReread(asked: TimeRange): void {
+    const { source, ledger, logger, now } = this.#deps;
+    for (const { since, until } of ledger.unsettled.noteAnswered(asked, now())) {
+      const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+      logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
     }
   }
 

@@ -1,26 +1,19 @@
 import type { RejectedRow, RequestKind } from '../../exchanges/exchange.ts';
+import type { CommitEntry } from '../../market/commit-entry.ts';
 import type { CoverageKey } from '../../market/coverage.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import type { SeriesCandles, TransactionStores } from './ports.ts';
-
-/** What a write did to the rows. */
-export interface WriteTally {
-  readonly inserted: number;
-  readonly updated: number;
-  /** The candles among the rows, those that were stored before included. */
-  readonly candles?: SeriesCandles;
-}
 
 /** One answer, fetched and not yet stored. */
-export interface SourcePage {
-  /** The opening times in the answer, oldest first; the slot in progress may be the last one. */
-  readonly slots: readonly number[];
+export interface SourceAnswer {
+  /** Oldest first, each slot once; the slot in progress may be the last one. */
+  readonly rows: CommitEntry['rows'];
   readonly rejected: readonly RejectedRow[];
+  /** What the answer speaks of. */
   readonly answered: TimeRange;
-  /** The parts of `range` in which the answer should have a row and has none, oldest first. */
-  findHoles(range: TimeRange): TimeRange[];
-  /** Writes the rows before `until`. May run twice. */
-  store(stores: TransactionStores, until: number): Promise<WriteTally>;
+  /**
+   * Where it must have rows: one in `each_slot`, or `settlements` as far apart as those around them tell.
+   */
+  readonly evidence: 'each_slot' | 'settlements';
 }
 
 /** A stretch without anything, as candles of a longer timeframe tell it; `reason` for a person. */
@@ -71,5 +64,5 @@ export interface Source {
   keptSince(nowMs: number): number;
   /** The parts of `range` for which the exchange has nothing, oldest first, found with a request or two. */
   fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence[]>;
-  fetch(range: TimeRange, signal: AbortSignal): Promise<SourcePage>;
+  fetch(range: TimeRange, signal: AbortSignal): Promise<SourceAnswer>;
 }

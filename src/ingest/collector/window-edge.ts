@@ -1,7 +1,8 @@
 import { EARLIEST_MS } from '../../market/candle.ts';
-import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import { alignRanges, type CoverageKey, type CoverageRange } from '../../market/coverage.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
-import type { CoverageStore } from './ports.ts';
+import { parseTimeframe } from '../../market/timeframe.ts';
+import type { CoverageStore, IngestStores } from './ports.ts';
 
 /** What was wanted once and lies before what is configured to be kept; wanted again when the window reaches it. */
 const BEFORE_WINDOW = 'it lies before the window that is configured to be kept';
@@ -14,20 +15,28 @@ const BEFORE_WINDOW = 'it lies before the window that is configured to be kept';
  * @returns from where on to look: the oldest hole in what is stored before the window, else where the window begins.
  */
 export async function settleWindowEdge(
-  coverage: Pick<CoverageStore, 'list' | 'listMissing' | 'record'>,
+  stores: Pick<IngestStores, 'commit'> & { readonly coverage: Pick<CoverageStore, 'list' | 'listMissing'> },
   key: CoverageKey,
   windowSince: number,
 ): Promise<number> {
   const before = createRange(EARLIEST_MS, windowSince);
-  const missing = before ? await coverage.listMissing(key, before) : [];
+  const missing = before ? await stores.coverage.listMissing(key, before) : [];
   if (!before || missing.length === 0) return windowSince;
-  const firstHave = (await coverage.list(key, before)).find(({ state }) => state === 'have')?.since ?? Infinity;
+  const firstHave = (await stores.coverage.list(key, before)).find(({ state }) => state === 'have')?.since ?? Infinity;
   const forgotten = missing.filter(({ since }) => since < firstHave);
   if (forgotten.length > 0)
-    await coverage.record(
-      key,
-      forgotten.map((range) => ({ ...range, state: 'out_of_window', reason: BEFORE_WINDOW })),
-    );
+    await stores.commit([
+      {
+        key,
+        rows: [],
+        changes: alignRanges(forgotten, parseTimeframe(key.timeframe)).map((range) => ({
+          ...range,
+          state: 'out_of_window',
+          reason: BEFORE_WINDOW,
+        })),
+        quarantine: [],
+      },
+    ]);
   return missing.find(({ since }) => since > firstHave)?.since ?? windowSince;
 }
 

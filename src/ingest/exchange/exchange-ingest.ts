@@ -18,7 +18,7 @@ import { LiveIngest } from './live-ingest.ts';
 import { describeAbsent, MarketWatch } from './market-watch.ts';
 import type { IngestStores } from '../collector/ports.ts';
 import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
-import type { AnswerTally } from '../collector/store-answer.ts';
+import type { AnswerTally } from '../collector/answer-tally.ts';
 import type { Source } from '../collector/source.ts';
 import { UnheardTails } from './unheard-tails.ts';
 import type { MarketShares } from '../../replicas/market-shares.ts';
@@ -255,12 +255,12 @@ export class ExchangeIngest {
   }
 
   #ensureSeries(symbol: string, timeframe: Timeframe, kept: Set<string>): void {
-    const { exchange, logger, random } = this.#deps;
+    const { exchange, random } = this.#deps;
     const key = `${symbol} ${timeframe}`;
     kept.add(key);
     if (this.#series.has(key)) return;
     const series = { exchange: exchange.id, symbol, timeframe };
-    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, logger, jitter: random() })));
+    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, jitter: random() })));
   }
 
   #ensureFeed(symbol: string, feed: FuturesFeed, kept: Set<string>): void {

@@ -2,15 +2,16 @@ import type { Clock } from '../../clock.ts';
 import type { CandleStream, CandleStreamListener, RejectedRow, StreamedCandle } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
 import type { Candle } from '../../market/candle.ts';
-import { type IngestStores, type QuarantineEntry } from '../collector/ports.ts';
+import { candleEntry, type CommitEntry, type SeriesCandles } from '../../market/commit-entry.ts';
+import { candleKey } from '../../market/coverage.ts';
+import { seriesKey, type Series } from '../../market/instrument.ts';
 import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
-import { logChanges } from '../collector/candle-source.ts';
+import { Wakeup } from '../../wakeup.ts';
+import { logChanges, type AnswerTally } from '../collector/answer-tally.ts';
 import type { Collector } from '../collector/collector.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
+import type { IngestStores } from '../collector/ports.ts';
 import { toQuarantine } from '../collector/rejected-rows.ts';
-import type { AnswerTally } from '../collector/store-answer.ts';
-import { Wakeup } from '../../wakeup.ts';
-import { candleKey } from '../../market/coverage.ts';
 
 export interface LiveIngestDeps {
   readonly exchangeId: string;
@@ -37,6 +38,11 @@ interface Arrival {
   readonly candle: Candle;
 }
 
+interface Rejection {
+  readonly series: Series;
+  readonly row: RejectedRow;
+}
+
 /** Candles of many series close together: one transaction takes them all. */
 const BATCH_MS = 50;
 const BATCH_ROWS = 200;
@@ -50,7 +56,7 @@ export class LiveIngest implements CandleStreamListener {
   readonly #deps: LiveIngestDeps;
   readonly #wakeup: Wakeup;
   #arrivals: Arrival[] = [];
-  #rejected: QuarantineEntry[] = [];
+  #rejected: Rejection[] = [];
   #dropped = 0;
 
   constructor(deps: LiveIngestDeps) {
@@ -74,8 +80,8 @@ export class LiveIngest implements CandleStreamListener {
   }
 
   onRejected(symbol: string, timeframe: Timeframe, row: RejectedRow): void {
-    const key = candleKey({ exchange: this.#deps.exchangeId, symbol, timeframe });
-    if (this.#rejected.length < MAX_WAITING) this.#rejected.push(...toQuarantine(key, [row], 'stream'));
+    const series = { exchange: this.#deps.exchangeId, symbol, timeframe };
+    if (this.#rejected.length < MAX_WAITING) this.#rejected.push({ series, row });
     this.#wakeup.wake();
   }
 
@@ -129,31 +135,16 @@ export class LiveIngest implements CandleStreamListener {
     const groups = groupByCollector(arrivals, exchangeId);
     const releases = await Promise.all(groups.map(({ collector }) => collector.ledger.lock.acquire()));
     try {
-      const counts = await database.run(
-        () =>
-          stores.withTransaction(async ({ ohlcv, coverage, quarantine }) => {
-            const written =
-              groups.length === 0 ? { inserted: 0, updated: 0, changes: [] } : await ohlcv.upsertLive(groups);
-            await coverage.extend(groups.flatMap(({ key, ranges }) => ranges.map((range) => ({ key, range }))));
-            for (const { key, collector, first } of groups) {
-              const untold = collector.ledger.listUntold(first);
-              if (untold.length > 0) await coverage.record(key, untold);
-            }
-            if (rejected.length > 0) await quarantine.add(rejected);
-            return written;
-          }),
-        signal,
-      );
-      for (const { series, ...change } of counts.changes) logChanges(logger, { ...series }, [change]);
+      const outcome = await database.run(() => stores.commit(toEntries(groups, rejected)), signal);
+      logChanges(logger, outcome.changes);
       for (const { collector, candles } of groups) {
         for (const { timestamp } of candles) collector.ledger.noteStreamed(timestamp);
         collector.reconsider();
       }
-      const { inserted, updated } = counts;
       onBatch({
         read: arrivals.length,
-        stored: inserted,
-        revised: updated,
+        stored: outcome.inserted,
+        revised: outcome.updated,
         quarantined: rejected.length,
         candles: groups,
       });
@@ -178,19 +169,38 @@ function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-/** One entry for each series, its candles oldest first; of two with one opening time the later one counts. */
-function groupByCollector(arrivals: readonly Arrival[], exchange: string) {
+interface Group extends SeriesCandles {
+  readonly collector: Collector;
+}
+
+/** One group for each series, its candles oldest first; of two with one opening time the later one counts. */
+function groupByCollector(arrivals: readonly Arrival[], exchange: string): Group[] {
   const groups = new Map<Collector, { readonly arrival: Arrival; readonly candles: Map<number, Candle> }>();
   for (const arrival of arrivals) {
     const group = groups.get(arrival.collector) ?? { arrival, candles: new Map<number, Candle>() };
     group.candles.set(arrival.candle.timestamp, arrival.candle);
     groups.set(arrival.collector, group);
   }
-  return [...groups.values()].map(({ arrival: { collector, symbol, timeframe }, candles: byTime }) => {
-    const series = { exchange, symbol, timeframe };
-    const candles = [...byTime.values()].sort((a, b) => a.timestamp - b.timestamp);
-    const stepMs = timeframeMs(timeframe);
-    const ranges = candles.map(({ timestamp }) => ({ since: timestamp, until: timestamp + stepMs }));
-    return { collector, series, key: candleKey(series), candles, ranges, first: candles[0]?.timestamp ?? 0 };
-  });
+  return [...groups.values()].map(({ arrival: { collector, symbol, timeframe }, candles: byTime }) => ({
+    collector,
+    series: { exchange, symbol, timeframe },
+    candles: [...byTime.values()].sort((a, b) => a.timestamp - b.timestamp),
+  }));
+}
+
+/** What is to be committed: the candles of each series, the slots before them that nobody asked for, and refused rows. */
+function toEntries(groups: readonly Group[], rejected: readonly Rejection[]): CommitEntry[] {
+  const entries = new Map<string, CommitEntry>();
+  for (const { collector, series, candles } of groups) {
+    const entry = candleEntry(series, candles);
+    const untold = collector.ledger.listUntold(candles[0]?.timestamp ?? 0);
+    entries.set(seriesKey(series), { ...entry, changes: [...untold, ...entry.changes] });
+  }
+  for (const { series, row } of rejected) {
+    const key = candleKey(series);
+    const entry = entries.get(seriesKey(series)) ?? { key, rows: [], changes: [], quarantine: [] };
+    const quarantine = [...entry.quarantine, ...toQuarantine(key, [row], 'stream')];
+    entries.set(seriesKey(series), { ...entry, quarantine });
+  }
+  return [...entries.values()];
 }

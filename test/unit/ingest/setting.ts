@@ -1,8 +1,9 @@
+import { MemoryStores } from './memory-stores.ts';
 import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
 import type { BlockStore } from '../../../src/ingest/exchange/shared-blocks.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
-import { MemoryExchange, MemoryStores, VirtualClock } from './fakes.ts';
+import { MemoryExchange, VirtualClock } from './fakes.ts';
 import type { MarketShares } from '../../../src/replicas/market-shares.ts';
 
 export const MINUTE = 60_000;

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  assertCoverage,
-  clipCoverage,
-  haveRange,
-  missingRange,
-  overlayCoverage,
-} from '../../../../src/db/repositories/overlay-coverage.ts';
-import type { CoverageRange, CoverageState } from '../../../../src/market/coverage.ts';
+import { assertCoverage, clipCoverage, overlayCoverage } from '../../../../src/db/repositories/overlay-coverage.ts';
+import { type CoverageRange, type CoverageState, haveRange, missingRange } from '../../../../src/market/coverage.ts';
 
 const have = (since: number, until: number) => haveRange({ since, until });
 const missing = (since: number, until: number) => missingRange({ since, until });

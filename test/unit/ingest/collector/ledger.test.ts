@@ -4,10 +4,11 @@ import { ExchangeRejectedError, ExchangeUnavailableError } from '../../../../src
 import { subtractLists } from '../../../../src/market/range-lists.ts';
 import type { FuturesFeed } from '../../../../src/market/futures-snapshot.ts';
 import { mergeRanges } from '../../../../src/market/time-range.ts';
-import { createCandle, listTrue, type MemoryStores } from '../fakes.ts';
+import { createCandle, listTrue } from '../fakes.ts';
 import { BTC, closedUntil, createSetting as createSettingOnce, DAY, HOUR, M1, MINUTE, START } from '../setting.ts';
 import type { MarketShares } from '../../../../src/replicas/market-shares.ts';
 import { candleKey, feedKey } from '../../../../src/market/coverage.ts';
+import type { MemoryStores } from '../memory-stores.ts';
 
 const settings: ReturnType<typeof createSettingOnce>[] = [];
 const createSetting = (...options: Parameters<typeof createSettingOnce>) => {
@@ -73,7 +74,7 @@ describe('the ledger of a series', () => {
     const unasked = { asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
     const early = minutes(closedUntil(START) - 600 * MINUTE, 100);
     const hole = minutes(closedUntil(START) - 300 * MINUTE, 3);
-    await stores.coverage.record(KEY, [
+    stores.record(KEY, [
       { ...early, state: 'missing', ...unasked },
       { since: early.until, until: closedUntil(START), state: 'have', ...unasked },
       { ...hole, state: 'missing', ...unasked },
@@ -93,7 +94,7 @@ describe('the ledger of a series', () => {
     exchange.list('BTC/USDT', createCandle);
     const hole = closedUntil(START) - 800 * MINUTE;
     const kept = listTrue({ since: START - DAY, until: closedUntil(START) }, MINUTE, createCandle);
-    await stores.ohlcv.upsert(
+    stores.storeCandles(
       BTC,
       kept.filter(({ timestamp }) => timestamp !== hole),
     );
@@ -109,11 +110,9 @@ describe('the ledger of a series', () => {
     const { clock, exchange, stores, start, untilComplete } = createSetting();
     exchange.list('BTC/USDT', createCandle);
     exchange.brokenSlots.add(closedUntil(START) - 20 * MINUTE);
-    const add = stores.quarantine.add.bind(stores.quarantine);
     let isAway = true;
-    Object.assign(stores.quarantine, {
-      add: (entries: Parameters<typeof add>[0]) => (isAway ? Promise.reject(new Error('gone')) : add(entries)),
-    });
+    stores.failure = (entries) =>
+      isAway && entries.some(({ quarantine }) => quarantine.length > 0) ? new Error('gone') : null;
     const service = await start({ sinceMs: START - 50 * MINUTE });
     await clock.run(MINUTE);
     assert.deepEqual([stores.list(BTC), stores.quarantined, service.counters().stored], [[], [], 0]);

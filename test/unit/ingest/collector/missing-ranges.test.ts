@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Hole } from '../../../../src/ingest/collector/judge-holes.ts';
+import { judge, judgeRefusal } from '../../../../src/ingest/collector/judge-answer.ts';
+import { listOpen } from '../../../../src/ingest/collector/known.ts';
 import { MissingRanges } from '../../../../src/ingest/collector/missing-ranges.ts';
 import { findUncovered, intersectLists, subtractLists } from '../../../../src/market/range-lists.ts';
 import type { TimeRange } from '../../../../src/market/time-range.ts';
@@ -11,7 +13,8 @@ const at = (slot: number): number => slot * STEP;
 const range = (since: number, until: number) => ({ since: at(since), until: at(until) });
 
 const CONFIRM = 60_000;
-const create = () => new MissingRanges({ stepMs: STEP, confirmAfterMs: CONFIRM });
+const RULES = { stepMs: STEP, confirmAfterMs: CONFIRM };
+const create = () => new MissingRanges(RULES);
 const hole = (where: { since: number; until: number }, verdict: Hole['verdict'], reason = 'none'): Hole => ({
   range: where,
   verdict,
@@ -19,7 +22,7 @@ const hole = (where: { since: number; until: number }, verdict: Hole['verdict'],
 });
 /** Judges an answer and takes it over, as after a commit; answers what is written. */
 const settle = (missing: MissingRanges, have: TimeRange[], holes: Hole[], now: number) => {
-  const verdicts = missing.judge(have, holes, now);
+  const verdicts = judge(missing.known, { have, holes }, now, RULES);
   missing.apply(verdicts);
   return verdicts.changes;
 };
@@ -133,7 +136,7 @@ describe('MissingRanges', () => {
       assert.equal(missing.nextAt(due - 1), due);
       const taken = missing.take(due, 10);
       assert.deepEqual(taken, recent);
-      assert.deepEqual(missing.findHoles([recent]), [recent]);
+      assert.deepEqual(listOpen(missing.known, [recent]), [recent]);
       const [change] = settle(missing, [], [hole(recent, 'empty')], due);
       assert.deepEqual([change?.state, change?.asks, change?.lastAskedAt], ['confirmed_empty', 2 + ask, due]);
       missing.release(taken);
@@ -213,7 +216,7 @@ describe('MissingRanges', () => {
   it('says of a refused range that it is refused, and why, and asks again with growing waits', () => {
     const missing = create();
     missing.add(range(0, 10));
-    const verdicts = missing.judgeRefusal(range(2, 4), 'no', 9);
+    const verdicts = judgeRefusal(missing.known, range(2, 4), 'no', 9);
     missing.apply(verdicts);
     const evidence = { asks: 0, firstAskedAt: 9, lastAskedAt: 9, reason: 'no' };
     assert.deepEqual(verdicts.changes, [{ ...range(2, 4), state: 'refused', ...evidence }]);
@@ -225,7 +228,7 @@ describe('MissingRanges', () => {
   it('changes nothing before it is told that the answer is committed', () => {
     const missing = create();
     missing.add(range(0, 10));
-    missing.judge([range(0, 10)], [], 0);
+    judge(missing.known, { have: [range(0, 10)], holes: [] }, 0, RULES);
     assert.equal(missing.count(), 10);
   });
 
@@ -255,7 +258,7 @@ describe('MissingRanges', () => {
         settle(
           missing,
           [],
-          missing.findHoles([where]).map((each) => hole(each, 'empty')),
+          listOpen(missing.known, [where]).map((each) => hole(each, 'empty')),
           now,
         );
         for (const slot of slots.filter((each) => model.has(each))) {

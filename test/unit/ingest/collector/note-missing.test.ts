@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { missingRange } from '../../../../src/db/repositories/overlay-coverage.ts';
 import type { FuturesFeed } from '../../../../src/market/futures-snapshot.ts';
-import { createCandle, type MemoryStores } from '../fakes.ts';
+import { createCandle } from '../fakes.ts';
 import { BTC, closedUntil, createSetting, DAY, H1, HOUR, MINUTE, START } from '../setting.ts';
-import { feedKey } from '../../../../src/market/coverage.ts';
+import { feedKey, missingRange } from '../../../../src/market/coverage.ts';
+import type { MemoryStores } from '../memory-stores.ts';
 
 const KEY = { ...BTC, metric: 'ohlcv' } as const;
 
@@ -32,7 +32,7 @@ async function createComplete() {
 describe('what others find missing', () => {
   it('is asked for at once, and only once however often it is told', async () => {
     const { clock, stores, service, range, asks } = await createComplete();
-    await stores.coverage.record(KEY, [missingRange(range)]);
+    stores.record(KEY, [missingRange(range)]);
     for (let n = 0; n < 3; n++) service.noteMissing(KEY, [range]);
     await clock.run(5_000);
     assert.equal(asks(), 1);
@@ -46,7 +46,7 @@ describe('what others find missing', () => {
       const page = await honest(request, signal);
       return { ...page, candles: page.candles.filter(({ timestamp }) => timestamp !== slot) };
     };
-    await stores.coverage.record(KEY, [missingRange(range)]);
+    stores.record(KEY, [missingRange(range)]);
     for (let second = 0; second < 50; second++) {
       service.noteMissing(KEY, [range]);
       await clock.run(1_000);
@@ -59,7 +59,7 @@ describe('what others find missing', () => {
 
   it('is seen in the ledger within an hour where nobody told, with one small look', async () => {
     const { clock, stores, range, asks } = await createComplete();
-    await stores.coverage.record(KEY, [missingRange(range)]);
+    stores.record(KEY, [missingRange(range)]);
     let looks = 0;
     const listMissing = stores.coverage.listMissing.bind(stores.coverage);
     Object.assign(stores.coverage, {
@@ -103,7 +103,7 @@ describe('what others find missing', () => {
     exchange.futuresRequests.length = 0;
     const slot = Math.floor(START / HOUR) * HOUR - DAY;
     const key = feedKey('binance', 'BTC/USDT', 'mark_price');
-    await stores.coverage.record(key, [missingRange({ since: slot, until: slot + HOUR })]);
+    stores.record(key, [missingRange({ since: slot, until: slot + HOUR })]);
     service.noteMissing(key, [{ since: slot, until: slot + HOUR }]);
     await clock.run(5_000);
     assert.deepEqual(
@@ -131,7 +131,7 @@ describe('what others find missing', () => {
         const seen = await survey(...args);
         if (!told && args[1].since <= slot && args[1].until > slot) {
           told = true;
-          await stores.coverage.record(KEY, [missingRange(range)]);
+          stores.record(KEY, [missingRange(range)]);
           second.noteMissing(KEY, [range]);
         }
         return seen;

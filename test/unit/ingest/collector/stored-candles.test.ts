@@ -1,11 +1,12 @@
+import { MemoryStores } from '../memory-stores.ts';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { IngestService } from '../../../../src/ingest/ingest-service.ts';
-import type { SeriesCandles } from '../../../../src/ingest/collector/ports.ts';
 import { seriesKey } from '../../../../src/market/instrument.ts';
 import { parseTimeframe } from '../../../../src/market/timeframe.ts';
 import { createKeptLog } from '../../../support/kept-log.ts';
-import { createCandle, MemoryExchange, MemoryStores, MemoryStream, VirtualClock } from '../fakes.ts';
+import { createCandle, MemoryExchange, MemoryStream, VirtualClock } from '../fakes.ts';
+import type { SeriesCandles } from '../../../../src/market/commit-entry.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -33,13 +33,8 @@ async function createComplete(symbols: readonly string[] = ['BTC/USDT']) {
     exchange.generalFailure = () => null;
   };
   const tail = () => stores.listCoverage(candleKey(BTC), { since: open, until: open + HOUR });
-  let writes = 0;
-  const honest = stores.coverage.record.bind(stores.coverage);
-  stores.coverage.record = (key, changes) => {
-    writes++;
-    return honest(key, changes);
-  };
-  return { ...setting, stream, service, open, goAway, comeBack, tail, writes: () => writes };
+  const before = stores.ledgerCommits;
+  return { ...setting, stream, service, open, goAway, comeBack, tail, writes: () => stores.ledgerCommits - before };
 }
 
 describe('slots that end while the exchange is away', () => {

@@ -5,14 +5,12 @@ import { compareDecimals } from '../../market/decimal.ts';
 import { seriesKey, type Series } from '../../market/instrument.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { toCandleArrays } from './candle-row.ts';
-import { writeCandles, type CandleChange } from './write-candles.ts';
+import { toCandleArrays } from '../repositories/candle-row.ts';
+import { writeCandles } from './write-candles.ts';
+import type { CandleChange } from '../../market/commit-entry.ts';
 
 export interface CandleUpsert extends WriteCounts {
-  /**
-   * History that was rewritten, oldest first. Not in it, though counted as updated: a row that another writer stored
-   * in the same moment with other values.
-   */
+  /** As `CommitOutcome.changes`, of this series. */
   readonly changes: readonly CandleChange[];
 }
 
@@ -47,7 +45,7 @@ export function normalizeCandles(series: Series, candles: readonly Candle[]): re
 
 /**
  * Stores candles in batches of 5,000, oldest first, one statement each. Rows that are stored with equal values cost a
- * read only: they are neither rewritten nor locked. Each batch commits by itself unless `kysely` is a transaction.
+ * read only: they are neither rewritten nor locked.
  *
  * @throws AppError `CANDLES_CONTRADICT` before anything is written.
  */

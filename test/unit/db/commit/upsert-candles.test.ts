@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { normalizeCandles } from '../../../../src/db/repositories/upsert-candles.ts';
+import { normalizeCandles } from '../../../../src/db/commit/upsert-candles.ts';
 import { candlesFrom, seriesOf } from '../../../support/candles.ts';
 
 const SERIES = seriesOf('binance', 'BTC/USDT', '1m');

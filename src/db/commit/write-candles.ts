@@ -1,20 +1,8 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
-import type { Candle } from '../../market/candle.ts';
+import type { SeriesChange } from '../../market/commit-entry.ts';
 import type { Decimal } from '../../market/decimal.ts';
-import type { Series } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-
-/** A stored candle whose values were replaced. */
-export interface CandleChange {
-  readonly before: Candle;
-  readonly after: Candle;
-}
-
-/** A change with the series that it belongs to. */
-export interface SeriesChange extends CandleChange {
-  readonly series: Series;
-}
 
 interface WrittenCandles {
   readonly inserted: number;

@@ -1,21 +1,11 @@
 import { sql, type Kysely } from 'kysely';
-import type { Candle, WriteCounts } from '../../market/candle.ts';
-import { seriesKey, type Series } from '../../market/instrument.ts';
+import type { Candle } from '../../market/candle.ts';
+import type { Series } from '../../market/instrument.ts';
 import type { Database } from '../schema.ts';
-import { toCandleArrays } from './candle-row.ts';
+import { toCandleArrays } from '../repositories/candle-row.ts';
 import { normalizeCandles } from './upsert-candles.ts';
-import { writeCandles, type SeriesChange } from './write-candles.ts';
-
-/** Candles of one series, in any order. */
-export interface LiveCandles {
-  readonly series: Series;
-  readonly candles: readonly Candle[];
-}
-
-export interface LiveUpsert extends WriteCounts {
-  /** History that was rewritten, by series, oldest first. */
-  readonly changes: readonly SeriesChange[];
-}
+import { writeCandles } from './write-candles.ts';
+import type { CommitOutcome, SeriesCandles, SeriesChange } from '../../market/commit-entry.ts';
 
 /** One statement for so many rows at most; more gain nothing. */
 const BATCH_ROWS = 5000;
@@ -26,33 +16,24 @@ interface LiveRow {
 }
 
 /**
- * Stores candles of many series, all in one statement up to 5,000 rows; rows that are stored with equal values cost a
- * read only. A series may be given more than once. Each statement commits by itself unless `kysely` is a transaction.
+ * Stores candles of many series, each once, all in one statement up to 5,000 rows; rows that are stored with equal
+ * values cost a read only.
  *
  * @throws AppError `CANDLES_CONTRADICT`, before anything is written, where a series has two candles for one time.
  */
 export async function upsertLiveCandles(
-  kysely: Kysely<Database>,
-  entries: readonly LiveCandles[],
-): Promise<LiveUpsert> {
-  const bySeries = new Map<string, { series: Series; candles: Candle[] }>();
-  let given = 0;
-  for (const { series, candles } of entries) {
-    given += candles.length;
-    const key = seriesKey(series);
-    const known = bySeries.get(key);
-    // One by one: a call has no room for any number of arguments.
-    if (known) for (const candle of candles) known.candles.push(candle);
-    else bySeries.set(key, { series, candles: [...candles] });
-  }
-  const rows = [...bySeries.values()].flatMap(({ series, candles }) =>
+  transaction: Kysely<Database>,
+  entries: readonly SeriesCandles[],
+): Promise<CommitOutcome> {
+  const given = entries.reduce((sum, { candles }) => sum + candles.length, 0);
+  const rows = entries.flatMap(({ series, candles }) =>
     normalizeCandles(series, candles).map((candle): LiveRow => ({ series, candle })),
   );
   const changes: SeriesChange[] = [];
   let inserted = 0;
   let updated = 0;
   for (let start = 0; start < rows.length; start += BATCH_ROWS) {
-    const written = await writeBatch(kysely, rows.slice(start, start + BATCH_ROWS));
+    const written = await writeBatch(transaction, rows.slice(start, start + BATCH_ROWS));
     inserted += written.inserted;
     updated += written.updated;
     changes.push(...written.changes);

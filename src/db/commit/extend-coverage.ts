@@ -1,25 +1,12 @@
 import { sql, type Kysely } from 'kysely';
-import type { CoverageKey } from '../../market/coverage.ts';
-import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
-import { coverageKeyText } from './coverage-rows.ts';
 
-/** A stretch of one series and metric. */
-export interface CoverageStretch {
+/** A stretch of one series and metric that is stored now. */
+interface StoredStretch {
   readonly key: CoverageKey;
-  readonly range: TimeRange;
-}
-
-/** The stretches key by key, joined where they touch; keys in the order of their first one. */
-export function groupByKey(stretches: readonly CoverageStretch[]): { key: CoverageKey; ranges: TimeRange[] }[] {
-  const groups = new Map<string, { key: CoverageKey; ranges: TimeRange[] }>();
-  for (const { key, range } of stretches) {
-    const text = coverageKeyText(key);
-    const group = groups.get(text);
-    if (group) group.ranges.push(range);
-    else groups.set(text, { key, ranges: [range] });
-  }
-  return [...groups.values()].map(({ key, ranges }) => ({ key, ranges: mergeRanges(ranges) }));
+  readonly range: CoverageRange;
 }
 
 /**
@@ -31,8 +18,8 @@ export function groupByKey(stretches: readonly CoverageStretch[]): { key: Covera
  */
 export async function extendPlainly(
   transaction: Kysely<Database>,
-  stretches: readonly CoverageStretch[],
-): Promise<CoverageStretch[]> {
+  stretches: readonly StoredStretch[],
+): Promise<StoredStretch[]> {
   if (stretches.length === 0) return [];
   const column = (name: keyof CoverageKey) => stretches.map(({ key }) => key[name]);
   const times = (name: keyof TimeRange) => stretches.map(({ range }) => new Date(range[name]).toISOString());

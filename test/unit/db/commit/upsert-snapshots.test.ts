@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { mergeSnapshots } from '../../../../src/db/repositories/upsert-snapshots.ts';
+import { mergeSnapshots } from '../../../../src/db/commit/upsert-snapshots.ts';
 import type { Decimal } from '../../../../src/market/decimal.ts';
 
 const decimal = (text: string) => text as Decimal;

@@ -1,0 +1,53 @@
+import type { RejectedRow } from '../../exchanges/exchange.ts';
+import { findFundingHoles } from '../../market/funding-slots.ts';
+import { findUncovered, listRange, subtractLists } from '../../market/range-lists.ts';
+import { createRange, intersectRanges, type TimeRange } from '../../market/time-range.ts';
+import type { Source, SourceAnswer } from './source.ts';
+
+/** What an answer to a request says. */
+export interface Reading {
+  /** What it speaks of, no more than was asked and has ended. */
+  readonly range: TimeRange;
+  /** The parts of `range` that are stored with it. */
+  readonly have: readonly TimeRange[];
+  /** The parts of `range` where a row should be and is not. */
+  readonly uncovered: readonly TimeRange[];
+  /** What was asked and lies behind `range`. */
+  readonly open: readonly TimeRange[];
+  /** The slots of its rows, oldest first, the one in progress included. */
+  readonly slots: readonly number[];
+  readonly rejected: readonly RejectedRow[];
+}
+
+/** How far the exchange's clock may drift from ours between two readings of it. */
+const CLOCK_MARGIN_MS = 500;
+
+/** What an answer at `nowMs` to a request for `asked` says; null where it says nothing of what was asked. */
+export function readAnswer(
+  source: Pick<Source, 'stepMs' | 'untilAt'>,
+  answer: SourceAnswer,
+  asked: TimeRange,
+  nowMs: number,
+): Reading | null {
+  const slots = answer.rows.map(({ timestamp }) => timestamp);
+  // A later slot in the answer proves those before it closed, whatever the clock says.
+  const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), slots.at(-1) ?? 0);
+  const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
+  const range = bounds && intersectRanges(answer.answered, bounds);
+  if (!range) return null;
+  const uncovered =
+    answer.evidence === 'settlements' ? findFundingHoles(slots, range) : findUncovered(range, slots, source.stepMs);
+  return {
+    range,
+    have: subtractLists([range], uncovered),
+    uncovered,
+    open: listRange(Math.max(asked.since, range.until), asked.until),
+    slots,
+    rejected: answer.rejected,
+  };
+}
+
+/** The same without a word on what it does not hold. */
+export function withoutHoles(reading: Reading): Reading {
+  return { ...reading, uncovered: [], open: [] };
+}

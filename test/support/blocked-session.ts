@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execute } from './postgres.ts';
+
+export interface BlockedSession {
+  readonly pid: number;
+  /** What it waits in the middle of. */
+  readonly statement: string;
+}
+
+/** The first session of the database that waits for a lock; fails where none does within five seconds. */
+export async function waitUntilBlocked(url: string): Promise<BlockedSession> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const [row] = await execute(
+      url,
+      `select pid, query from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' limit 1`,
+    );
+    if (row) return { pid: Number(row['pid']), statement: String(row['query']) };
+    await sleep(25);
+  }
+  assert.fail('nothing waited for a lock');
+}
+
+/** Ends a session as an administrator, or a server that stops, does. */
+export async function endSession(url: string, { pid }: BlockedSession): Promise<void> {
+  await execute(url, `select pg_terminate_backend(${pid})`);
+}
