@@ -34,7 +34,9 @@ const NOTHING: CommitOutcome = { inserted: 0, updated: 0, unchanged: 0, changes:
  */
 export async function commitEntries(kysely: Kysely<Database>, entries: readonly CommitEntry[]): Promise<CommitOutcome> {
   assertEntries(entries);
-  const told = entries.filter(({ rows, changes, quarantine }) => rows.length + changes.length + quarantine.length > 0);
+  const told = entries
+    .filter(({ rows, changes, quarantine }) => rows.length + changes.length + quarantine.length > 0)
+    .toSorted(compareKeys);
   if (told.length === 0) return NOTHING;
   const write = (mayCopy: boolean) =>
     kysely.transaction().execute((transaction) => writeEntries(transaction, told, mayCopy));
@@ -45,6 +47,13 @@ export async function commitEntries(kysely: Kysely<Database>, entries: readonly 
     if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
     return await write(false);
   }
+}
+
+/** In one order, so that two commits never wait for each other in a circle; `writeCandles` sorts rows the same way. */
+function compareKeys({ key: a }: CommitEntry, { key: b }: CommitEntry): number {
+  for (const part of ['exchange', 'symbol', 'timeframe', 'metric'] as const)
+    if (a[part] !== b[part]) return a[part] < b[part] ? -1 : 1;
+  return 0;
 }
 
 /** Rows first, then the ledger: see `lockCoverage`. */

@@ -38,7 +38,7 @@ export async function writeCandles(
     with written as (
       insert into ohlcv_data as target (exchange, symbol, timeframe, timestamp, open, high, low, close, volume)
       select exchange, symbol, timeframe, timestamp, open, high, low, close, volume from (${differing}) as differing
-      order by exchange, symbol, timeframe, timestamp
+      order by exchange collate "C", symbol collate "C", timeframe collate "C", timestamp
       on conflict (exchange, symbol, timeframe, timestamp) do update set
         open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume
       where (target.open, target.high, target.low, target.close, target.volume)
