@@ -34,9 +34,23 @@ export function headOf(revisions: readonly Revision[]): string {
   return head.name;
 }
 
-/** The pending revisions up to and with `target`, oldest first. */
+/**
+ * The pending revisions up to and with `target`, oldest first.
+ *
+ * @throws MigrationError REVISION_UNFILLED where one of them is a template that nobody has written: then none may run.
+ */
 export function pendingUpTo(state: SchemaState, target: string): Revision[] {
-  return state.pending.filter((revision) => revision.name <= target);
+  const pending = state.pending.filter((revision) => revision.name <= target);
+  for (const { name, unfilledLines } of pending) assertFilled(name, unfilledLines);
+  return pending;
+}
+
+function assertFilled(name: string, lines: readonly number[]): void {
+  if (lines.length === 0) return;
+  throw new MigrationError(
+    `the revision ${name} is not written: the template's text still stands in src/db/migrations/${name}.ts (line ${lines.join(', ')}). Write it, or remove the file. Nothing was run`,
+    { revision: name, code: 'REVISION_UNFILLED' },
+  );
 }
 
 /**
