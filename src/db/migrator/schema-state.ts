@@ -1,9 +1,9 @@
 import { MigrationError } from '../../errors.ts';
-import { readLedger } from './ledger.ts';
 import type { MigrationSession } from './migration-session.ts';
+import { listAppliedRevisions } from './migration-table.ts';
 import type { Revision } from './revisions.ts';
 
-/** The ledger held against the revisions of this build. */
+/** What has run, held against the revisions of this build. */
 export interface SchemaState {
   /** What has run, sorted; also what this build does not know. */
   readonly applied: readonly string[];
@@ -11,9 +11,9 @@ export interface SchemaState {
   readonly unknown: readonly string[];
 }
 
-/** Reads the ledger; takes no lock. */
+/** Reads the migration table; takes no lock. */
 export async function readState(session: MigrationSession, revisions: readonly Revision[]): Promise<SchemaState> {
-  const applied = await readLedger(session.kysely, session.schema);
+  const applied = await listAppliedRevisions(session.kysely, session.schema);
   const known = new Set(revisions.map((revision) => revision.name));
   return {
     applied,
