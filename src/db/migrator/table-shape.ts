@@ -64,7 +64,8 @@ export async function readTableShapes(
                join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum order by u.position))), '[]')
        from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u')) as keys,
       (select coalesce(json_object_agg(ic.relname, json_build_object('valid', i.indisvalid, 'ofKey',
-         exists (select from pg_constraint where conindid = i.indexrelid and contype in ('p', 'u')), 'columns',
+         exists (select from pg_constraint
+           where conrelid = i.indrelid and conindid = i.indexrelid and contype in ('p', 'u')), 'columns',
          (select string_agg(a.attname || case when i.indoption[u.position - 1] & 1 = 1 then ' desc' else '' end, ', '
                             order by u.position)
           from unnest(i.indkey) with ordinality u(attnum, position)
