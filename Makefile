@@ -10,6 +10,10 @@ IN_APP = $(if $(APP_CONTAINER),docker compose exec -T app node,$(NPM_RUN))
 .SECONDEXPANSION:
 INSTALLED_OR_APP = $(if $(APP_CONTAINER),,$(INSTALLED))
 script = $(if $(APP_CONTAINER),scripts/$(1).ts,$(1) --)
+# The option $(2) where the variable $(1) says 1, yes or true. Any other word may mean no, and so ends make.
+option = $(if $(strip $($(1))),$(if $(filter-out 1 yes true,$($(1)))$(word 2,$($(1))),$(error $(1)=$($(1)) is not understood: write $(1)=1 (or yes, or true), or leave it out. Nothing was done),$(2)))
+# The same as a prerequisite of a target that was asked for: nothing, but it is judged before anything runs.
+judge = $(if $(filter $@,$(MAKECMDGOALS)),$(if $(call option,$(1)),))
 
 .PHONY: help run demo test status health db-upgrade db-status db-revision fix-prediction-outcomes import export audit plan bench
 
@@ -42,10 +46,10 @@ db-status: $$(INSTALLED_OR_APP) ## where the schema stands (npm run db-status ha
 	@$(IN_APP) $(call script,db-status) || test $$? -eq 3
 
 db-revision: $$(INSTALLED_OR_APP) ## write the next revision from a template: NAME="add new table"
-	@$(if $(APP_CONTAINER),sh docker/write-revision.sh,$(NPM_RUN) db-revision --) "$(NAME)"
+	@$(if $(APP_CONTAINER),sh docker/write-revision.sh,$(NPM_RUN) db-revision -- --) "$(NAME)"
 
-fix-prediction-outcomes: $$(INSTALLED_OR_APP) ## show surplus prediction outcomes; YES=1 deletes them
-	@$(IN_APP) $(call script,fix-prediction-outcomes) $(if $(YES),--yes) || test $$? -eq 3
+fix-prediction-outcomes: $$(call judge,YES) $$(INSTALLED_OR_APP) ## show surplus prediction outcomes; YES=1 deletes them
+	@$(IN_APP) $(call script,fix-prediction-outcomes) $(call option,YES,--yes) || test $$? -eq 3
 
 import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= where the file does not say)
 	@$(NPM_RUN) import -- --file "$(FILE)" --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"
@@ -53,8 +57,8 @@ import: $(INSTALLED) ## store candles from FILE= (EXCHANGE= SYMBOL= TIMEFRAME= w
 export: $(INSTALLED) ## write candles as CSV to standard output, or to FILE= (EXCHANGE= SYMBOL= TIMEFRAME=)
 	@$(NPM_RUN) export -- --exchange "$(EXCHANGE)" --symbol "$(SYMBOL)" --timeframe "$(TIMEFRAME)"$(if $(FILE), --output "$(FILE)")
 
-audit: $$(INSTALLED_OR_APP) ## hold the completeness ledger against the rows; REPAIR=1 makes it true
-	@$(IN_APP) $(call script,audit) $(if $(REPAIR),--repair) || test $$? -eq 3
+audit: $$(call judge,REPAIR) $$(INSTALLED_OR_APP) ## hold the completeness ledger against the rows; REPAIR=1 makes it true
+	@$(IN_APP) $(call script,audit) $(call option,REPAIR,--repair) || test $$? -eq 3
 
 plan: $$(INSTALLED_OR_APP) ## what collecting MARKETS, TIMEFRAMES and BACKFILL_DAYS will cost, before it starts
 	@$(IN_APP) $(call script,plan) || test $$? -eq 3

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { renderRevision } from '../src/db/migrator/revision-template.ts';
 import { loadRevisions, REVISIONS_DIR } from '../src/db/migrator/revisions.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
@@ -30,14 +31,14 @@ await runCommand(async () => {
   if (next > 9999) throw new Error('there are 9999 revisions already');
   const stem = `${String(next).padStart(4, '0')}_${name}`;
   if (values.print) {
-    console.log(`src/db/migrations/${stem}.ts\n${template(name)}`.trimEnd());
+    console.log(`src/db/migrations/${stem}.ts\n${renderRevision(name)}`.trimEnd());
     return 0;
   }
   const path = join(REVISIONS_DIR, `${stem}.ts`);
   // wx: fails where the file exists, also when another command wrote it a moment ago.
-  await writeFile(path, template(name), { flag: 'wx' });
+  await writeFile(path, renderRevision(name), { flag: 'wx' });
   console.log(`wrote src/db/migrations/${stem}.ts`);
-  console.log('next: fill in up(), describe the result in src/db/migrator/expected-schema.ts, then make test');
+  console.log('next: fill in what it marks (it is refused until then), npm run schema:write, then make test');
   return 0;
 });
 
@@ -50,24 +51,4 @@ function toFileName(text: string): string {
   if (!/[a-z]/.test(name)) throw new UsageError('give the revision a NAME, such as "add candle ledger"');
   if (name.length > 60) throw new UsageError(`"${name}" is longer than 60 characters`);
   return name;
-}
-
-function template(name: string): string {
-  return `import { sql, type Kysely } from 'kysely';
-
-/**
- * ${name.replaceAll('_', ' ')}: say here why.
- *
- * Runs in one transaction. Guard each statement (if not exists, or a look at the catalog), so that a database that has
- * its result already passes unchanged. For a statement that cannot run in a transaction (create index concurrently)
- * add: export const transaction = false; and make each step safe to repeat.
- */
-export async function up(db: Kysely<unknown>): Promise<void> {
-  await sql\`
-    create table if not exists example (
-      id bigserial primary key,
-      created_at timestamptz not null default now()
-    )\`.execute(db);
-}
-`;
 }

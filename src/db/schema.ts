@@ -1,170 +1,67 @@
-import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
+import type { ColumnType, GeneratedAlways } from 'kysely';
+import type { Decimal } from '../market/decimal.ts';
+import type { ColumnSnapshot, RelationSnapshot } from './migrator/read-snapshot.ts';
+import type { SCHEMA_SNAPSHOT } from './schema-snapshot.ts';
+
+type Tables = (typeof SCHEMA_SNAPSHOT)['tables'];
+type View = (typeof SCHEMA_SNAPSHOT)['views']['recent_ohlcv'];
 
 /**
- * Row types of the tables at the head revision, as far as this build reads and writes them. Columns are spelled as
- * stored. `numeric` arrives as an exact string, `timestamptz` as a Date, `bigint` as a string.
+ * Row types of all tables at the head revision, made from the snapshot of the schema. Columns are spelled as stored.
+ * `numeric` arrives as an exact string, `timestamptz` as a Date, `bigint` as a string. Columns of a primary key are never
+ * changed.
  */
-export interface Database {
-  ohlcv_data: OhlcvDataTable;
-  recent_ohlcv: OhlcvDataTable;
-  futures_data: FuturesDataTable;
-  prediction_outcomes: PredictionOutcomesTable;
-  telegram_reports: TelegramReportsTable;
-  coverage: CoverageTable;
-  candle_revisions: CandleRevisionsTable;
-  quarantine: QuarantineTable;
-  replicas: ReplicasTable;
-  leases: LeasesTable;
-  job_runs: JobRunsTable;
-  exchange_blocks: ExchangeBlocksTable;
+export type Database = { -readonly [Name in keyof Tables]: Table<Tables[Name]> } & { recent_ohlcv: RecentOhlcvView };
+
+type Table<T extends RelationSnapshot> = {
+  -readonly [Name in keyof T['columns']]: Column<T['columns'][Name], Name extends KeyOf<T> ? true : false>;
+};
+
+type KeyOf<T extends RelationSnapshot> = T extends { readonly primaryKey: readonly (infer Name)[] } ? Name : never;
+
+type Column<C extends ColumnSnapshot, IsKey extends boolean> = C extends {
+  readonly default: `generated always ${string}`;
 }
+  ? GeneratedAlways<Read<C['type']> | Null<C>>
+  : ColumnType<
+      Read<C['type']> | Null<C>,
+      Written<C['type']> | Null<C> | (C extends { readonly default: string } ? undefined : never),
+      IsKey extends true ? never : Written<C['type']> | Null<C>
+    >;
 
-/** Written as an ISO 8601 string or a Date, never changed afterwards. */
-type Moment = ColumnType<Date, Date | string, never>;
-/** As `Moment`, and may change. */
-type ChangingMoment = ColumnType<Date, Date | string, Date | string>;
-type NullableMoment = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
-/** An exact decimal. */
-type Numeric = ColumnType<string, string, string>;
-type NullableNumeric = ColumnType<string | null, string | null | undefined, string | null>;
+type Null<C extends ColumnSnapshot> = C extends { readonly nullable: true } ? null : never;
 
-export interface OhlcvDataTable {
-  id: Generated<string>;
-  exchange: string;
-  symbol: string;
-  timeframe: string;
-  timestamp: Moment;
-  open: Numeric;
-  high: Numeric;
-  low: Numeric;
-  close: Numeric;
-  volume: Numeric;
-  created_at: Generated<Date | null>;
-}
+/** What the driver makes of a type as format_type spells it; `never` for those that no column of ours has. */
+type Read<Type extends string> = Type extends `numeric${string}`
+  ? Decimal
+  : Type extends 'timestamp with time zone' | 'date'
+    ? Date
+    : Type extends 'integer'
+      ? number
+      : Type extends 'boolean'
+        ? boolean
+        : Type extends 'jsonb'
+          ? unknown
+          : Type extends 'text' | 'bigint' | `character varying${string}`
+            ? string
+            : never;
 
-export interface FuturesDataTable {
-  id: Generated<number>;
-  exchange: string;
-  symbol: string;
-  timestamp: Moment;
-  open_interest: NullableNumeric;
-  open_interest_value: NullableNumeric;
-  funding_rate: NullableNumeric;
-  mark_price: NullableNumeric;
-  top_trader_ratio: NullableNumeric;
-  taker_buy_sell_ratio: NullableNumeric;
-  created_at: Generated<Date | null>;
-}
+/** What it takes: a moment also as an ISO 8601 string, JSON and decimals as text. */
+type Written<Type extends string> =
+  Read<Type> extends Date ? Date | string : Read<Type> extends number | boolean ? Read<Type> : string;
 
-export interface PredictionOutcomesTable {
-  id: Generated<string>;
-  prediction_id: string | null;
-  actual_outcome: number | null;
-  target_hit_timestamp: ColumnType<Date | null, Date | string | null, Date | string | null>;
-  time_to_target_hours: NullableNumeric;
-  max_favorable_move: NullableNumeric;
-  max_adverse_move: NullableNumeric;
-  completed_at: Generated<Date | null>;
-}
+/** The catalog keeps no NOT NULL of a view's columns: those of ohlcv_data are as they are there. */
+type RecentOhlcvView = {
+  -readonly [Name in keyof View['columns']]: Name extends keyof OhlcvDataTable
+    ? OhlcvDataTable[Name]
+    : Column<View['columns'][Name], false>;
+};
 
-export interface TelegramReportsTable {
-  id: Generated<string>;
-  report_type: string;
-  content: string;
-  sent_at: Generated<Date | null>;
-  success: Generated<boolean | null>;
-  error_message: string | null;
-}
-
-/** A stretch of one series and metric in one state; those of one key never overlap. */
-export interface CoverageTable {
-  exchange: string;
-  symbol: string;
-  timeframe: string;
-  /** `ohlcv`, or a futures feed. */
-  metric: string;
-  since: Moment;
-  until: ChangingMoment;
-  state: string;
-  asks: Generated<number>;
-  first_asked_at: NullableMoment;
-  last_asked_at: NullableMoment;
-  reason: string | null;
-}
-
+export type OhlcvDataTable = Database['ohlcv_data'];
+export type FuturesDataTable = Database['futures_data'];
+/** A stretch of one series and metric (`ohlcv`, or a futures feed) in one state; those of one key never overlap. */
+export type CoverageTable = Database['coverage'];
 /** A stored candle whose values were replaced. */
-export interface CandleRevisionsTable {
-  id: GeneratedAlways<string>;
-  exchange: string;
-  symbol: string;
-  timeframe: string;
-  timestamp: Moment;
-  changed_at: Generated<Date>;
-  old_open: Numeric;
-  old_high: Numeric;
-  old_low: Numeric;
-  old_close: Numeric;
-  old_volume: Numeric;
-  new_open: Numeric;
-  new_high: Numeric;
-  new_low: Numeric;
-  new_close: Numeric;
-  new_volume: Numeric;
-}
-
-/** A row that an exchange sent and that cannot be stored. */
-export interface QuarantineTable {
-  id: GeneratedAlways<string>;
-  exchange: string;
-  symbol: string;
-  timeframe: string | null;
-  metric: string;
-  claimed_at: NullableMoment;
-  reason: string;
-  raw: string;
-  source: string;
-  seen: Generated<number>;
-  first_seen_at: Generated<Date>;
-  last_seen_at: Generated<Date>;
-  /** SHA-256 of reason and whole raw text. */
-  digest: string;
-}
-
-/** A process that collects; alive while `expires_at` lies ahead by the database's clock. */
-export interface ReplicasTable {
-  id: string;
-  host: string;
-  started_at: Moment;
-  expires_at: ChangingMoment;
-  last_write_at: NullableMoment;
-}
-
-/** Which replica collects a market. */
-export interface LeasesTable {
-  exchange: string;
-  symbol: string;
-  replica_id: string;
-  acquired_at: Generated<Date>;
-}
-
-/** One turn of a scheduled job, run by the replica that claimed it. */
-export interface JobRunsTable {
-  job: string;
-  turn: Moment;
-  replica_id: string;
-  started_at: Generated<Date>;
-  finished_at: NullableMoment;
-  error: string | null;
-}
-
-/** Until when an exchange wants no request from one address. */
-export interface ExchangeBlocksTable {
-  exchange: string;
-  origin: string;
-  address: string;
-  reason: string;
-  blocked_until: ChangingMoment;
-  message: string;
-  replica_id: string;
-  noted_at: Generated<Date>;
-}
+export type CandleRevisionsTable = Database['candle_revisions'];
+/** A row that an exchange sent and that cannot be stored; its `digest`: SHA-256 of reason and whole raw text. */
+export type QuarantineTable = Database['quarantine'];

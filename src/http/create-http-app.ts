@@ -17,6 +17,7 @@ import { registerOpenApi } from './protocol/openapi.ts';
 import { assertRunning } from './health/phase-gate.ts';
 import type { FieldFault } from './protocol/problems.ts';
 import { createRequestSignal } from './protocol/request-signal.ts';
+import { answerUnusualRequests } from './protocol/unusual-requests.ts';
 import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
 import { registerExchangesRoutes } from './routes/exchanges.ts';
 import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
@@ -94,7 +95,12 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     logger: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      // Node would refuse one without with an empty body: `answerUnusualRequests` does it.
+      requireHostHeader: false,
+    },
     trustProxy: limits.trustedProxies.length > 0 ? [...limits.trustedProxies] : false,
     genReqId: (request) => acceptRequestId(request.headers['x-request-id']) ?? randomUUID(),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
@@ -173,6 +179,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
     done();
   });
 
+  answerUnusualRequests(app);
   registerGuards(app, limits);
   registerOpenApi(app, { version: deps.version });
   app.register((routes: HttpApp, _options, done) => {

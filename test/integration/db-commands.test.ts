@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
@@ -106,6 +107,21 @@ describe('fix-prediction-outcomes', () => {
     assert.deepEqual((await runMigrations(database.url)).steps_applied, ['unique_prediction_outcomes']);
     assert.equal((await runScript('fix-prediction-outcomes', [], environment)).code, 0);
   });
+
+  it('refuses a word behind its option, and so does every command that changes something', async () => {
+    const nowhere = { DATABASE_URL: 'postgresql://u@127.0.0.1:1/x' };
+    for (const [script, option] of [
+      ['fix-prediction-outcomes', '--yes'],
+      ['audit', '--repair'],
+      ['audit', '--recheck-empty'],
+      ['db-downgrade', '--yes'],
+      ['db-upgrade', '--convert-large-tables'],
+      ['db-upgrade', '--dry-run'],
+    ] as const)
+      assert.equal((await runScript(script, [`${option}=no`], nowhere)).code, 2, `${script} ${option}=no`);
+    for (const words of [['--yes', 'no'], ['--no-yes']])
+      assert.equal((await runScript('fix-prediction-outcomes', words, nowhere)).code, 2, words.join(' '));
+  });
 });
 
 describe('db-revision', () => {
@@ -113,7 +129,7 @@ describe('db-revision', () => {
   let copy = '';
   before(async () => {
     copy = await mkdtemp(join(tmpdir(), 'candlekeep-revision-'));
-    for (const name of ['src', 'scripts', 'package.json'])
+    for (const name of ['src', 'scripts', 'docker', 'package.json'])
       await cp(join(ROOT, name), join(copy, name), { recursive: true });
     await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   });
@@ -139,6 +155,63 @@ describe('db-revision', () => {
     // The file loads as a revision, so the next one gets the next number.
     const next = Number(path.slice(18, 22)) + 1;
     assert.match(run('another').output, new RegExp(`wrote src/db/migrations/${String(next).padStart(4, '0')}_another`));
+  });
+
+  it('writes what neither an upgrade, nor a plan, nor a boot will run before it is filled in', async () => {
+    const revisions = join(copy, 'src/db/migrations');
+    for (const file of await readdir(revisions))
+      if (!existsSync(join(ROOT, 'src/db/migrations', file))) await rm(join(revisions, file));
+    const stem = (/(\d{4}_left_as_it_is)\.ts/.exec(run('left as it is').output) ?? [])[1] ?? '';
+    const path = join(revisions, `${stem}.ts`);
+    await using database = await createTestDatabase();
+    const env = { PATH: process.env['PATH'], DATABASE_URL: database.url, PORT: '0', DATA_DIR: copy };
+    const start = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, env, timeout: 60_000 });
+      return { code: status, output: `${stdout.toString()}${stderr.toString()}` };
+    };
+    try {
+      for (const args of [['scripts/db-upgrade.ts'], ['scripts/db-upgrade.ts', '--dry-run'], ['src/main.ts']]) {
+        const { code, output } = start(...args);
+        assert.equal(code, 1, output);
+        assert.ok(output.includes(`the revision ${stem} is not written`), output);
+        assert.match(output, /\(line 4, 12\)\. Write it, or remove the file\. Nothing was run/);
+      }
+      const tables = await execute(database.url, `select from pg_class where relnamespace = 'public'::regnamespace`);
+      assert.equal(tables.length, 0);
+    } finally {
+      await rm(path);
+    }
+  });
+
+  it('is written into a checkout through the container too, whatever the name looks like', async () => {
+    const bin = await mkdtemp(join(tmpdir(), 'candlekeep-docker-'));
+    const write = (name: string, docker: string) => {
+      writeFileSync(join(bin, 'docker'), `#!/bin/sh\n${docker}\n`, { mode: 0o755 });
+      const env = { PATH: `${bin}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
+      const { status, stdout, stderr } = spawnSync('sh', ['docker/write-revision.sh', name], { cwd: copy, env });
+      return { code: status, output: `${stdout.toString()}${stderr.toString()}` };
+    };
+    // Its container has the same tree.
+    const same = 'shift 4; exec "$@"';
+    try {
+      for (const [name, stem] of [
+        ['by the container', 'by_the_container'],
+        ['--help', 'help'],
+      ] as const) {
+        const { code, output } = write(name, same);
+        assert.equal(code, 0, output);
+        const path = (/wrote (src\/db\/migrations\/\d{4}_\w+\.ts)\n/.exec(output) ?? [])[1] ?? '';
+        assert.ok(path.endsWith(`_${stem}.ts`), output);
+        assert.match(output, /next: fill in what it marks.* npm run schema:write/);
+        assert.match(await readFile(join(copy, path), 'utf8'), /^import \{ sql, type Kysely \}/);
+      }
+      const before = await readdir(copy, { recursive: true });
+      assert.notEqual(write('', same).code, 0);
+      assert.match(write('x', 'echo no container of that name').output, /answered no revision but: no container/);
+      assert.deepEqual(await readdir(copy, { recursive: true }), before);
+    } finally {
+      await rm(bin, { recursive: true, force: true });
+    }
   });
 
   it('refuses a name that is none', () => {

@@ -362,6 +362,8 @@ describe('the OpenAPI document', () => {
     },
     'revision-unknown': async (request) =>
       await app.inject({ ...request, payload: { to: '0099_none', dry_run: true } }),
+    'revision-unfilled': async (request) =>
+      await withSchemaFault(request, new MigrationError('no', { revision: '0002_b', code: 'REVISION_UNFILLED' })),
     'downgrade-refused': async (request) => {
       const made = create();
       made.schema.applied = 3;

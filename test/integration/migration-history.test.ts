@@ -3,6 +3,7 @@ import { appendFile, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { renderRevision } from '../../src/db/migrator/revision-template.ts';
 import { REVISIONS_DIR } from '../../src/db/migrator/revisions.ts';
 import { SchemaMigrator } from '../../src/db/migrator/schema-migrator.ts';
 import { createLogger } from '../../src/logger.ts';
@@ -84,6 +85,39 @@ describe('the history of migrations', () => {
       assert.equal(locks.length, 0, 'an advisory lock was left behind');
     } finally {
       await rm(bad);
+    }
+  });
+
+  it('runs none of what is pending while one of it is a template that nobody has written', async () => {
+    await using database = await createTestDatabase();
+    await own(database.url).upgrade({ to: HEAD, actor: 'test' });
+    const before = [await dumpSchema(database.url), await own(database.url).history(100)];
+    const written = join(root, 'src/db/migrations/0100_do_something.ts');
+    const template = join(root, 'src/db/migrations/0101_do_more.ts');
+    const whole = renderRevision('do_more');
+    const done = 'create table if not exists more (id int)';
+    const withSql = whole.replace(/<<FILL IN the change[^`]*/, done);
+    const withReason = whole.replace(/<<FILL IN why>>/, 'because');
+    const old = `/** do more: say here why. */\nexport async function up() {}\n`;
+    const oldTable = `export const up = (db) => sql\`\n    create table if not exists example (\n id int)\`.execute(db)\n`;
+    await writeFile(written, withSql.replace('<<FILL IN why>>', 'because').replace(done, 'select 1'));
+    try {
+      for (const [name, source] of Object.entries({ whole, withSql, withReason, old, oldTable })) {
+        await writeFile(template, source);
+        const refusal = { code: 'REVISION_UNFILLED', revision: '0101_do_more', message: /0101_do_more is not written/ };
+        for (const to of ['head', '0101'])
+          await assert.rejects(own(database.url).upgrade({ to, actor: 'test' }), refusal, name);
+        await assert.rejects(own(database.url).plan({}), refusal, name);
+        assert.deepEqual([await dumpSchema(database.url), await own(database.url).history(100)], before, name);
+      }
+      // What is not asked for does not stand in the way.
+      assert.deepEqual((await own(database.url).plan({ to: '0100' })).revisions, ['0100_do_something']);
+      await writeFile(template, withSql.replace('<<FILL IN why>>', 'because'));
+      // A module is read once in a process; its text was read anew.
+      assert.equal((await own(database.url).plan({})).target, '0101_do_more');
+    } finally {
+      await rm(written);
+      await rm(template);
     }
   });
 

@@ -1,11 +1,10 @@
 import { sql } from 'kysely';
 import { SchemaMismatchError } from '../../errors.ts';
 import type { AnyKysely } from '../catalog.ts';
-import type { ExpectedTable } from './expected-schema.ts';
 import { ALEMBIC_REVISIONS, PREDECESSOR_FUTURES, PREDECESSOR_TABLES } from './predecessor-schema.ts';
-import { compareTable, readTableShapes, type TableShape } from './table-shape.ts';
+import { compareTable, readTableShapes, type ExpectedTable, type TableShape } from './table-shape.ts';
 
-/** Where a database without a ledger of ours comes from. */
+/** Where a database that no revision of ours has run on comes from. */
 export type Origin =
   | { readonly kind: 'empty' }
   /** Bootstrapped by docker/init.sql, never by Alembic. */
@@ -72,6 +71,6 @@ function compareExactly(name: string, shape: TableShape | undefined, expected: E
   return [
     ...compareTable(name, shape, { ...expected, indexes }),
     ...surplus.map((column) => `column ${name}.${column} is not the predecessor's`),
-    ...(shape.columnsWithDefault.has('id') ? [] : [`column ${name}.id has no default`]),
+    ...((shape.columns.get('id')?.default ?? null) !== null ? [] : [`column ${name}.id has no default`]),
   ];
 }

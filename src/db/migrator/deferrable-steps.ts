@@ -12,7 +12,7 @@ import { timescaledbExtension } from './steps/timescaledb-extension.ts';
 import { uniquePredictionOutcomes } from './steps/unique-prediction-outcomes.ts';
 
 /** In the order in which they are tried: hypertables need the extension, and unique keys come before them. */
-const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbExtension, ...hypertables];
+export const STEPS: readonly DeferrableStep[] = [uniquePredictionOutcomes, timescaledbExtension, ...hypertables];
 
 /** A step can wait for the next boot or upgrade, and so holds up this one no longer than this for a lock. */
 const LOCK_PATIENCE_MS = 3_000;

@@ -4,9 +4,7 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { messageOf, sqlStateOf } from '../../errors.ts';
 import type { AnyKysely } from '../catalog.ts';
 import type { MigrationSession } from './migration-session.ts';
-
-/** Our own record beside Kysely's ledger, which knows names only. Kept for good; a few rows for each release. */
-const TABLE = 'candlekeep_migration_history';
+import { HISTORY_TABLE } from './migration-table.ts';
 
 /** What was done: a revision up or down, a deferrable step, or taking over a predecessor's database. */
 export type HistoryAction = 'up' | 'down' | 'step' | 'adopt';
@@ -43,7 +41,7 @@ export interface HistorySubject {
 async function historyExists(db: AnyKysely, schema: string): Promise<boolean> {
   const { rows } = await sql`
     select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${schema} and c.relname = ${TABLE}`.execute(db);
+    where n.nspname = ${schema} and c.relname = ${HISTORY_TABLE}`.execute(db);
   return rows.length > 0;
 }
 
@@ -51,7 +49,7 @@ async function historyExists(db: AnyKysely, schema: string): Promise<boolean> {
 export async function ensureHistory(session: MigrationSession): Promise<void> {
   if (await historyExists(session.kysely, session.schema)) return;
   await sql`
-    create table ${sql.table(`${session.schema}.${TABLE}`)} (
+    create table ${sql.table(`${session.schema}.${HISTORY_TABLE}`)} (
       id bigint generated always as identity primary key,
       action text not null check (action in ('up', 'down', 'step', 'adopt')),
       subject text not null,
@@ -70,11 +68,11 @@ export async function ensureHistory(session: MigrationSession): Promise<void> {
 
 /**
  * Closes what a process left open that went away in the middle. With the lock held nobody else can be running: a
- * revision that is in the ledger was committed, everything else was rolled back.
+ * revision that is in the migration table was committed, everything else was rolled back.
  */
 export async function closeInterrupted(session: MigrationSession, applied: readonly string[]): Promise<void> {
   await sql`
-    update ${sql.table(`${session.schema}.${TABLE}`)}
+    update ${sql.table(`${session.schema}.${HISTORY_TABLE}`)}
     set outcome = case when action = 'up' and subject = any(${[...applied]}::text[]) then 'applied' else 'interrupted' end
     where outcome = 'running'`.execute(session.kysely);
 }
@@ -83,7 +81,9 @@ export async function closeInterrupted(session: MigrationSession, applied: reado
 export async function hasOpenEntry(session: MigrationSession): Promise<boolean> {
   if (!(await historyExists(session.kysely, session.schema))) return false;
   const { rows } = await sql`
-    select from ${sql.table(`${session.schema}.${TABLE}`)} where outcome = 'running' limit 1`.execute(session.kysely);
+    select from ${sql.table(`${session.schema}.${HISTORY_TABLE}`)} where outcome = 'running' limit 1`.execute(
+    session.kysely,
+  );
   return rows.length > 0;
 }
 
@@ -98,7 +98,7 @@ export async function recordHistory(
   { action, subject, checksum, actor }: HistorySubject,
   work: () => Promise<void>,
 ): Promise<{ durationMs: number; notices: string[] }> {
-  const table = sql.table(`${session.schema}.${TABLE}`);
+  const table = sql.table(`${session.schema}.${HISTORY_TABLE}`);
   const { rows } = await sql<{ id: string }>`
     insert into ${table} (action, subject, checksum, application_version, host, actor)
     values (${action}, ${subject}, ${checksum}, ${packageJson.version}, ${hostname()}, ${actor}) returning id`.execute(
@@ -129,7 +129,9 @@ export async function recordHistory(
 export async function listHistory(session: MigrationSession, limit: number): Promise<HistoryEntry[]> {
   if (!(await historyExists(session.kysely, session.schema))) return [];
   const { rows } = await sql<Omit<HistoryEntry, 'id' | 'started_at'> & { id: string; started_at: Date }>`
-    select * from ${sql.table(`${session.schema}.${TABLE}`)} order by id desc limit ${limit}`.execute(session.kysely);
+    select * from ${sql.table(`${session.schema}.${HISTORY_TABLE}`)} order by id desc limit ${limit}`.execute(
+    session.kysely,
+  );
   return rows.map((row) => ({ ...row, id: Number(row.id), started_at: row.started_at.toISOString() }));
 }
 
@@ -137,7 +139,7 @@ export async function listHistory(session: MigrationSession, limit: number): Pro
 export async function readChecksums(session: MigrationSession): Promise<Map<string, string>> {
   if (!(await historyExists(session.kysely, session.schema))) return new Map();
   const { rows } = await sql<{ subject: string; checksum: string }>`
-    select distinct on (subject) subject, checksum from ${sql.table(`${session.schema}.${TABLE}`)}
+    select distinct on (subject) subject, checksum from ${sql.table(`${session.schema}.${HISTORY_TABLE}`)}
     where action = 'up' and outcome = 'applied' and checksum is not null order by subject, id desc`.execute(
     session.kysely,
   );
@@ -148,7 +150,7 @@ export async function readChecksums(session: MigrationSession): Promise<Map<stri
 export async function readStepFailures(session: MigrationSession): Promise<Map<string, string>> {
   if (!(await historyExists(session.kysely, session.schema))) return new Map();
   const { rows } = await sql<{ subject: string; outcome: string; error: string | null }>`
-    select distinct on (subject) subject, outcome, error from ${sql.table(`${session.schema}.${TABLE}`)}
+    select distinct on (subject) subject, outcome, error from ${sql.table(`${session.schema}.${HISTORY_TABLE}`)}
     where action = 'step' order by subject, id desc`.execute(session.kysely);
   return new Map(rows.flatMap(({ subject, outcome, error }) => (outcome === 'failed' ? [[subject, error ?? '']] : [])));
 }

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import type { Migration } from 'kysely/migration';
 import { MigrationError } from '../../errors.ts';
+import { listUnfilledLines } from './revision-template.ts';
 
 /** A revision of this build: a file of src/db/migrations. */
 export interface Revision {
@@ -14,6 +15,8 @@ export interface Revision {
   readonly checksum: string;
   /** False: it takes its own transactions, step by step, and survives being cut off anywhere. */
   readonly transaction: boolean;
+  /** Lines of its source in which the template's text still stands; a revision with any must not run. */
+  readonly unfilledLines: readonly number[];
 }
 
 /** Lower case and digits only, so that every collation sorts them alike. */
@@ -50,6 +53,7 @@ async function loadRevision(folder: string, file: string): Promise<Revision> {
   return {
     name,
     transaction: transaction !== false,
+    unfilledLines: listUnfilledLines(source),
     checksum: createHash('sha256').update(source.replaceAll('\r\n', '\n')).digest('hex'),
     migration: {
       up: up as Migration['up'],

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { MigrationError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { recordHistory } from './history.ts';
-import { LEDGER_TABLE } from './ledger.ts';
+import { MIGRATION_TABLE } from './migration-table.ts';
 import type { MigrationSession } from './migration-session.ts';
 import type { Revision } from './revisions.ts';
 import { findRevision, type SchemaState } from './schema-state.ts';
@@ -16,7 +16,7 @@ export interface DownRun {
 }
 
 /**
- * Undoes the revisions after `to`, newest first, each in one transaction with its ledger entry. The lock is held.
+ * Undoes the revisions after `to`, newest first, each in one transaction with its row in the migration table. The lock is held.
  *
  * @throws MigrationError DOWNGRADE_REFUSED, before anything is changed, where one of them is unknown to this build or has
  *   no `down`.
@@ -39,7 +39,7 @@ export async function runDown(session: MigrationSession, run: DownRun): Promise<
       await recordHistory(session, { action: 'down', subject: name, checksum, actor }, () =>
         session.kysely.transaction().execute(async (trx) => {
           await migration.down?.(trx);
-          await sql`delete from ${sql.table(`${session.schema}.${LEDGER_TABLE}`)} where name = ${name}`.execute(trx);
+          await sql`delete from ${sql.table(`${session.schema}.${MIGRATION_TABLE}`)} where name = ${name}`.execute(trx);
         }),
       );
     } catch (error) {

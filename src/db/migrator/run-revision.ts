@@ -6,7 +6,7 @@ import type { MigrationSession } from './migration-session.ts';
 import type { Revision } from './revisions.ts';
 
 export interface RunOptions {
-  /** Names in the ledger, which Kysely wants to know although they will not run. */
+  /** Names of what has run, which Kysely wants to know although they will not run. */
   readonly applied: readonly string[];
   /** After this moment (epoch ms) a lock that is still held fails the revision. */
   readonly deadline: number;
@@ -16,7 +16,7 @@ export interface RunOptions {
 
 /**
  * Runs one revision through Kysely's Migrator in a transaction of its own (or, where it says so, in its own steps),
- * with its ledger entry. A lock that cannot be had within the session's lock_timeout is tried for again, with waits in
+ * with its row in the migration table. A lock that cannot be had within the session's lock_timeout is tried for again, with waits in
  * which everyone else gets through.
  *
  * @throws MigrationError with the revision and the statement's error; the database is as it was before the revision.
@@ -39,7 +39,7 @@ export async function runRevision(
 async function migrateOnce(session: MigrationSession, revision: Revision, applied: readonly string[]): Promise<void> {
   session.takeNotices();
   // Exactly this revision can be pending: Kysely is shown it and what has run. Revisions of a newer build, which are in
-  // the ledger but not in this tree, must be shown too; they are never called.
+  // the migration table but not in this tree, must be shown too; they are never called.
   const known: Record<string, Migration> = { [revision.name]: revision.migration };
   for (const name of applied) known[name] = { up: () => Promise.resolve() };
   const migrator = new Migrator({

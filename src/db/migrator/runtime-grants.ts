@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import type { AnyKysely } from '../catalog.ts';
+import type { Database } from '../schema.ts';
 
 /** What the service does with each table and view while it runs; it needs no other right. */
-const TABLE_PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
+const TABLE_PRIVILEGES = {
   ohlcv_data: ['select', 'insert', 'update'],
   futures_data: ['select', 'insert', 'update'],
   recent_ohlcv: ['select'],
@@ -14,7 +15,7 @@ const TABLE_PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   leases: ['select', 'insert', 'update', 'delete'],
   job_runs: ['select', 'insert', 'update', 'delete'],
   exchange_blocks: ['select', 'insert', 'update', 'delete'],
-};
+} satisfies Partial<Record<keyof Database, readonly string[]>>;
 
 /** A right that a role lacks, as the words between GRANT and TO. */
 type MissingGrant = string;

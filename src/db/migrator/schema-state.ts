@@ -1,9 +1,9 @@
 import { MigrationError } from '../../errors.ts';
-import { readLedger } from './ledger.ts';
 import type { MigrationSession } from './migration-session.ts';
+import { listAppliedRevisions } from './migration-table.ts';
 import type { Revision } from './revisions.ts';
 
-/** The ledger held against the revisions of this build. */
+/** What has run, held against the revisions of this build. */
 export interface SchemaState {
   /** What has run, sorted; also what this build does not know. */
   readonly applied: readonly string[];
@@ -11,9 +11,9 @@ export interface SchemaState {
   readonly unknown: readonly string[];
 }
 
-/** Reads the ledger; takes no lock. */
+/** Reads the migration table; takes no lock. */
 export async function readState(session: MigrationSession, revisions: readonly Revision[]): Promise<SchemaState> {
-  const applied = await readLedger(session.kysely, session.schema);
+  const applied = await listAppliedRevisions(session.kysely, session.schema);
   const known = new Set(revisions.map((revision) => revision.name));
   return {
     applied,
@@ -34,9 +34,23 @@ export function headOf(revisions: readonly Revision[]): string {
   return head.name;
 }
 
-/** The pending revisions up to and with `target`, oldest first. */
+/**
+ * The pending revisions up to and with `target`, oldest first.
+ *
+ * @throws MigrationError REVISION_UNFILLED where one of them is a template that nobody has written: then none may run.
+ */
 export function pendingUpTo(state: SchemaState, target: string): Revision[] {
-  return state.pending.filter((revision) => revision.name <= target);
+  const pending = state.pending.filter((revision) => revision.name <= target);
+  for (const { name, unfilledLines } of pending) assertFilled(name, unfilledLines);
+  return pending;
+}
+
+function assertFilled(name: string, lines: readonly number[]): void {
+  if (lines.length === 0) return;
+  throw new MigrationError(
+    `the revision ${name} is not written: the template's text still stands in src/db/migrations/${name}.ts (line ${lines.join(', ')}). Write it, or remove the file. Nothing was run`,
+    { revision: name, code: 'REVISION_UNFILLED' },
+  );
 }
 
 /**

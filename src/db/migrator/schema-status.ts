@@ -2,17 +2,17 @@ import { MigrationError } from '../../errors.ts';
 
 /** Where a database's schema stands against this build. Spelled as it is answered in JSON. */
 export interface SchemaStatus {
-  /** The newest revision in the ledger; null where none has run. */
+  /** The newest revision that has run; null where none has. */
   readonly version: string | null;
   /** The newest revision of this build. */
   readonly head: string;
   /** The schema (namespace) that holds our tables, or will. */
   readonly schema_name: string;
-  /** What the ledger holds, oldest first. */
+  /** What has run, oldest first. */
   readonly applied: readonly string[];
   /** Revisions of this build that have not run, oldest first. */
   readonly pending: readonly string[];
-  /** Revisions in the ledger that this build does not have: the database is newer. */
+  /** Revisions that have run and that this build does not have: the database is newer. */
   readonly unknown: readonly string[];
   /** Revisions whose source is not what was run here: someone edited them since. */
   readonly edited: readonly string[];

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { SchemaMismatchError } from '../../errors.ts';
 import type { AnyKysely } from '../catalog.ts';
-import { EXPECTED_RELATIONS, REFRESH_FUNCTION } from './expected-schema.ts';
+import { EXPECTED_FUNCTIONS, EXPECTED_RELATIONS } from './expected-schema.ts';
 import { listMissingGrants } from './runtime-grants.ts';
 import { compareTable, readTableShapes } from './table-shape.ts';
 
@@ -16,9 +16,10 @@ export async function verifySchema(db: AnyKysely): Promise<void> {
   const differences = Object.entries(EXPECTED_RELATIONS).flatMap(([name, expected]) =>
     compareTable(name, shapes.get(name), expected),
   );
-  const { rows } = await sql<{ found: boolean }>`
-    select to_regprocedure(${REFRESH_FUNCTION}) is not null as found`.execute(db);
-  if (!rows[0]?.found) differences.push(`function ${REFRESH_FUNCTION} is missing`);
+  const { rows } = await sql<{ missing: string }>`
+    select missing from unnest(${[...EXPECTED_FUNCTIONS]}::text[]) missing
+    where to_regprocedure(missing) is null`.execute(db);
+  differences.push(...rows.map(({ missing }) => `function ${missing} is missing`));
   if (differences.length > 0)
     throw new SchemaMismatchError('the schema at head is not what this build needs', differences);
 }

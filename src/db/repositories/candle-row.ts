@@ -1,22 +1,21 @@
 import type { Selectable } from 'kysely';
 import type { Candle } from '../../market/candle.ts';
-import type { Decimal } from '../../market/decimal.ts';
 import type { OhlcvDataTable } from '../schema.ts';
 
 /** The columns of a candle in ohlcv_data and recent_ohlcv, besides the three of its series. */
 export const CANDLE_COLUMNS = ['timestamp', 'open', 'high', 'low', 'close', 'volume'] as const;
 
-type CandleRow = Pick<Selectable<OhlcvDataTable>, (typeof CANDLE_COLUMNS)[number]>;
+export type CandleRow = Pick<Selectable<OhlcvDataTable>, (typeof CANDLE_COLUMNS)[number]>;
 
 /** A stored row as a candle; `numeric` comes with all its digits. */
 export function fromCandleRow(row: CandleRow): Candle {
   return {
     timestamp: row.timestamp.getTime(),
-    open: row.open as Decimal,
-    high: row.high as Decimal,
-    low: row.low as Decimal,
-    close: row.close as Decimal,
-    volume: row.volume as Decimal,
+    open: row.open,
+    high: row.high,
+    low: row.low,
+    close: row.close,
+    volume: row.volume,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
-import { fromCandleRow } from './candle-row.ts';
+import { fromCandleRow, type CandleRow } from './candle-row.ts';
 import { fromRevisionRow, type CandleRevision } from './candle-revisions-repository.ts';
 import { inTransaction } from './coverage-rows.ts';
 
@@ -85,7 +85,7 @@ export class LiveFeedRepository {
     if (series.length === 0) return [];
     const column = (name: keyof Series) => series.map((each) => each[name]);
     return await this.#bounded(async (kysely) => {
-      const { rows } = await sql<CandleRow>`
+      const { rows } = await sql<CandleRow & Record<keyof Series, string>>`
         select wanted.exchange, wanted.symbol, wanted.timeframe, newest.timestamp,
           newest.open, newest.high, newest.low, newest.close, newest.volume
         from unnest(${column('exchange')}::text[], ${column('symbol')}::text[], ${column('timeframe')}::text[])
@@ -137,18 +137,6 @@ interface LookRow {
   readonly missing: number;
   readonly gaps_since: Date | null;
   readonly gaps_until: Date | null;
-}
-
-interface CandleRow {
-  readonly exchange: string;
-  readonly symbol: string;
-  readonly timeframe: string;
-  readonly timestamp: Date;
-  readonly open: string;
-  readonly high: string;
-  readonly low: string;
-  readonly close: string;
-  readonly volume: string;
 }
 
 function toLook({ exchange, symbol, timeframe, tail, have, missing, gaps_since, gaps_until }: LookRow) {

@@ -1,6 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { createProblem } from './problems.ts';
+import type { Duplex } from 'node:stream';
+import { createProblem, type Problem } from './problems.ts';
+
+/** A client that has its answer and does not hang up is cut off after this long. */
+const FAREWELL_MS = 2000;
 
 /** Answers what Node's parser refused before there was a request, and hangs up. */
 export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
@@ -14,9 +18,24 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: So
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? createProblem('HEADERS_TOO_LARGE', 'Keep the request line and headers under 16 kB.', '')
         : createProblem('REQUEST_INVALID', 'This is not an HTTP request.', '');
+  endWithProblem(socket, problem);
+}
+
+/** Writes a whole answer on a connection that no request of ours answers on, and ends it. */
+export function endWithProblem(socket: Duplex, problem: Problem, headers: Readonly<Record<string, string>> = {}): void {
   const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\nconnection: close\r\n` +
-      `content-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const lines = {
+    connection: 'close',
+    'cache-control': 'no-store',
+    'content-type': 'application/problem+json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  };
+  const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${head.join('')}\r\n${body}`);
+  // What still arrives is dropped: unread, it would turn the end of the connection into a reset.
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
+  socket.once('close', () => clearTimeout(cut));
 }

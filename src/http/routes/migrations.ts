@@ -19,7 +19,7 @@ export interface SchemaPort {
   /**
    * Brings the database to `to` (`head` or a revision).
    *
-   * @throws MigrationError with code REVISION_UNKNOWN, DOWNGRADE_REFUSED or MIGRATION_FAILED; UpgradeInProgressError
+   * @throws MigrationError with code REVISION_UNKNOWN, REVISION_UNFILLED, DOWNGRADE_REFUSED or MIGRATION_FAILED; UpgradeInProgressError
    * where another process holds the lock: it does not wait.
    */
   upgrade(options: { to: string; actor: string; signal?: AbortSignal }): Promise<UpgradeResult>;
@@ -151,7 +151,14 @@ const upgradeSchema = describeRoute(
     access: 'admin',
     summary: 'Upgrade the schema (what ran), or with dry_run tell what would run',
     isBodyOptional: true,
-    problems: ['REVISION_UNKNOWN', 'DOWNGRADE_REFUSED', 'UPGRADE_IN_PROGRESS', 'SCHEMA_MISMATCH', 'MIGRATION_FAILED'],
+    problems: [
+      'REVISION_UNKNOWN',
+      'REVISION_UNFILLED',
+      'DOWNGRADE_REFUSED',
+      'UPGRADE_IN_PROGRESS',
+      'SCHEMA_MISMATCH',
+      'MIGRATION_FAILED',
+    ],
   },
   { body: upgradeBody },
   z.union([resultAnswer, planAnswer]),

@@ -183,6 +183,17 @@ describe('POST /migrations/upgrade', () => {
     assert.equal(response.json<Problem>()['holder'], 'candlekeep migrate 0003_c, for 12 s');
   });
 
+  it('answers 409 with the revision that nobody has written', async () => {
+    const { app, schema } = createTestApp();
+    schema.fault = new MigrationError('not written', { revision: '0003_c', code: 'REVISION_UNFILLED' });
+    for (const dry_run of [false, true]) {
+      const response = await upgrade(app, { dry_run });
+      assert.equal(response.statusCode, 409);
+      const { type, revision } = response.json<Problem>();
+      assert.deepEqual([type, revision], ['urn:candlekeep:problem:revision-unfilled', '0003_c']);
+    }
+  });
+
   it('answers 409 while this process migrates at boot; a dry run is answered', async () => {
     const probes = createProbes({ phase: () => 'migrating', progress: () => 'revision 3 of 5: 0003_c' });
     const { app, schema } = createTestApp({ probes });

@@ -37,6 +37,8 @@ export interface DeferrableStep {
   readonly revision: string;
   /** It may end the connection that it runs on, and so gets one of its own. */
   readonly ownSession: boolean;
+  /** The unique constraint that it makes, which nobody may ask for while it is due; null where it makes none. */
+  readonly makesKey: { readonly table: string; readonly columns: readonly string[] } | null;
   probe(db: AnyKysely, options?: StepOptions): Promise<StepState>;
   /** Makes it. Called when `probe` said `ready`; may still fail, which leaves it due. */
   apply(db: AnyKysely): Promise<void>;

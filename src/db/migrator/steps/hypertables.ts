@@ -14,6 +14,7 @@ function createHypertableStep(table: string, revision: string): DeferrableStep {
     name: `hypertable_${table}`,
     revision,
     ownSession: false,
+    makesKey: null,
 
     async probe(db, { convertLargeTables = false, assumeTimescaledb = false, planned = [] } = {}) {
       if (await isHypertable(db, table)) return { state: 'applied' };

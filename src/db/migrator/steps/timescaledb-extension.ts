@@ -43,6 +43,7 @@ export const timescaledbExtension: DeferrableStep = {
   revision: '0001_initial_schema',
   // Where the library is not preloaded CREATE EXTENSION is FATAL; `probe` looks first, but may be mistaken.
   ownSession: true,
+  makesKey: null,
 
   async probe(db) {
     if (await findTimescaledb(db)) return { state: 'applied' };

@@ -3,14 +3,17 @@ import { findKey } from '../../catalog.ts';
 import { countSurplusOutcomes } from '../../prediction-outcome-duplicates.ts';
 import { findOwnershipBlock, type DeferrableStep } from './deferrable-step.ts';
 
+const KEY = { table: 'prediction_outcomes', columns: ['prediction_id'] } as const;
+
 /** UNIQUE (prediction_id) on prediction_outcomes: one outcome for each prediction. */
 export const uniquePredictionOutcomes: DeferrableStep = {
   name: 'unique_prediction_outcomes',
   revision: '0002_unique_prediction_outcomes',
   ownSession: false,
+  makesKey: KEY,
 
   async probe(db) {
-    if (await findKey(db, 'prediction_outcomes', 'u', ['prediction_id'])) return { state: 'applied' };
+    if (await findKey(db, KEY.table, 'u', KEY.columns)) return { state: 'applied' };
     const { outcomes, predictions } = await countSurplusOutcomes(db);
     if (outcomes > 0)
       return {

@@ -7,6 +7,7 @@ const step: DeferrableStep = {
   name: 'hypertable',
   revision: '0001_a',
   ownSession: false,
+  makesKey: null,
   probe: () => Promise.reject(new Error('nobody looks here')),
   apply: () => Promise.reject(new Error('nobody applies it here')),
 };

@@ -15,4 +15,9 @@ describe('released revisions', () => {
       'a revision was edited (restore it, and write a new one), or is new (add its line to test/fixtures/revision-checksums.json)',
     );
   });
+
+  it('hold nothing of the template', async () => {
+    const unfilled = (await loadRevisions()).filter(({ unfilledLines }) => unfilledLines.length > 0);
+    assert.deepEqual(unfilled, []);
+  });
 });
