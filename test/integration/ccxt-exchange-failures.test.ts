@@ -156,10 +156,10 @@ describe('an exchange that asks us to wait', () => {
       const { exchange, server, now } = binance;
       const isRefused = (error: unknown) => error instanceof ExchangeRejectedError && error.reason === 'access';
       for (const minutes of [15, 30]) {
-        assert.equal(exchange.block(), null);
+        assert.equal(exchange.access().block, null);
         await assert.rejects(fetchCandles(exchange), isRefused);
         const sent = server.requests.length;
-        const block = exchange.block();
+        const block = exchange.access().block;
         assert.deepEqual([block?.reason, block?.until], ['refused', now.ms + minutes * 60_000]);
         assert.match(block?.message ?? '', new RegExp(`answered ${status}.*use another network or EXCHANGE_URLS`));
         assert.equal(exchange.readyAt('listing', true), block?.until);
@@ -171,7 +171,7 @@ describe('an exchange that asks us to wait', () => {
       }
       answer = { json: [] };
       await fetchCandles(exchange);
-      assert.equal(exchange.block(), null);
+      assert.equal(exchange.access().block, null);
     });
   }
 
@@ -181,10 +181,10 @@ describe('an exchange that asks us to wait', () => {
     const { exchange, now } = binance;
     await assert.rejects(fetchCandles(exchange), ExchangeUnavailableError);
     answer = { json: [] };
-    assert.deepEqual([exchange.block()?.reason, exchange.block()?.until], ['banned', now.ms + 300_000]);
+    assert.deepEqual([exchange.access().block?.reason, exchange.access().block?.until], ['banned', now.ms + 300_000]);
     assert.equal(exchange.readyAt('candles', true), now.ms + 300_000);
     now.ms += 300_000;
-    assert.equal(exchange.block(), null);
+    assert.equal(exchange.access().block, null);
     await fetchCandles(exchange);
   });
 
@@ -304,7 +304,7 @@ describe('a caller who stops', () => {
     await using server = await startAnsweringServer(answerAsBinance(() => ({ stall: 'body' })));
     const source = `
       import { pino } from 'pino';
-      import { createExchange } from './src/exchanges/ccxt/create-exchange.ts';
+      import { createExchange } from './src/exchanges/create-exchange.ts';
       const options = { id: 'binance', origin: '${server.origin}', logger: pino({ level: 'silent' }), requestTimeoutMs: 60_000 };
       const exchange = await createExchange(options);
       const range = { since: ${T0}, until: ${T0 + HOUR} };
