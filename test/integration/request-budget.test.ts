@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BUDGET_LIMITS } from '../../simulator/request-budget.ts';
+import { BUDGET_LIMITS } from '../../simulator/weight-counter.ts';
 import { BudgetStage, mean, NAMES, percent, START, SYMBOLS } from '../support/budget-stage.ts';
 import { EndlessBackfill } from '../support/endless-backfill.ts';
 
