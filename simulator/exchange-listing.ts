@@ -1,5 +1,5 @@
 import { formatUnits } from './decimal-text.ts';
-import { BUDGET_LIMITS } from './request-budget.ts';
+import { BUDGET_LIMITS } from './weight-counter.ts';
 import type { PerpetualListing, SpotListing } from './market-listing.ts';
 
 /** Perpetuals are delivered at this far date: Binance's way to say never. */

@@ -1,4 +1,4 @@
-import { RequestBudget, type BudgetName } from './request-budget.ts';
+import { WeightCounter, type BudgetName } from './weight-counter.ts';
 import { WireError } from './wire-error.ts';
 
 /** Requests that were under way when the limit was reached: this many more are answered with 429, not with a ban. */
@@ -17,7 +17,7 @@ const LONGEST_BAN_MS = 3 * 86_400_000;
  */
 export class RequestGate {
   readonly #now: () => number;
-  readonly #budget: RequestBudget;
+  readonly #counter: WeightCounter;
   readonly #throttled = new Map<BudgetName, { untilMs: number; ignored: number }>();
   #overruns: number[] = [];
   #bannedUntilMs = 0;
@@ -25,7 +25,7 @@ export class RequestGate {
 
   constructor(deps: { now: () => number }) {
     this.#now = deps.now;
-    this.#budget = new RequestBudget(deps);
+    this.#counter = new WeightCounter(deps);
   }
 
   /** How often the address was banned. */
@@ -35,7 +35,7 @@ export class RequestGate {
 
   /** What was spent in the current window. */
   used(name: BudgetName): number {
-    return this.#budget.used(name);
+    return this.#counter.used(name);
   }
 
   /**
@@ -46,7 +46,7 @@ export class RequestGate {
   refuse(name: BudgetName, weight: number, address: string): WireError | null {
     const nowMs = this.#now();
     if (nowMs < this.#bannedUntilMs) return banned(address, this.#bannedUntilMs, nowMs);
-    const { retryAfterMs } = this.#budget.spend(name, weight);
+    const { retryAfterMs } = this.#counter.spend(name, weight);
     if (retryAfterMs === null) return null;
     return this.#mustBan(name, nowMs, retryAfterMs) ? this.#ban(address, nowMs) : throttled(retryAfterMs);
   }

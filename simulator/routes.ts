@@ -5,7 +5,7 @@ import { openInterestAt } from './futures-statistics.ts';
 import { listFundingAnswer, listStatistics, STATISTICS } from './history-answers.ts';
 import type { KlineSource } from './klines.ts';
 import { isListed, MARK_DECIMALS, type PerpetualListing } from './market-listing.ts';
-import type { BudgetName } from './request-budget.ts';
+import type { BudgetName } from './weight-counter.ts';
 import type { RequestParameters } from './request-parameters.ts';
 import { findListing } from './request-parameters.ts';
 import type { Venue } from './venue.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '../src/clock.ts';
 import { findKlineTopic, type KlinePush } from './kline-push.ts';
 import type { KlineSource } from './klines.ts';
 import { StreamChannel, type PushTimes } from './stream-channel.ts';
-import { StreamConnection, type ConnectionLimits } from './stream-connection.ts';
+import { ClientSocket, type ConnectionLimits } from './client-socket.ts';
 import type { StreamFaults } from './stream-faults.ts';
 
 /** How the WebSocket side behaves; by the exchange's clock. */
@@ -60,7 +60,7 @@ export interface StreamServerDeps {
 export class StreamServer {
   readonly #deps: StreamServerDeps;
   readonly #sockets = new WebSocketServer({ noServer: true });
-  readonly #connections = new Map<WebSocket, StreamConnection>();
+  readonly #connections = new Map<WebSocket, ClientSocket>();
   readonly #channels = new Map<string, StreamChannel>();
   #connectTimes: number[] = [];
   #connectCount = 0;
@@ -107,7 +107,7 @@ export class StreamServer {
     else {
       this.#sockets.handleUpgrade(request, duplex, head, (socket) => {
         const { clock, options } = this.#deps;
-        const connection = new StreamConnection({
+        const connection = new ClientSocket({
           ...target,
           socket,
           fate,

@@ -1,15 +1,16 @@
 import { SYSTEM_CLOCK, type Clock } from '../clock.ts';
 import { ConfigError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { BinanceCandleStream } from './binance/binance-candle-stream.ts';
-import { toStreamUrl } from './binance/stream-names.ts';
+import { createBinance } from './binance/create-binance.ts';
 import type { Exchange } from './exchange.ts';
-import { BinanceExchange, type BinanceExchangeDeps } from './binance/binance-exchange.ts';
 import { CcxtClient } from './ccxt/ccxt-client.ts';
 import { findExchangeFault } from './ccxt/ccxt-library.ts';
 import { UnifiedExchange } from './ccxt/unified-exchange.ts';
 
 const REQUEST_TIMEOUT_MS = 20_000;
+
+/** The exchanges with an adapter and known allowances of their own, by ccxt's id; the others are asked by unified calls. */
+const OWN_ADAPTERS = new Map([['binance', createBinance]]);
 
 export interface ExchangeOptions {
   /** ccxt's id, such as `binance`. */
@@ -37,6 +38,7 @@ export async function createExchange(options: ExchangeOptions): Promise<Exchange
   const { id, logger, requestTimeoutMs = REQUEST_TIMEOUT_MS, clock = SYSTEM_CLOCK, sharedBy = () => 1 } = options;
   const fault = findExchangeFault(id);
   if (fault !== null) throw new ConfigError([fault]);
+  const createOwn = OWN_ADAPTERS.get(id);
   const origin = options.origin === null ? null : readOrigin(id, options.origin);
   const client = await CcxtClient.create({
     id,
@@ -44,8 +46,8 @@ export async function createExchange(options: ExchangeOptions): Promise<Exchange
     requestTimeoutMs,
     clock,
     logger,
-    // Of Binance we know the allowances: ccxt counts them all as one, and lets too much through.
-    spacesRequests: id !== 'binance',
+    // Where we know the allowances: ccxt counts them all as one, and lets too much through.
+    spacesRequests: createOwn === undefined,
   });
   const { has } = client.instance;
   // 'emulated' would build candles from trades: not what the exchange says.
@@ -53,20 +55,7 @@ export async function createExchange(options: ExchangeOptions): Promise<Exchange
     throw new ConfigError([`the exchange "${id}" has no spot candles, so there is nothing to keep from it`]);
   }
   const deps = { client, logger, clock };
-  return id === 'binance' ? createBinance({ ...deps, sharedBy }, origin) : new UnifiedExchange(deps);
-}
-
-/** Binance with its live stream, which goes to the same origin and knows the markets and the time by REST. */
-function createBinance(deps: Omit<BinanceExchangeDeps, 'candleStream'>, origin: string | null): BinanceExchange {
-  const candleStream = new BinanceCandleStream({
-    url: toStreamUrl(origin),
-    clock: deps.clock,
-    logger: deps.logger,
-    findMarketId: async (symbol, signal) => await exchange.findMarketId(symbol, signal),
-    exchangeNow: () => exchange.now(),
-  });
-  const exchange: BinanceExchange = new BinanceExchange({ ...deps, candleStream });
-  return exchange;
+  return createOwn === undefined ? new UnifiedExchange(deps) : createOwn({ ...deps, sharedBy }, origin);
 }
 
 function readOrigin(id: string, text: string): string {

@@ -76,11 +76,33 @@ export interface BudgetState {
   readonly used: number;
 }
 
-/** Why nothing may be sent to an exchange, and until when (epoch ms, our clock; null: until somebody acts). */
+/** What one request is charged, and on which of the exchange's counters (`BudgetState.name`). */
+export interface RequestCost {
+  readonly counter: string;
+  readonly weight: number;
+}
+
+/** Why an exchange wants no request from our address, and until when (epoch ms, our clock). */
 export interface RequestBlock {
   readonly reason: 'throttled' | 'banned' | 'refused';
-  readonly until: number | null;
+  readonly until: number;
+  /** What it said. */
   readonly message: string;
+}
+
+/** Whether an exchange as a whole may be asked, and why not. */
+export interface AccessState {
+  /**
+   * `down`: it did not answer when it was asked last, or asked us to wait; `refused`: it refuses us as a whole (a
+   * firewall, a blocked region). Then one request goes ahead and tells whether that is over.
+   */
+  readonly state: 'up' | 'down' | 'refused';
+  /** Nothing is to be asked before this moment (epoch ms, our clock); 0, or past: it may be asked. */
+  readonly until: number;
+  /** What the exchange itself told us, or others at our address: no request leaves while it lasts. Null: nothing. */
+  readonly block: RequestBlock | null;
+  /** Why the state is not `up`, or null. */
+  readonly lastError: string | null;
 }
 
 /** A candle that the exchange itself called closed, as its live stream sent it. */
@@ -143,16 +165,23 @@ export interface Exchange {
   readonly candleStream: CandleStream | null;
   /** Every allowance that is counted, for people to see. */
   budgets(): readonly BudgetState[];
-  /** Why nothing may be sent now, or null. */
-  block(): RequestBlock | null;
+  /** Whether it may be asked at all. It learns that itself, from every request that it sends. */
+  access(): AccessState;
   /**
    * Takes over what another process was told, or this one before a restart: nothing is sent before `until`. One that
    * ends sooner than what is known changes nothing.
    */
-  adoptBlock(block: RequestBlock & { readonly until: number }): void;
+  adoptBlock(block: RequestBlock): void;
   /**
-   * When (our clock, epoch ms) a request of this kind may leave without waiting; now or earlier: at once. `isUrgent`:
-   * the live tail, for which a part of each allowance is kept back.
+   * Notes a sign that it may be back, such as a live stream: a wait of our own choice ends, for one try, one that the
+   * exchange asked for does not. Answers whether it ended one.
+   */
+  noteSign(): boolean;
+  /** What a request of this kind costs, with as many rows as it is asked for. Empty: nothing of it is counted by us. */
+  costOf(kind: RequestKind): readonly RequestCost[];
+  /**
+   * When (our clock, epoch ms) a request of this kind may leave: not before `access` permits it and its allowances have
+   * room; now or earlier: at once. `isUrgent`: the live tail, for which a part of each allowance is kept back.
    */
   readyAt(kind: RequestKind, isUrgent: boolean): number;
   /** Whether it has this timeframe. Known without a request. */

@@ -184,12 +184,12 @@ export class IngestService implements Service {
 
   /** The error that matters most: ours, the database's, an exchange's, a series', a feed's. */
   #findError(states: readonly SeriesState[], feeds: readonly Collector[]): string | null {
-    const gates = [...this.#ingests.values()].map(({ gate, worker }) => gate.lastError ?? worker.lastError);
+    const exchanges = [...this.#ingests.values()].map((ingest) => ingest.exchangeError);
     const wildcards = [...this.#ingests.values()].map((ingest) => ingest.lastError);
     const errors = [
       this.#crash,
       this.#database.lastError,
-      ...gates,
+      ...exchanges,
       ...wildcards,
       ...states.map((state) => state.last_error),
       ...feeds.map((feed) => feed.lastError),

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
-import type { Exchange } from '../exchanges/exchange.ts';
+import type { Exchange, RequestKind } from '../exchanges/exchange.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
@@ -13,7 +13,7 @@ import { intersectLists, subtractLists } from '../market/range-lists.ts';
 
 /** An exchange with what it lists. */
 interface OfferedMarkets {
-  readonly exchange: Pick<Exchange, 'id' | 'candleLimit' | 'futuresFeeds' | 'budgets' | 'hasTimeframe'>;
+  readonly exchange: Pick<Exchange, 'id' | 'candleLimit' | 'futuresFeeds' | 'budgets' | 'costOf' | 'hasTimeframe'>;
   readonly instruments: readonly Instrument[];
 }
 
@@ -101,6 +101,7 @@ export class BackfillPlanner {
       candleLimit: exchange.candleLimit,
       futuresFeeds: exchange.futuresFeeds,
       budgets: exchange.budgets(),
+      costOf: (kind: RequestKind) => exchange.costOf(kind),
     }));
     const plan = planBackfill({ window, exchanges, keys, rowBytes: await stores.rowSizes.measure() });
     return { ...plan, left_out: leftOut };

@@ -1,14 +1,11 @@
-import type { BudgetState, RequestKind } from '../exchanges/exchange.ts';
+import type { BudgetState, Exchange, RequestCost, RequestKind } from '../exchanges/exchange.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
 import { mergeRanges, subtractRange, type TimeRange } from '../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../market/timeframe.ts';
-import { findRequestCost } from './request-costs.ts';
 
 /** One exchange as the plan needs it; an `Exchange` of the port fits with its budgets. */
-export interface PlannedExchange {
-  readonly id: string;
-  readonly candleLimit: number;
+export interface PlannedExchange extends Pick<Exchange, 'id' | 'candleLimit' | 'costOf'> {
   readonly futuresFeeds: ReadonlyMap<FuturesFeed, { readonly limit: number }>;
   readonly budgets: readonly Pick<BudgetState, 'name' | 'limit' | 'windowMs'>[];
 }
@@ -117,12 +114,15 @@ function planExchange(
   const candles = sum(costs, (cost) => (cost.key.metric === 'ohlcv' ? cost.slots : 0));
   const snapshots = countFuturesRows(keys);
   const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): PlannedAllowance[] => {
-    const weight = sum(costs, (cost) => (cost.counter === name ? cost.weight : 0));
+    const weight = sum(costs, ({ charges, requests }) =>
+      sum(charges, (charge) => (charge.counter === name ? requests * charge.weight : 0)),
+    );
     if (weight === 0) return [];
     const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / 60_000));
     return [{ name, limit, window_seconds: windowMs / 1000, weight, minutes }];
   });
-  const isCounted = costs.every(({ counter }) => allowances.some(({ name }) => name === counter));
+  const isShown = ({ counter }: RequestCost) => allowances.some(({ name }) => name === counter);
+  const isCounted = costs.every(({ charges }) => charges.length > 0 && charges.every(isShown));
   return {
     exchange: exchange.id,
     series: costs.length,
@@ -140,8 +140,8 @@ interface KeyCost {
   readonly key: PlannedKey;
   readonly slots: number;
   readonly requests: number;
-  readonly counter: string | null;
-  readonly weight: number;
+  /** What each of the requests costs. */
+  readonly charges: readonly RequestCost[];
 }
 
 function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
@@ -152,14 +152,7 @@ function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
   const stepMs = stepOf(key);
   const counts = key.missing.map(({ since, until }) => Math.ceil((until - since) / stepMs));
   const requests = sum(counts, (count) => Math.ceil(count / limit));
-  const cost = findRequestCost(exchange, kind, limit);
-  return {
-    key,
-    slots: sum(counts, (count) => count),
-    requests,
-    counter: cost?.counter ?? null,
-    weight: requests * (cost?.weight ?? 0),
-  };
+  return { key, slots: sum(counts, (count) => count), requests, charges: exchange.costOf(kind) };
 }
 
 function stepOf({ metric, timeframe }: CoverageKey): number {

@@ -6,6 +6,7 @@ import { CcxtClient } from '../../src/exchanges/ccxt/ccxt-client.ts';
 import { startAnsweringServer } from '../support/answering-server.ts';
 import { answerAsOkx } from '../support/bybit-okx-answers.ts';
 import {
+  AT_ONCE,
   DAY,
   HOUR,
   RECORDED_AT,
@@ -24,7 +25,7 @@ import {
 } from '../support/bybit-okx-stage.ts';
 
 for (const venue of VENUES) {
-  describe(`${venue}: funding`, () => {
+  describe(`${venue}: funding`, AT_ONCE, () => {
     const settlement = (time: number, rate: string) =>
       venue === 'bybit'
         ? { symbol: 'BTCUSDT', fundingRate: rate, fundingRateTimestamp: String(time) }
@@ -89,7 +90,7 @@ for (const venue of VENUES) {
     });
   });
 
-  describe(`${venue}: mark price`, () => {
+  describe(`${venue}: mark price`, AT_ONCE, () => {
     it('is the open of the hour, final as soon as the hour has begun', async () => {
       const begun = RECORDED_AT - (RECORDED_AT % HOUR);
       const rows = [
@@ -107,7 +108,7 @@ for (const venue of VENUES) {
   });
 }
 
-describe('bybit: open interest', () => {
+describe('bybit: open interest', AT_ONCE, () => {
   it('is in the base currency, at the moment, with its digits; the history has no value', async () => {
     const rows = [
       { openInterest: '69655.81300000', timestamp: String(T0 + HOUR) },
@@ -135,7 +136,7 @@ describe('bybit: open interest', () => {
   });
 });
 
-describe('okx: recorded open interest', { skip }, () => {
+describe('okx: recorded open interest', { ...AT_ONCE, skip }, () => {
   interface Interest {
     readonly oi: string;
     readonly oiCcy: string;
@@ -178,7 +179,7 @@ describe('okx: recorded open interest', { skip }, () => {
   });
 });
 
-describe('okx: open interest', () => {
+describe('okx: open interest', AT_ONCE, () => {
   const row = (time: number) => [String(time), '100', '1.0', '42000'];
 
   it('of an hour that has not ended is not final', async () => {
@@ -222,7 +223,7 @@ describe('okx: open interest', () => {
   });
 });
 
-describe('okx: mark price', () => {
+describe('okx: mark price', AT_ONCE, () => {
   it('comes from the call that reaches back far enough', async () => {
     await using stage = await openVenue('okx', () => wrap.okx([]));
     const old = RECORDED_AT - (RECORDED_AT % HOUR) - 1440 * HOUR;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } from '../../src/errors.ts';
+import { ExchangeDataError } from '../../src/errors.ts';
 import type { Candle } from '../../src/market/candle.ts';
 import {
+  AT_ONCE,
   DAY,
   HOUR,
   RECORDED_AT,
@@ -13,7 +14,6 @@ import {
   fetchCandles,
   fetchFutures,
   openVenue,
-  openVenueWithText,
   query,
   readRecording,
   signal,
@@ -31,7 +31,7 @@ const listValues = ({ timestamp, open, high, low, close, volume }: Candle) => [
 ];
 
 for (const venue of VENUES) {
-  describe(`${venue}: recorded candles`, { skip }, () => {
+  describe(`${venue}: recorded candles`, { ...AT_ONCE, skip }, () => {
     it('come oldest first with every digit, though the exchange sends the newest first', async () => {
       const { httpResponse, parsedResponse } = readRecording(venue, 'fetchOHLCV');
       await using stage = await openVenue(venue, () => httpResponse);
@@ -53,27 +53,7 @@ for (const venue of VENUES) {
     });
   });
 
-  describe(`${venue}: digits of candles`, () => {
-    // Each of them comes out different where a float lay on the way.
-    const values = ['0.00000700', '43493.900000000000001', '0.000000245200', '0.10', '2663107.29999999861'];
-    const row = [String(T0), ...values, '1', '1', '1'];
-
-    it('stay as they were sent, as texts', async () => {
-      await using stage = await openVenue(venue, () => wrap[venue]([row]));
-      const { candles } = await fetchCandles(stage.exchange, { since: T0, until: T0 + HOUR });
-      assert.deepEqual(candles.map(listValues), [[T0, ...values]]);
-    });
-
-    it('stay as they were sent, as bare JSON numbers', async () => {
-      const bare = `[${T0},${values.join(',')},1,1,1]`;
-      const text = JSON.stringify(wrap[venue](['ROW'])).replace('"ROW"', bare);
-      await using stage = await openVenueWithText(venue, text);
-      const { candles } = await fetchCandles(stage.exchange, { since: T0, until: T0 + HOUR });
-      assert.deepEqual(candles.map(listValues), [[T0, ...values]]);
-    });
-  });
-
-  describe(`${venue}: markets`, () => {
+  describe(`${venue}: markets`, AT_ONCE, () => {
     it('are the spot markets, each with its own perpetual in the same currency', async () => {
       await using stage = await openVenue(venue, () => undefined);
       const instruments = await stage.exchange.fetchInstruments(signal);
@@ -85,33 +65,18 @@ for (const venue of VENUES) {
         ],
       );
     });
-
-    it('tell the exchange apart from its clock', async () => {
-      await using stage = await openVenue(venue, () => undefined);
-      assert.ok(Math.abs((await stage.exchange.fetchTime(signal)) - RECORDED_AT) < 2_000);
-    });
-
-    it('have no futures data where there is no perpetual', async () => {
-      await using stage = await openVenue(venue, () => wrap[venue]([]));
-      await assert.rejects(
-        stage.exchange.fetchFutures({ symbol: 'LUNA/USDT', feed: 'funding_rate', range: RECORDED_RANGE }, signal),
-        fails(ExchangeRejectedError, /no linear perpetual of "LUNA\/USDT"/),
-      );
-      assert.deepEqual(stage.asked(), []);
-    });
   });
 
-  describe(`${venue}: what is no answer`, () => {
+  describe(`${venue}: what is no answer`, AT_ONCE, () => {
     const row = (time: number) => [String(time), '1', '1', '1', '1', '1', '1', '1', '1'];
 
     for (const [unit, factor] of [
       ['seconds', 0.001],
       ['microseconds', 1000],
     ] as const)
-      it(`rows in ${unit}: they must not look like an empty page`, async () => {
+      it(`rows of futures data in ${unit}: they must not look like an empty page`, async () => {
         const rows = [row((T0 + HOUR) * factor), row(T0 * factor)];
         await using stage = await openVenue(venue, () => wrap[venue](rows));
-        await assert.rejects(fetchCandles(stage.exchange), fails(ExchangeDataError, /rows from other times/));
         await assert.rejects(
           fetchFutures(stage.exchange, 'mark_price'),
           fails(ExchangeDataError, /rows from other times/),
@@ -138,31 +103,10 @@ for (const venue of VENUES) {
           feed,
         );
     });
-
-    it('its own words for too many requests, sent with status 200', async () => {
-      const body =
-        venue === 'bybit'
-          ? { retCode: 10006, retMsg: 'Too many visits!', result: {} }
-          : { code: '50011', msg: 'Too Many Requests', data: [] };
-      await using stage = await openVenue(venue, () => body);
-      await assert.rejects(fetchFutures(stage.exchange, 'funding_rate'), fails(ExchangeUnavailableError, /./));
-    });
-
-    it('a feed that it does not offer', async () => {
-      await using stage = await openVenue(venue, () => wrap[venue]([]));
-      for (const feed of ['top_trader_ratio', 'taker_buy_sell_ratio'] as const) {
-        assert.ok(!stage.exchange.futuresFeeds.has(feed));
-        await assert.rejects(
-          fetchFutures(stage.exchange, feed),
-          fails(ExchangeRejectedError, new RegExp(`futures data \\(${feed}\\) is not collected from ${venue}`)),
-        );
-      }
-      assert.deepEqual(stage.asked(), []);
-    });
   });
 }
 
-describe('okx: candles that it does not confirm', () => {
+describe('okx: candles that it does not confirm', AT_ONCE, () => {
   const begun = RECORDED_AT - (RECORDED_AT % HOUR);
   const row = (time: number, confirm?: string) => [
     String(time),

@@ -26,31 +26,6 @@ function readRecorded(id: string): unknown {
   return methods.fetchOHLCV[0]?.httpResponse;
 }
 
-/** One spot market each, in the exchanges' own shapes. */
-const OKX_MARKET = {
-  instType: 'SPOT',
-  instId: 'BTC-USDT',
-  baseCcy: 'BTC',
-  quoteCcy: 'USDT',
-  state: 'live',
-  tickSz: '0.1',
-  lotSz: '0.00000001',
-  minSz: '0.00001',
-};
-const BYBIT_MARKET = {
-  symbol: 'BTCUSDT',
-  baseCoin: 'BTC',
-  quoteCoin: 'USDT',
-  status: 'Trading',
-  lotSizeFilter: {
-    basePrecision: '0.000001',
-    quotePrecision: '0.00000001',
-    minOrderQty: '0.00001',
-    maxOrderQty: '100',
-  },
-  priceFilter: { tickSize: '0.01' },
-};
-
 describe('Binance through ccxt', () => {
   it('gives recorded candles digit by digit', { skip }, async () => {
     const recorded = skip === false ? (readRecorded('binance') as string[][]) : [];
@@ -73,32 +48,6 @@ describe('Binance through ccxt', () => {
       endTime: String(range.until - 1),
     });
     assert.ok(Math.abs((exchange.now() ?? 0) - Date.now()) < 1_000);
-  });
-
-  it('keeps the digits of values that come as JSON numbers, and keeps faulty rows aside', async () => {
-    const text = `[[${T0}, 0.00002452, 0.0000246000, 0.00002450, 0.00002452, 2663107.29999999861, 0, "0", 1, "0", "0", "0"],
-      [${T0 + HOUR}, "2", "1", "2", "2", "1", 0, "0", 1, "0", "0", "0"], [${T0 + 2 * HOUR}, "2"]]`;
-    await using server = await startAnsweringServer(answerAsBinance(() => ({ text })));
-    const { candles, rejected } = await (
-      await create('binance', server.origin)
-    ).fetchCandles({ symbol: 'BTC/USDT', timeframe: hourly, range }, signal);
-    assert.deepEqual(candles, [
-      {
-        timestamp: T0,
-        open: '0.00002452',
-        high: '0.0000246000',
-        low: '0.00002450',
-        close: '0.00002452',
-        volume: '2663107.29999999861',
-      },
-    ]);
-    assert.deepEqual(
-      rejected.map(({ reason, timestamp }) => [reason, timestamp]),
-      [
-        ['low is above high', T0 + HOUR],
-        ['the row has 2 fields instead of 12', T0 + 2 * HOUR],
-      ],
-    );
   });
 
   it('lists the spot markets, with whether they trade and have a perpetual', async () => {
@@ -147,71 +96,9 @@ describe('Binance through ccxt', () => {
       (error) => error instanceof ExchangeRejectedError && error.reason === 'symbol',
     );
   });
-
-  it('refuses an unknown timeframe without a request, and an unknown symbol by the list of markets', async () => {
-    await using server = await startAnsweringServer(answerAsBinance(() => ({ json: [] })));
-    const exchange = await create('binance', server.origin);
-    const rejects = (symbol: string, timeframe: string, reason: string) =>
-      assert.rejects(
-        exchange.fetchCandles({ symbol, timeframe: parseTimeframe(timeframe), range }, signal),
-        (error) => error instanceof ExchangeRejectedError && error.reason === reason && error.exchange === 'binance',
-      );
-    await rejects('BTC/USDT', '7m', 'timeframe');
-    assert.equal(server.requests.length, 0);
-    await rejects('NOPE/USDT', '1h', 'symbol');
-    await rejects('constructor', '1h', 'symbol');
-    assert.ok(!server.requests.some(({ path }) => path.endsWith('klines')));
-  });
 });
 
-describe('other exchanges through ccxt', () => {
-  it('gives recorded candles of OKX, oldest first', { skip }, async () => {
-    await using server = await startAnsweringServer(({ path, query }) => {
-      if (path === '/api/v5/public/time') return { json: { code: '0', data: [{ ts: String(Date.now()) }] } };
-      if (path.includes('candles')) return { json: readRecorded('okx') };
-      return { json: { code: '0', msg: '', data: query.get('instType') === 'SPOT' ? [OKX_MARKET] : [] } };
-    });
-    const exchange = await create('okx', server.origin);
-    assert.equal(exchange.candleLimit, 300);
-    const { candles, answered } = await exchange.fetchCandles({ symbol: 'BTC/USDT', timeframe: hourly, range }, signal);
-    assert.deepEqual(candles[0], {
-      timestamp: T0,
-      open: '43377.1',
-      high: '43500',
-      low: '43220.9',
-      close: '43495.9',
-      volume: '7137.30786672',
-    });
-    assert.deepEqual([candles.length, candles[2]?.volume, answered], [3, '5070.79611732', range]);
-  });
-
-  it('gives recorded candles of Bybit, oldest first, and no futures data without a perpetual', { skip }, async () => {
-    await using server = await startAnsweringServer(({ path, query }) => {
-      if (path === '/v5/market/time') return { json: { retCode: 0, time: String(Date.now()), result: {} } };
-      if (path.includes('kline')) return { json: readRecorded('bybit') };
-      return {
-        json: {
-          retCode: 0,
-          result: { list: query.get('category') === 'spot' ? [BYBIT_MARKET] : [], nextPageCursor: '' },
-        },
-      };
-    });
-    const exchange = await create('bybit', server.origin);
-    const { candles } = await exchange.fetchCandles({ symbol: 'BTC/USDT', timeframe: hourly, range }, signal);
-    assert.deepEqual(
-      candles.map(({ timestamp, open, volume }) => [timestamp, open, volume]),
-      [
-        [T0, '43350.7', '1341.261'],
-        [T0 + HOUR, '43488', '3199.431'],
-        [T0 + 2 * HOUR, '43376.1', '1575.305'],
-      ],
-    );
-    await assert.rejects(
-      exchange.fetchFutures({ symbol: 'BTC/USDT', feed: 'mark_price', range }, signal),
-      ExchangeRejectedError,
-    );
-  });
-
+describe('createExchange', () => {
   it('refuses an exchange that is not known, has no spot candles or gets no usable origin', async () => {
     const rejects = (id: string, origin: string | null, problem: RegExp) =>
       assert.rejects(

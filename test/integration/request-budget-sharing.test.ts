@@ -23,7 +23,7 @@ describe('one address', () => {
     };
     await clock.during(Promise.all([backfill.run(untilMs, stage.signal), spendHalf()]));
     assert.deepEqual(backfill.errors, []);
-    assert.deepEqual([exchange.bans, client.block()], [0, null]);
+    assert.deepEqual([exchange.bans, client.access().block], [0, null]);
     assert.ok(statuses.every((status) => status === 200));
     for (const name of ['spot', 'futures'] as const) {
       const use = stage.listUse(name);

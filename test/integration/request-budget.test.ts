@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BUDGET_LIMITS } from '../../simulator/request-budget.ts';
+import { BUDGET_LIMITS } from '../../simulator/weight-counter.ts';
 import { BudgetStage, mean, NAMES, percent, START, SYMBOLS } from '../support/budget-stage.ts';
 import { EndlessBackfill } from '../support/endless-backfill.ts';
 
@@ -14,7 +14,7 @@ describe('a backfill of fifty series with futures', () => {
     const backfill = new EndlessBackfill({ client, clock, symbols: SYMBOLS });
     await clock.during(backfill.run(START + 60 * MINUTE, stage.signal));
     assert.deepEqual(backfill.errors, []);
-    assert.deepEqual([exchange.bans, client.block()], [0, null]);
+    assert.deepEqual([exchange.bans, client.access().block], [0, null]);
     for (const name of NAMES) {
       const use = mean(stage.listUse(name));
       t.diagnostic(`${name}: ${percent(use)} used, at most ${percent(stage.findMostUse(name))} in one window`);

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { createExchange } from '../../src/exchanges/create-exchange.ts';
 import type { Exchange } from '../../src/exchanges/exchange.ts';
-import { BUDGET_LIMITS, type BudgetName } from '../../simulator/request-budget.ts';
+import { BUDGET_LIMITS, type BudgetName } from '../../simulator/weight-counter.ts';
 import { RequestParameters } from '../../simulator/request-parameters.ts';
 import { createRoutes, type Route } from '../../simulator/routes.ts';
 import { SimulatedExchange } from '../../simulator/simulated-exchange.ts';

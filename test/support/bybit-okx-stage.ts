@@ -17,6 +17,9 @@ export const RECORDED_RANGE = { since: T0, until: T0 + 3 * HOUR };
 export const { signal } = new AbortController();
 export const logger = pino({ level: 'silent' });
 
+/** Most of the time the client waits between its requests, so that tests may run beside each other. */
+export const AT_ONCE = { concurrency: 8 };
+
 export type Venue = 'bybit' | 'okx';
 export const VENUES = ['bybit', 'okx'] as const;
 const answerAs = { bybit: answerAsBybit, okx: answerAsOkx };

@@ -14,7 +14,7 @@ import { BinanceBudgets } from './binance-budgets.ts';
 import { BINANCE_FEEDS } from './binance-futures-feeds.ts';
 import { clampCandleRange, parseCandles } from '../kit/candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from '../ccxt/ccxt-exchange.ts';
-import type { BinanceInstance } from '../ccxt/ccxt-library.ts';
+import type { BinanceInstance } from './binance-instance.ts';
 import { parseFuturesPage } from '../kit/futures-page.ts';
 
 /** Opening time, open, high, low, close, volume, closing time, quote volume, trades, taker base, taker quote, unused. */

@@ -1,5 +1,5 @@
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
-import type { BinanceInstance } from '../ccxt/ccxt-library.ts';
+import type { BinanceInstance } from './binance-instance.ts';
 import type { FuturesRow } from '../kit/futures-page.ts';
 import { readFields } from '../kit/futures-row.ts';
 

@@ -2,13 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../../clock.ts';
 import { ExchangeRejectedError, ExchangeUnavailableError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { RequestBlock } from '../exchange.ts';
 import { raceAbort } from '../kit/abort.ts';
+import { ExchangeAccess, isHeldBack } from '../kit/exchange-access.ts';
 import { instantiateExchange, loadCcxtErrors, type CcxtErrors, type CcxtInstance } from './ccxt-library.ts';
 import { createGuardedFetch, type GuardedCall } from './guarded-fetch.ts';
 import { mapExchangeError } from './map-exchange-error.ts';
 import type { Charge } from '../kit/request-budget.ts';
-import { RequestPause } from '../kit/request-pause.ts';
 
 export interface CcxtClientOptions {
   /** A known exchange, see `isKnownExchange`. */
@@ -57,9 +56,10 @@ export interface AnswerObserver {
 export class CcxtClient {
   readonly id: string;
   readonly instance: CcxtInstance;
+  /** Whether the exchange may be asked; learns from every call. */
+  readonly access: ExchangeAccess;
   readonly #errors: CcxtErrors;
   readonly #calls: AsyncLocalStorage<GuardedCall>;
-  readonly #pause: RequestPause;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #closed: AbortController;
@@ -70,7 +70,7 @@ export class CcxtClient {
     this.instance = deps.instance;
     this.#errors = deps.errors;
     this.#calls = deps.calls;
-    this.#pause = deps.pause;
+    this.access = deps.access;
     this.#clock = deps.clock;
     this.#logger = deps.logger;
     this.#closed = deps.closed;
@@ -83,7 +83,7 @@ export class CcxtClient {
     const calls = new AsyncLocalStorage<GuardedCall>();
     const closed = new AbortController();
     const now = () => clock.now();
-    const pause = new RequestPause({ now });
+    const access = new ExchangeAccess({ exchange: id, clock, logger });
     const observed: Observed = { by: null };
     const stray = { exchange: id, subject: 'something', signal: closed.signal, exact: false, onSent: () => undefined };
     const instance = await instantiateExchange(id, {
@@ -98,14 +98,14 @@ export class CcxtClient {
         now,
         exchangeNow: () => observed.by?.exchangeNow() ?? null,
         currentCall: () => calls.getStore() ?? { ...stray, status: null },
-        assertMaySend: () => assertNotPaused(id, pause),
+        assertMaySend: () => access.assertMaySend(),
         onAnswer: (url, headers, sentAt) => observed.by?.onAnswer({ url, headers, sentAt }),
       }),
     });
     limitMarketTypes(instance);
     if (origin !== null) instance.urls.api = redirectUrls(instance.urls.api, origin) as typeof instance.urls.api;
     const errors = await loadCcxtErrors();
-    return new CcxtClient({ instance, errors, calls, pause, clock, logger, closed, observed });
+    return new CcxtClient({ instance, errors, calls, access, clock, logger, closed, observed });
   }
 
   /** Aborts with `close`; for work that callers share and none of them may abort. */
@@ -123,25 +123,6 @@ export class CcxtClient {
     return this.#observed.by?.exchangeNow() ?? this.#clock.now();
   }
 
-  /** Why nothing may be sent now, and until when by our clock; or null. */
-  block(): RequestBlock | null {
-    const { remainingMs, reason, message } = this.#pause;
-    return remainingMs === 0 ? null : { reason, until: this.#clock.now() + remainingMs, message };
-  }
-
-  /**
-   * @throws ExchangeUnavailableError with `retryAfterMs` while the exchange asked us to wait, ExchangeRejectedError of
-   *   reason `access` while it refuses us and is not asked again yet.
-   */
-  assertMaySend(): void {
-    assertNotPaused(this.id, this.#pause);
-  }
-
-  /** Takes over a block that was told elsewhere, see `Exchange.adoptBlock`. */
-  adoptBlock(block: RequestBlock & { readonly until: number }): void {
-    this.#pause.adopt(block);
-  }
-
   /**
    * Runs one call of ccxt, as soon as the allowances that it costs have room.
    *
@@ -149,21 +130,26 @@ export class CcxtClient {
    */
   async call<T>(operation: (instance: CcxtInstance) => Promise<T>, options: CallOptions): Promise<T> {
     options.signal.throwIfAborted();
-    this.assertMaySend();
+    this.access.assertMaySend();
     const { subject, exact = true, cost = [], onSent = () => undefined } = options;
     const signal = AbortSignal.any([options.signal, this.#closed.signal]);
-    const call: GuardedCall = { exchange: this.id, subject, signal, exact, onSent, status: null };
+    let sentAt = this.#clock.now();
+    const noteSent = () => {
+      sentAt = this.#clock.now();
+      onSent();
+    };
+    const call: GuardedCall = { exchange: this.id, subject, signal, exact, onSent: noteSent, status: null };
     try {
-      for (const { budget, weight } of cost) await budget.take(weight, signal, () => this.assertMaySend());
+      for (const { budget, weight } of cost) await budget.take(weight, signal, () => this.access.assertMaySend());
       const result = await raceAbort(
         this.#calls.run(call, async () => await operation(this.instance)),
         signal,
       );
-      this.#pause.settle();
+      this.access.noteAnswer(sentAt);
       return result;
     } catch (error) {
       signal.throwIfAborted();
-      throw this.#noteFailure(mapExchangeError(error, call, this.#errors), call, cost);
+      throw this.#noteFailure(mapExchangeError(error, call, this.#errors), call, cost, sentAt);
     }
   }
 
@@ -175,16 +161,17 @@ export class CcxtClient {
     );
   }
 
-  #noteFailure(error: Error, call: GuardedCall, cost: readonly Charge[]): Error {
-    const reason = findBlockReason(error);
-    // A call that was held back because of the pause must not prolong it.
-    if (reason === null || error.cause === PAUSED) return error;
-    // Answers to requests that were under way together are one refusal.
-    if (reason !== 'refused' && this.#pause.remainingMs === 0) for (const { budget } of cost) budget.cut();
-    const saidMs = error instanceof ExchangeUnavailableError ? error.retryAfterMs : null;
-    const waitMs = this.#pause.hold(reason, saidMs, error.message);
+  #noteFailure(error: Error, call: GuardedCall, cost: readonly Charge[], sentAt: number): Error {
+    // A refusal of ours, without an answer, says nothing of the exchange.
+    if (isHeldBack(error) || (error instanceof ExchangeRejectedError && call.status === null)) return error;
+    const isFirst = this.access.block() === null;
+    const waitMs = this.access.noteFailure(error, sentAt);
+    if (waitMs === null) return error;
+    const reason = error instanceof ExchangeUnavailableError ? error.reason : 'refused';
     this.#logger.warn({ exchange: this.id, reason, waitMs, subject: call.subject }, 'exchange asked us to wait');
     if (!(error instanceof ExchangeUnavailableError)) return error;
+    // Answers to requests that were under way together are one refusal.
+    if (isFirst) for (const { budget } of cost) budget.cut();
     return new ExchangeUnavailableError(this.id, error.message, {
       reason: error.reason,
       retryAfterMs: waitMs,
@@ -201,37 +188,11 @@ interface ClientParts {
   readonly instance: CcxtInstance;
   readonly errors: CcxtErrors;
   readonly calls: AsyncLocalStorage<GuardedCall>;
-  readonly pause: RequestPause;
+  readonly access: ExchangeAccess;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly closed: AbortController;
   readonly observed: Observed;
-}
-
-/** The cause of the errors that calls get because of a pause, to tell them from a new refusal. */
-const PAUSED = new Error('no request leaves before the time that the exchange named');
-
-function findBlockReason(error: Error): RequestBlock['reason'] | null {
-  if (error instanceof ExchangeRejectedError) return error.reason === 'access' ? 'refused' : null;
-  if (!(error instanceof ExchangeUnavailableError) || error.reason === 'unreachable') return null;
-  return error.reason;
-}
-
-function assertNotPaused(id: string, pause: RequestPause): void {
-  const { remainingMs, reason, message } = pause;
-  if (remainingMs === 0) return;
-  const seconds = Math.ceil(remainingMs / 1_000);
-  if (reason === 'refused') {
-    throw new ExchangeRejectedError(id, `${id} is not asked again for ${seconds} s: ${message}`, {
-      reason: 'access',
-      cause: PAUSED,
-    });
-  }
-  throw new ExchangeUnavailableError(id, `${id} asked us to wait: ${seconds} s remain`, {
-    reason,
-    retryAfterMs: remainingMs,
-    cause: PAUSED,
-  });
 }
 
 /** Spot and linear perpetuals only: Binance's inverse markets and options are never asked for, and take seconds. */

@@ -3,7 +3,7 @@ import { ExchangeRejectedError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Instrument } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
-import type { BudgetState, CandleStream, RequestBlock, RequestKind } from '../exchange.ts';
+import type { AccessState, BudgetState, CandleStream, RequestBlock, RequestCost, RequestKind } from '../exchange.ts';
 import type { CcxtClient, ObservedAnswer } from './ccxt-client.ts';
 import { ExchangeClock, type ExchangeClockDeps } from '../kit/exchange-clock.ts';
 import { MarketCatalog } from './market-catalog.ts';
@@ -32,7 +32,7 @@ export abstract class CcxtExchange {
   protected readonly clock: ExchangeClock;
   readonly #allowances: RequestAllowances | null;
 
-  /** Without `allowances` ccxt spaces the requests, and only the pauses that the exchange asks for are known. */
+  /** Without `allowances` ccxt spaces the requests, and nothing is known of what they cost. */
   constructor(
     deps: CcxtExchangeDeps,
     askTime: ExchangeClockDeps['askTime'],
@@ -60,16 +60,25 @@ export abstract class CcxtExchange {
     return this.#allowances?.states() ?? [];
   }
 
-  block(): RequestBlock | null {
-    return this.client.block();
+  access(): AccessState {
+    return this.client.access.state();
   }
 
-  adoptBlock(block: RequestBlock & { readonly until: number }): void {
-    this.client.adoptBlock(block);
+  adoptBlock(block: RequestBlock): void {
+    this.client.access.adoptBlock(block);
+  }
+
+  noteSign(): boolean {
+    return this.client.access.noteSign();
+  }
+
+  costOf(kind: RequestKind): readonly RequestCost[] {
+    const charges = this.#allowances?.costOf(kind) ?? [];
+    return charges.map(({ budget, weight }) => ({ counter: budget.name, weight }));
   }
 
   readyAt(kind: RequestKind, isUrgent: boolean): number {
-    return Math.max(this.client.block()?.until ?? 0, this.#allowances?.readyAt(kind, isUrgent) ?? 0);
+    return Math.max(this.access().until, this.#allowances?.readyAt(kind, isUrgent) ?? 0);
   }
 
   hasTimeframe(timeframe: Timeframe): boolean {

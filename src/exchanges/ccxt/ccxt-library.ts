@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import type { binance, Exchange as CcxtExchange } from 'ccxt';
+import type * as ccxt from 'ccxt';
 
 /**
  * One class of ccxt is loaded at a time: all of it costs 141 MB and over half a second, one exchange 80 MB and a
@@ -11,7 +11,7 @@ const EXCHANGE_ID = /^[a-z0-9]+$/;
 
 /** What is used of any exchange of ccxt, by its own types, so that a renamed method stops the type check. */
 export type CcxtInstance = Pick<
-  CcxtExchange,
+  ccxt.Exchange,
   | 'id'
   | 'urls'
   | 'has'
@@ -24,18 +24,13 @@ export type CcxtInstance = Pick<
   | 'parseOHLCVs'
 >;
 
-/** The raw calls of Binance that are used: they keep every column and every digit. */
-export type BinanceInstance = CcxtInstance &
-  Pick<
-    binance,
-    | 'publicGetTime'
-    | 'publicGetKlines'
-    | 'fapiDataGetOpenInterestHist'
-    | 'fapiDataGetTopLongShortPositionRatio'
-    | 'fapiDataGetTakerlongshortRatio'
-    | 'fapiPublicGetFundingRate'
-    | 'fapiPublicGetMarkPriceKlines'
-  >;
+/** The same of one exchange with the raw calls of it that are used: they keep every column and every digit. */
+export type InstanceOf<Id extends keyof typeof ccxt, Calls extends keyof ClassOf<Id>> = CcxtInstance &
+  Pick<ClassOf<Id>, Calls>;
+
+type ClassOf<Id extends keyof typeof ccxt> = (typeof ccxt)[Id] extends abstract new (...args: never) => infer Instance
+  ? Instance
+  : never;
 
 /** ccxt's error classes by name, loaded the same way as the exchange, so that `instanceof` matches. */
 export type CcxtErrors = Readonly<Record<string, abstract new (message: string) => Error>>;

@@ -7,14 +7,9 @@ import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
 import { parseFuturesPage } from '../kit/futures-page.ts';
 import { clampFuturesRange } from './futures-range.ts';
 import { keepUndatedRows } from './keep-undated-rows.ts';
-import type { UnifiedFeeds } from './unified-feed.ts';
-import { findUnifiedFeeds } from './unified-futures-feeds.ts';
+import type { UnifiedFeeds } from './dialects/dialect.ts';
+import { findDialect } from './dialects/find-dialect.ts';
 import { keepConfirmFlag } from './keep-confirm-flag.ts';
-
-/** The most that is asked for at once, whatever ccxt says that the exchange allows: a page should not take seconds. */
-const LARGEST_PAGE = 1000;
-/** For exchanges of which ccxt does not know the limit: no smaller one is known. */
-const UNKNOWN_LIMIT = 100;
 
 /**
  * Any other exchange that has candles, by ccxt's unified call. Futures data by raw calls, where they were looked into.
@@ -34,12 +29,13 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     const askTime = async (signal: AbortSignal) =>
       await client.call(async (instance) => (await instance.fetchTime()) as unknown, { subject: 'its time', signal });
     super(deps, client.instance.has['fetchTime'] === true ? askTime : null);
-    this.candleLimit = readCandleLimit(client.instance.features);
-    this.#feeds = findUnifiedFeeds(client.id);
+    const { candleLimit, confirmColumn, futuresFeeds } = findDialect(client.instance);
+    this.candleLimit = candleLimit;
+    this.#feeds = futuresFeeds;
     this.futuresFeeds = new Map(
       [...this.#feeds].map(([feed, { limit, depthMs, periodMs }]) => [feed, { limit, depthMs, periodMs }]),
     );
-    this.#confirmColumn = keepConfirmFlag(client.instance);
+    this.#confirmColumn = confirmColumn === null ? null : keepConfirmFlag(client.instance, confirmColumn);
     keepUndatedRows(client.instance);
   }
 
@@ -96,11 +92,4 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     if (until > answered.since) return { since: answered.since, until };
     throw new ExchangeDataError(this.id, `${this.id} has not completed ${subject} yet`);
   }
-}
-
-/** What ccxt's feature table says of spot candles: `features.spot.fetchOHLCV.limit`. */
-function readCandleLimit(features: unknown): number {
-  const { spot } = (features ?? {}) as { spot?: { fetchOHLCV?: { limit?: unknown } } };
-  const limit = spot?.fetchOHLCV?.limit;
-  return typeof limit === 'number' && limit > 0 ? Math.min(limit, LARGEST_PAGE) : UNKNOWN_LIMIT;
 }

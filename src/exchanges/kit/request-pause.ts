@@ -1,18 +1,8 @@
 import type { RequestBlock } from '../exchange.ts';
+import { ACCESS_WAITS, LONGEST_WAIT_MS } from './access-waits.ts';
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60_000;
-const LONGEST_PAUSE_MS = 3 * 86_400_000;
-
-/**
- * The first and the longest wait where the exchange names none; it doubles with each refusal in a row. Binance bans for
- * two minutes to three days, see https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
- */
-const UNSAID_WAITS: Readonly<Record<RequestBlock['reason'], { readonly firstMs: number; readonly mostMs: number }>> = {
-  throttled: { firstMs: 10 * SECOND_MS, mostMs: 5 * MINUTE_MS },
-  banned: { firstMs: 2 * MINUTE_MS, mostMs: LONGEST_PAUSE_MS },
-  refused: { firstMs: 15 * MINUTE_MS, mostMs: 4 * 60 * MINUTE_MS },
-};
+/** However little a header asks for. */
+const SHORTEST_WAIT_MS = 1_000;
 const SEVERITY: readonly RequestBlock['reason'][] = ['throttled', 'banned', 'refused'];
 
 /**
@@ -47,7 +37,7 @@ export class RequestPause {
 
   /**
    * Starts or prolongs the pause, and returns what remains of it. Without `retryAfterMs` a throttling counts as 10 s, a
-   * ban as two minutes and a refusal as 15 minutes, each doubling with every one in a row (see `UNSAID_WAITS`).
+   * ban as two minutes and a refusal as 15 minutes, each doubling with every one in a row (see `ACCESS_WAITS`).
    */
   hold(reason: RequestBlock['reason'], retryAfterMs: number | null, message: string): number {
     // Answers to requests that were under way together are one strike, not ten.
@@ -57,21 +47,21 @@ export class RequestPause {
       this.#reason = reason;
       this.#message = message;
     }
-    const { firstMs, mostMs } = UNSAID_WAITS[reason];
-    const unsaidMs = Math.min(mostMs, firstMs * 2 ** Math.max(0, this.#strikes[reason] - 1));
-    const waitMs = Math.min(LONGEST_PAUSE_MS, Math.max(SECOND_MS, retryAfterMs ?? unsaidMs));
+    const { firstMs, maxMs } = ACCESS_WAITS[reason];
+    const unsaidMs = Math.min(maxMs, firstMs * 2 ** Math.max(0, this.#strikes[reason] - 1));
+    const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(SHORTEST_WAIT_MS, retryAfterMs ?? unsaidMs));
     this.#until = Math.max(this.#until, this.#now() + waitMs);
     return this.remainingMs;
   }
 
   /** Takes over a pause that was told elsewhere, as one refusal, unless it ends before the own one. */
-  adopt({ reason, until, message }: RequestBlock & { readonly until: number }): void {
+  adopt({ reason, until, message }: RequestBlock): void {
     if (until <= Math.max(this.#until, this.#now())) return;
     this.#strikes[reason] = Math.max(1, this.#strikes[reason]);
     this.#reason = reason;
     this.#message = message;
     // Whoever noted it may have had a wrong clock.
-    this.#until = Math.min(until, this.#now() + LONGEST_PAUSE_MS);
+    this.#until = Math.min(until, this.#now() + LONGEST_WAIT_MS);
   }
 
   /** Notes an answer that was no refusal: the waits start from the shortest again. */

@@ -1,4 +1,5 @@
-import type { BlockStore, TimedBlock } from './shared-blocks.ts';
+import type { RequestBlock } from '../../exchanges/exchange.ts';
+import type { BlockStore } from './shared-blocks.ts';
 
 /** Whom an exchange sees: its address, or the proxy that stands for it. */
 interface BlockPlace {
@@ -10,8 +11,8 @@ interface BlockPlace {
 export interface AddressBlocksDeps {
   /** exchange_blocks; the repository fits. */
   readonly repository: {
-    find(place: BlockPlace): Promise<TimedBlock | null>;
-    note(place: BlockPlace, block: TimedBlock, by: string): Promise<void>;
+    find(place: BlockPlace): Promise<RequestBlock | null>;
+    note(place: BlockPlace, block: RequestBlock, by: string): Promise<void>;
   };
   /** The name that processes on one address share. */
   readonly address: string;
@@ -28,11 +29,11 @@ export class AddressBlocks implements BlockStore {
     this.#deps = deps;
   }
 
-  find(exchange: string): Promise<TimedBlock | null> {
+  find(exchange: string): Promise<RequestBlock | null> {
     return this.#deps.repository.find(this.#placeOf(exchange));
   }
 
-  note(exchange: string, block: TimedBlock): Promise<void> {
+  note(exchange: string, block: RequestBlock): Promise<void> {
     return this.#deps.repository.note(this.#placeOf(exchange), block, this.#deps.replicaId);
   }
 

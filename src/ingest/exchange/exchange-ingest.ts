@@ -10,7 +10,6 @@ import { CandleSource } from '../collector/candle-source.ts';
 import type { Chore } from './chores.ts';
 import { Collector } from '../collector/collector.ts';
 import type { DatabaseGate } from '../collector/database-gate.ts';
-import { ExchangeGate } from './exchange-gate.ts';
 import { ExchangeWorker } from './exchange-worker.ts';
 import { FuturesSource } from '../collector/futures-source.ts';
 import type { ExchangeState, SeriesState } from '../ingest-state.ts';
@@ -47,7 +46,6 @@ const CLOCK_EVERY_MS = 5 * 60_000;
 
 /** Everything that is collected from one exchange: its clock, its markets, and a collector for each series and feed. */
 export class ExchangeIngest {
-  readonly gate: ExchangeGate;
   readonly worker: ExchangeWorker;
   readonly #deps: ExchangeIngestDeps;
   readonly #live: LiveIngest | null;
@@ -64,10 +62,8 @@ export class ExchangeIngest {
     this.#deps = deps;
     this.#markets = new MarketWatch(deps);
     this.#uncollected = this.#markets.expected;
-    this.gate = new ExchangeGate({ exchange: exchange.id, logger, clock });
     this.worker = new ExchangeWorker({
       exchange,
-      gate: this.gate,
       database,
       clock,
       logger,
@@ -83,7 +79,10 @@ export class ExchangeIngest {
     this.#unheard = new UnheardTails({
       clock,
       logger,
-      isAway: () => this.gate.state !== 'up' || exchange.block() !== null,
+      isAway: () => {
+        const { state, block } = exchange.access();
+        return state !== 'up' || block !== null;
+      },
       collectors: () => this.#collectors,
     });
   }
@@ -103,6 +102,11 @@ export class ExchangeIngest {
     return this.#uncollected;
   }
 
+  /** Why the exchange may not be asked, or its clock or markets cannot be read, or null. */
+  get exchangeError(): string | null {
+    return this.#deps.exchange.access().lastError ?? this.worker.lastError;
+  }
+
   /** Why nothing is collected for a wildcard of MARKETS, or null. */
   get lastError(): string | null {
     return this.#markets.unmatched[0] ?? null;
@@ -119,18 +123,18 @@ export class ExchangeIngest {
 
   describe(): ExchangeState {
     const { exchange } = this.#deps;
-    const block = exchange.block();
+    const { state, block } = exchange.access();
     return {
       exchange: exchange.id,
-      state: this.gate.state,
-      block: block && { ...block, until: block.until === null ? null : new Date(block.until).toISOString() },
+      state,
+      block: block && { ...block, until: new Date(block.until).toISOString() },
       budgets: exchange
         .budgets()
         .map(({ name, limit, windowMs, used }) => ({ name, limit, window_seconds: windowMs / 1000, used })),
       stream: exchange.candleStream?.state() ?? null,
       candle_limit: exchange.candleLimit,
       series: this.#series.size,
-      last_error: this.gate.lastError ?? this.worker.lastError ?? this.lastError,
+      last_error: this.exchangeError ?? this.lastError,
     };
   }
 
@@ -177,7 +181,7 @@ export class ExchangeIngest {
       },
       onGap: () => this.worker.wake(),
       onLive: () => {
-        if (!this.gate.noteSign()) return;
+        if (!exchange.noteSign()) return;
         for (const collector of this.#collectors) collector.hasten();
         this.worker.wake();
       },

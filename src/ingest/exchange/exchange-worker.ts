@@ -6,13 +6,11 @@ import { backoffMs, type Backoff } from '../../retry.ts';
 import { Chores, type Chore, type ChoreEntry } from './chores.ts';
 import type { Collector } from '../collector/collector.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
-import type { ExchangeGate } from './exchange-gate.ts';
 import { compareWishes, type Wish } from '../collector/urgency.ts';
 import { Wakeup } from '../../wakeup.ts';
 
 export interface ExchangeWorkerDeps {
   readonly exchange: Exchange;
-  readonly gate: ExchangeGate;
   readonly database: DatabaseGate;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,8 +43,7 @@ const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };
 const REJECTED_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 300_000 };
 const ROWS_BACKOFF: Backoff = { firstMs: 60_000, maxMs: HOUR_MS };
 const LONG_AGO = -1;
-/** A block without an end is looked at again after this long. */
-const BLOCK_LOOK_MS = 60_000;
+const UNUSABLE_LOG_EVERY_MS = 60_000;
 
 /**
  * The one loop that asks an exchange: the most urgent wish first, among equals whoever waited longest, with a bound on
@@ -60,6 +57,8 @@ export class ExchangeWorker {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #served = new WeakMap<Collector, number>();
   #turns = 0;
+  #unusable = 0;
+  #unusableLoggedAt = 0;
   #crash: { readonly error: unknown } | null = null;
 
   constructor(deps: ExchangeWorkerDeps) {
@@ -91,16 +90,15 @@ export class ExchangeWorker {
 
   /** Starts what may be started now; answers how long there is nothing more to start. */
   #launch(signal: AbortSignal): number {
-    const { exchange, gate, database, clock, concurrency = CONCURRENCY } = this.#deps;
+    const { exchange, database, clock, concurrency = CONCURRENCY } = this.#deps;
     for (;;) {
       const now = clock.now();
       if (database.isDown) return Infinity;
-      const block = exchange.block();
-      const blockedUntil = Math.max(gate.blockedUntil, block ? (block.until ?? now + BLOCK_LOOK_MS) : 0);
-      if (blockedUntil > now) return blockedUntil - now;
+      const { state, until } = exchange.access();
+      if (until > now) return until - now;
       const running = this.#inFlight.size;
       // After a failure one request goes ahead and tells whether the exchange is back.
-      if (running >= (gate.state === 'up' ? concurrency.tails : 1)) return Infinity;
+      if (running >= (state === 'up' ? concurrency.tails : 1)) return Infinity;
       const next = this.#findChore() ?? this.#findCollector(running >= concurrency.all);
       if (typeof next === 'number') return next;
       this.#start(next, signal);
@@ -186,16 +184,13 @@ export class ExchangeWorker {
   }
 
   #start(turn: Turn, signal: AbortSignal): void {
-    const sentAt = this.#deps.clock.now();
     const running = turn
       .work(signal)
       .then((wasAsked) => {
-        if (!wasAsked) return;
-        this.#deps.gate.noteAnswer(sentAt);
-        this.#deps.onStep(true);
+        if (wasAsked) this.#deps.onStep(true);
       })
       .catch((error: unknown) => {
-        if (!signal.aborted) this.#noteFailure(error, turn, sentAt);
+        if (!signal.aborted) this.#noteFailure(error, turn);
       })
       .finally(() => {
         this.#inFlight.delete(running);
@@ -204,21 +199,16 @@ export class ExchangeWorker {
     this.#inFlight.add(running);
   }
 
-  #noteFailure(error: unknown, turn: Turn, sentAt: number): void {
-    const { gate, logger, onStep } = this.#deps;
+  #noteFailure(error: unknown, turn: Turn): void {
+    const { logger, onStep } = this.#deps;
     const attempt = turn.failures + 1;
     onStep(false);
-    if (error instanceof ExchangeUnavailableError) {
-      gate.noteUnavailable(error, sentAt);
-      turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
-    } else if (error instanceof ExchangeRejectedError && error.reason === 'access') {
-      gate.noteRefused(error);
+    if (isOfWholeExchange(error)) {
       turn.onFailure(backoffMs(attempt, STEP_BACKOFF), messageOf(error));
     } else if (error instanceof ExchangeRejectedError) {
-      gate.noteAnswer(sentAt);
       turn.onRefused(error, attempt);
     } else if (error instanceof ExchangeDataError) {
-      gate.noteUnusable(error, turn.fields);
+      this.#logUnusable(error, turn.fields);
       turn.onFailure(backoffMs(attempt, UNUSABLE_BACKOFF), messageOf(error));
     } else if (error instanceof RowsRefusedError) {
       logger.error({ ...turn.fields, err: error }, 'the database refused rows; they will be asked for again');
@@ -227,6 +217,20 @@ export class ExchangeWorker {
       this.#crash ??= { error };
     }
   }
+
+  #logUnusable(error: Error, fields: Readonly<Record<string, string>>): void {
+    const { clock, logger } = this.#deps;
+    this.#unusable++;
+    if (this.#unusableLoggedAt !== 0 && clock.now() - this.#unusableLoggedAt < UNUSABLE_LOG_EVERY_MS) return;
+    this.#unusableLoggedAt = clock.now();
+    logger.warn({ ...fields, err: error, unusable_answers: this.#unusable }, 'the exchange sent an unusable answer');
+  }
+}
+
+/** Whether the exchange itself waits out what happened; the turn that met it is left alone besides. */
+function isOfWholeExchange(error: unknown): boolean {
+  if (error instanceof ExchangeRejectedError) return error.reason === 'access';
+  return error instanceof ExchangeUnavailableError;
 }
 
 /** How long each kind of request has to wait for its allowance at one moment; each is asked for once. */

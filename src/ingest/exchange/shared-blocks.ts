@@ -4,14 +4,11 @@ import type { Logger } from '../../logger.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
 import { Wakeup } from '../../wakeup.ts';
 
-/** A block with an end. */
-export type TimedBlock = RequestBlock & { readonly until: number };
-
 /** Where blocks outlive a process, and others on our address learn of them. */
 export interface BlockStore {
   /** The last block of an exchange that was noted for our address, or null; it may have ended. */
-  find(exchange: string): Promise<TimedBlock | null>;
-  note(exchange: string, block: TimedBlock): Promise<void>;
+  find(exchange: string): Promise<RequestBlock | null>;
+  note(exchange: string, block: RequestBlock): Promise<void>;
 }
 
 /** For a process that keeps them to itself. */
@@ -58,17 +55,16 @@ export class SharedBlocks {
    */
   async exchangeNews(signal: AbortSignal): Promise<void> {
     const { exchange, store, database, clock, logger, onAdopted } = this.#deps;
-    const own = exchange.block();
-    if (own !== null && own.until !== null && !this.#isNoted(own)) {
-      const block = { ...own, until: own.until };
-      await database.run(() => store.note(exchange.id, block), signal);
-      this.#noted = block;
+    const own = exchange.access().block;
+    if (own !== null && !this.#isNoted(own)) {
+      await database.run(() => store.note(exchange.id, own), signal);
+      this.#noted = own;
       return;
     }
     const told = await database.run(() => store.find(exchange.id), signal);
     if (told === null || told.until <= Math.max(clock.now(), own?.until ?? 0)) return;
     exchange.adoptBlock(told);
-    this.#noted = exchange.block();
+    this.#noted = exchange.access().block;
     const { reason, message, until } = told;
     logger.warn(
       { exchange: exchange.id, reason, until: new Date(until).toISOString(), said: message },

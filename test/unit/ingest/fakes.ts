@@ -1,4 +1,5 @@
 import type {
+  AccessState,
   CandlePage,
   CandleRequest,
   CandleStream,
@@ -7,9 +8,12 @@ import type {
   FuturesPage,
   FuturesRequest,
   RejectedRow,
+  RequestBlock,
   StreamState,
 } from '../../../src/exchanges/exchange.ts';
+import { pino, type Logger } from 'pino';
 import type { Clock } from '../../../src/clock.ts';
+import { ExchangeAccess } from '../../../src/exchanges/kit/exchange-access.ts';
 import { findCandleFault, type Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import type { FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
@@ -156,6 +160,7 @@ export class MemoryExchange implements Exchange {
   isClosed = false;
   readonly #clock: Clock;
   readonly #skewMs: number;
+  readonly #access: ExchangeAccess;
   readonly #timeframes: readonly string[];
   readonly #truth = new Map<string, (slot: number) => Candle | null>();
   #inFlight = 0;
@@ -163,6 +168,7 @@ export class MemoryExchange implements Exchange {
 
   constructor(deps: {
     clock: Clock;
+    logger?: Logger;
     id?: string;
     candleLimit?: number;
     skewMs?: number;
@@ -175,20 +181,30 @@ export class MemoryExchange implements Exchange {
     this.#skewMs = deps.skewMs ?? 0;
     this.#timeframes = deps.timeframes ?? ['1m', '1h', '1w'];
     this.futuresFeeds = deps.feeds ?? new Map();
+    const logger = deps.logger ?? pino({ level: 'silent' });
+    this.#access = new ExchangeAccess({ exchange: this.id, clock: this.#clock, logger });
   }
 
   budgets(): [] {
     return [];
   }
 
-  block: Exchange['block'] = () => {
-    const { adopted } = this;
-    return adopted && adopted.until > this.#clock.now() ? adopted : null;
-  };
+  costOf(): [] {
+    return [];
+  }
 
-  adopted: Parameters<Exchange['adoptBlock']>[0] | null = null;
-  adoptBlock(block: Parameters<Exchange['adoptBlock']>[0]): void {
+  access(): AccessState {
+    return this.#access.state();
+  }
+
+  noteSign(): boolean {
+    return this.#access.noteSign();
+  }
+
+  adopted: RequestBlock | null = null;
+  adoptBlock(block: RequestBlock): void {
     this.adopted = block;
+    this.#access.adoptBlock(block);
   }
 
   /** When a request of a kind may leave. */
@@ -230,19 +246,29 @@ export class MemoryExchange implements Exchange {
   }
 
   async #answer(): Promise<void> {
+    const sentAt = this.#clock.now();
     await Promise.resolve();
-    const error = this.generalFailure();
-    if (error) throw error;
+    this.#conclude(this.generalFailure(), sentAt);
+  }
+
+  /** Notes the outcome of a request, as the client does. */
+  #conclude(error: Error | null, sentAt: number): void {
+    if (!error) {
+      this.#access.noteAnswer(sentAt);
+      return;
+    }
+    this.#access.noteFailure(error, sentAt);
+    throw error;
   }
 
   async fetchCandles(request: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
     this.requests.push(request);
     this.maxInFlight = Math.max(this.maxInFlight, ++this.#inFlight);
+    const sentAt = this.#clock.now();
     try {
       await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
-      const error = this.failure(request);
-      if (error) throw error;
+      this.#conclude(this.failure(request), sentAt);
       return this.#page(request);
     } finally {
       this.#inFlight--;
@@ -277,10 +303,10 @@ export class MemoryExchange implements Exchange {
 
   async fetchFutures(request: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
     this.futuresRequests.push(request);
+    const sentAt = this.#clock.now();
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
-    const error = this.failure(request);
-    if (error) throw error;
+    this.#conclude(this.failure(request), sentAt);
     const { feed, range } = request;
     const stepMs = (feed === 'funding_rate' ? 8 : 1) * 3_600_000;
     const limit = this.futuresFeeds.get(feed)?.limit ?? 0;

@@ -16,7 +16,7 @@ export const H1 = parseTimeframe('1h');
 export const BTC = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: M1 };
 
 type Collect = Partial<CollectConfig> & { readonly sinceMs?: number };
-type ExchangeOptions = Omit<ConstructorParameters<typeof MemoryExchange>[0], 'clock'>;
+type ExchangeOptions = Omit<ConstructorParameters<typeof MemoryExchange>[0], 'clock' | 'logger'>;
 
 /** An exchange, stores and a clock in memory, and services over them. `stop` ends every service. */
 export function createSetting({
@@ -25,9 +25,9 @@ export function createSetting({
   ...options
 }: ExchangeOptions & { shares?: MarketShares; blocks?: BlockStore } = {}) {
   const clock = new VirtualClock(START);
-  const exchange = new MemoryExchange({ clock, ...options });
-  const stores = new MemoryStores();
   const { logger, lines } = createKeptLog();
+  const exchange = new MemoryExchange({ clock, logger, ...options });
+  const stores = new MemoryStores();
   const failures: unknown[] = [];
   const running: IngestService[] = [];
   const create = ({ sinceMs = START - DAY, ...collect }: Collect = {}) => {

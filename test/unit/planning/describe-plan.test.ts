@@ -10,6 +10,7 @@ const EXCHANGE: PlannedExchange = {
   candleLimit: 1000,
   futuresFeeds: new Map([['open_interest', { limit: 500 }]]),
   budgets: [{ name: 'spot', limit: 6000, windowMs: 60_000 }],
+  costOf: () => [{ counter: 'spot', weight: 2 }],
 };
 
 function planFor(exchange: PlannedExchange, symbols: number) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { RequestCost, RequestKind } from '../../../src/exchanges/exchange.ts';
 import {
   planBackfill,
   type PlanInput,
@@ -11,6 +12,12 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const SINCE = Date.UTC(2026, 0, 1);
 const WINDOW = { since: SINCE, until: SINCE + 1000 * DAY };
+const COSTS: Partial<Record<RequestKind, readonly RequestCost[]>> = {
+  candles: [{ counter: 'spot', weight: 2 }],
+  open_interest: [{ counter: 'statistics', weight: 1 }],
+  funding_rate: [{ counter: 'funding', weight: 1 }],
+  mark_price: [{ counter: 'futures', weight: 2 }],
+};
 const BINANCE: PlannedExchange = {
   id: 'binance',
   candleLimit: 1000,
@@ -25,6 +32,7 @@ const BINANCE: PlannedExchange = {
     { name: 'statistics', limit: 1000, windowMs: 300_000 },
     { name: 'funding', limit: 500, windowMs: 300_000 },
   ],
+  costOf: (kind) => COSTS[kind] ?? [],
 };
 
 function key(metric: PlannedKey['metric'], missing: PlannedKey['missing'], more: Partial<PlannedKey> = {}): PlannedKey {
@@ -89,7 +97,12 @@ describe('planBackfill', () => {
       ],
     );
     assert.equal(binance.minutes, 4.3);
-    const slow: PlannedExchange = { ...BINANCE, id: 'slow', budgets: [{ name: 'all', limit: 100, windowMs: 60_000 }] };
+    const slow: PlannedExchange = {
+      ...BINANCE,
+      id: 'slow',
+      budgets: [{ name: 'all', limit: 100, windowMs: 60_000 }],
+      costOf: () => [{ counter: 'all', weight: 1 }],
+    };
     const both = plan(
       [...keys, key('ohlcv', [{ since: SINCE, until: SINCE + 700_000 * HOUR }], { exchange: 'slow' })],
       {
@@ -100,7 +113,7 @@ describe('planBackfill', () => {
   });
 
   it('does not invent minutes where an exchange counts what is not known', () => {
-    const other: PlannedExchange = { ...BINANCE, id: 'okx', budgets: [] };
+    const other: PlannedExchange = { ...BINANCE, id: 'okx', budgets: [], costOf: () => [] };
     const { total, exchanges } = plan([key('ohlcv', [WINDOW], { exchange: 'okx' })], { exchanges: [BINANCE, other] });
     assert.deepEqual([exchanges[1]?.minutes, total.minutes, total.requests], [null, null, 24]);
   });

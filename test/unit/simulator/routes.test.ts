@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RequestBudget } from '../../../simulator/request-budget.ts';
+import { WeightCounter } from '../../../simulator/weight-counter.ts';
 import { RequestParameters } from '../../../simulator/request-parameters.ts';
 import { createRoutes } from '../../../simulator/routes.ts';
 import { DEFAULT_MARKETS } from '../../../simulator/symbol-catalogue.ts';
@@ -184,11 +184,11 @@ describe('routes', () => {
 
   it('counts weight per minute and says how long to wait when it is spent', () => {
     let nowMs = 60_000 * 1_000 + 45_000;
-    const budget = new RequestBudget({ now: () => nowMs });
-    assert.deepEqual(budget.spend('spot', 6_000), { used: 6_000, retryAfterMs: null });
-    assert.deepEqual(budget.spend('spot', 2), { used: 6_002, retryAfterMs: 15_000 });
-    assert.equal(budget.used('futures'), 0);
+    const counter = new WeightCounter({ now: () => nowMs });
+    assert.deepEqual(counter.spend('spot', 6_000), { used: 6_000, retryAfterMs: null });
+    assert.deepEqual(counter.spend('spot', 2), { used: 6_002, retryAfterMs: 15_000 });
+    assert.equal(counter.used('futures'), 0);
     nowMs += 15_000;
-    assert.deepEqual(budget.spend('spot', 2), { used: 2, retryAfterMs: null });
+    assert.deepEqual(counter.spend('spot', 2), { used: 2, retryAfterMs: null });
   });
 });

@@ -285,7 +285,7 @@ describe('allowances and shares', () => {
     exchange.list('BTC/USDT', createCandle);
     const until = START + 10 * MINUTE;
     const blocked = { reason: 'banned', until, message: 'until later' } as const;
-    exchange.block = () => (clock.now() < until ? blocked : null);
+    exchange.adoptBlock(blocked);
     const service = await start();
     await clock.run(9 * MINUTE);
     assert.equal(exchange.requests.length, 0);

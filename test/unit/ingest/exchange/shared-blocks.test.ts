@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../../../src/errors.ts';
-import type { BlockStore, TimedBlock } from '../../../../src/ingest/exchange/shared-blocks.ts';
+import type { RequestBlock } from '../../../../src/exchanges/exchange.ts';
+import type { BlockStore } from '../../../../src/ingest/exchange/shared-blocks.ts';
 import { createCandle } from '../fakes.ts';
 import { createSetting, HOUR, MINUTE, START } from '../setting.ts';
 
@@ -12,17 +13,17 @@ afterEach(async () => {
 
 /** What several processes on one address share. */
 class MemoryBlocks implements BlockStore {
-  stored: TimedBlock | null = null;
+  stored: RequestBlock | null = null;
   failure: Error | null = null;
   finds = 0;
   notes = 0;
 
-  find(): Promise<TimedBlock | null> {
+  find(): Promise<RequestBlock | null> {
     this.finds++;
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.stored);
   }
 
-  note(_exchange: string, block: TimedBlock): Promise<void> {
+  note(_exchange: string, block: RequestBlock): Promise<void> {
     this.notes++;
     this.stored = block;
     return Promise.resolve();
@@ -40,7 +41,7 @@ function createShared() {
     calls++;
     return null;
   };
-  const ban = (minutes: number): TimedBlock => ({
+  const ban = (minutes: number): RequestBlock => ({
     reason: 'banned',
     until: setting.clock.now() + minutes * MINUTE,
     message: 'banned until later',
@@ -58,7 +59,7 @@ describe('what an exchange told us to wait for', () => {
     assert.equal(service.exchanges()[0]?.block?.until, new Date(START + 20 * MINUTE).toISOString());
     assert.equal(count('the exchange told this address to wait; nothing is asked until then'), 1);
     assert.ok(await untilComplete(service));
-    assert.equal(exchange.block(), null);
+    assert.equal(exchange.access().block, null);
     assert.equal(blocks.notes, 0, 'what was only heard of is not noted again');
   });
 
@@ -77,21 +78,19 @@ describe('what an exchange told us to wait for', () => {
   });
 
   it('is noted as soon as it is told, once', async () => {
-    const { clock, exchange, blocks, ban, start, untilComplete } = createShared();
+    const { clock, exchange, blocks, start, untilComplete } = createShared();
     const service = await start({ sinceMs: START - HOUR });
     assert.ok(await untilComplete(service));
     await clock.run(7_000);
-    const banned = ban(30);
-    exchange.failure = () => {
-      exchange.adoptBlock(banned);
-      return new ExchangeUnavailableError('binance', 'no', { reason: 'banned', retryAfterMs: 30 * MINUTE });
-    };
-    const isBanned = () => exchange.adopted !== null;
+    exchange.failure = () =>
+      new ExchangeUnavailableError('binance', 'banned until later', { reason: 'banned', retryAfterMs: 30 * MINUTE });
+    const isBanned = () => exchange.access().block !== null;
     assert.ok(await clock.runUntil(isBanned, 2 * MINUTE));
     const toldAt = clock.now();
     assert.ok(await clock.runUntil(() => blocks.notes > 0, MINUTE));
     assert.equal(clock.now(), toldAt, 'a process may be killed in the next second');
-    assert.deepEqual(blocks.stored, banned);
+    const until = toldAt + 30 * MINUTE;
+    assert.deepEqual(blocks.stored, { reason: 'banned', until, message: 'banned until later' });
     await clock.run(10 * MINUTE);
     assert.equal(blocks.notes, 1);
   });

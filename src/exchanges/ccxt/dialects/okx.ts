@@ -1,17 +1,15 @@
-import type { okx } from 'ccxt';
-import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
-import type { CcxtInstance } from './ccxt-library.ts';
-import { readFields, readList } from '../kit/futures-row.ts';
-import type { UnifiedFeedQuery, UnifiedFeeds } from './unified-feed.ts';
+import { FUTURES_SLOT_MS } from '../../../market/futures-snapshot.ts';
+import { readFields, readList } from '../../kit/futures-row.ts';
+import type { CcxtInstance, InstanceOf } from '../ccxt-library.ts';
+import type { Dialect, UnifiedFeedQuery, UnifiedFeeds } from './dialect.ts';
 
-type OkxInstance = CcxtInstance &
-  Pick<
-    okx,
-    | 'publicGetRubikStatContractsOpenInterestHistory'
-    | 'publicGetPublicFundingRateHistory'
-    | 'publicGetMarketMarkPriceCandles'
-    | 'publicGetMarketHistoryMarkPriceCandles'
-  >;
+type OkxInstance = InstanceOf<
+  'okx',
+  | 'publicGetRubikStatContractsOpenInterestHistory'
+  | 'publicGetPublicFundingRateHistory'
+  | 'publicGetMarketMarkPriceCandles'
+  | 'publicGetMarketHistoryMarkPriceCandles'
+>;
 
 const LIMIT = 100;
 const DAY_MS = 86_400_000;
@@ -37,7 +35,7 @@ const RECENT_ENTRIES = 1440;
  * @see https://www.okx.com/docs-v5/en/#public-data-rest-api-get-funding-rate-history
  * @see https://www.okx.com/docs-v5/en/#public-data-rest-api-get-mark-price-candlesticks-history
  */
-export const OKX_FEEDS: UnifiedFeeds = new Map([
+const FEEDS: UnifiedFeeds = new Map([
   [
     'open_interest',
     {
@@ -96,6 +94,17 @@ export const OKX_FEEDS: UnifiedFeeds = new Map([
     },
   ],
 ]);
+
+/**
+ * OKX's houses in the United States and in Europe, which speak the same of candles; of their futures nothing was looked
+ * into. The ninth column says whether a candle is complete.
+ *
+ * @see https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks
+ */
+export const OKX_REGIONAL = { confirmColumn: 8 } satisfies Partial<Dialect>;
+
+/** OKX. */
+export const OKX = { ...OKX_REGIONAL, futuresFeeds: FEEDS } satisfies Partial<Dialect>;
 
 async function askMarkPrice(instance: CcxtInstance, { id, asked, limit, nowMs }: UnifiedFeedQuery): Promise<unknown> {
   const client = instance as OkxInstance;

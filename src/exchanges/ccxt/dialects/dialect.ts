@@ -1,7 +1,24 @@
-import type { FuturesFeed } from '../../market/futures-snapshot.ts';
-import type { TimeRange } from '../../market/time-range.ts';
-import type { CcxtInstance } from './ccxt-library.ts';
-import type { FuturesRow } from '../kit/futures-page.ts';
+import type { FuturesFeed } from '../../../market/futures-snapshot.ts';
+import type { TimeRange } from '../../../market/time-range.ts';
+import type { FuturesRow } from '../../kit/futures-page.ts';
+import type { CcxtInstance } from '../ccxt-library.ts';
+
+/** What is known of one exchange's manner beyond ccxt's unified calls: each fact with the page that says so. */
+export interface Dialect {
+  /** The most candles that are asked for at once. */
+  readonly candleLimit: number;
+  /**
+   * The column of its own candle rows in which it says whether the candle is complete, `1` or `0`; null where it does not
+   * say.
+   */
+  readonly confirmColumn: number | null;
+  /**
+   * The futures feeds whose meaning was checked against its documents: ccxt's unified calls name alike what is not (OKX's
+   * open interest history is one of the currency over all contracts, the long/short ratios are those of all accounts).
+   * Empty for exchanges that were not looked into.
+   */
+  readonly futuresFeeds: UnifiedFeeds;
+}
 
 export interface UnifiedFeedQuery {
   /** The exchange's own id of the perpetual. */

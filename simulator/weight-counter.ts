@@ -21,7 +21,7 @@ export interface Spent {
 }
 
 /** Counts weight in windows that start on the clock's full minutes, as Binance does. */
-export class RequestBudget {
+export class WeightCounter {
   readonly #now: () => number;
   readonly #used = new Map<BudgetName, { window: number; used: number }>();
 

@@ -18,7 +18,7 @@ export interface ConnectionLimits {
 /** A client that does not read is cut off rather than kept in memory. */
 const BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
 
-export interface StreamConnectionDeps {
+export interface ClientSocketDeps {
   readonly socket: WebSocket;
   /** Whether messages come as `{ stream, data }` (path /stream) or bare (path /ws). */
   readonly isCombined: boolean;
@@ -32,15 +32,15 @@ export interface StreamConnectionDeps {
 }
 
 /** One client of the WebSocket side: what it is subscribed to, and whether it keeps to the limits. */
-export class StreamConnection {
-  readonly #deps: StreamConnectionDeps;
+export class ClientSocket {
+  readonly #deps: ClientSocketDeps;
   readonly #openedMs: number;
   readonly #streams: Set<string>;
   #messageTimes: number[] = [];
   #pingedMs: number;
   #isAwaitingPong = false;
 
-  constructor(deps: StreamConnectionDeps) {
+  constructor(deps: ClientSocketDeps) {
     this.#deps = deps;
     this.#openedMs = deps.now();
     this.#pingedMs = this.#openedMs;

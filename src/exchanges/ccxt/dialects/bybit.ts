@@ -1,11 +1,12 @@
-import type { bybit } from 'ccxt';
-import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
-import type { CcxtInstance } from './ccxt-library.ts';
-import { readFields, readList } from '../kit/futures-row.ts';
-import type { UnifiedFeedQuery, UnifiedFeeds } from './unified-feed.ts';
+import { FUTURES_SLOT_MS } from '../../../market/futures-snapshot.ts';
+import { readFields, readList } from '../../kit/futures-row.ts';
+import type { InstanceOf } from '../ccxt-library.ts';
+import type { Dialect, UnifiedFeedQuery, UnifiedFeeds } from './dialect.ts';
 
-type BybitInstance = CcxtInstance &
-  Pick<bybit, 'publicGetV5MarketOpenInterest' | 'publicGetV5MarketFundingHistory' | 'publicGetV5MarketMarkPriceKline'>;
+type BybitInstance = InstanceOf<
+  'bybit',
+  'publicGetV5MarketOpenInterest' | 'publicGetV5MarketFundingHistory' | 'publicGetV5MarketMarkPriceKline'
+>;
 
 const FUNDING_LIMIT = 200;
 const OPEN_INTEREST_LIMIT = 200;
@@ -19,7 +20,7 @@ const MARK_PRICE_LIMIT = 1000;
  * @see https://bybit-exchange.github.io/docs/v5/market/history-fund-rate
  * @see https://bybit-exchange.github.io/docs/v5/market/mark-kline
  */
-export const BYBIT_FEEDS: UnifiedFeeds = new Map([
+const FEEDS: UnifiedFeeds = new Map([
   [
     'open_interest',
     {
@@ -96,6 +97,9 @@ export const BYBIT_FEEDS: UnifiedFeeds = new Map([
     },
   ],
 ]);
+
+/** Bybit. */
+export const BYBIT = { futuresFeeds: FEEDS } satisfies Partial<Dialect>;
 
 /** The rows, where the answer speaks of the contract that was asked for or does not say of which. */
 function readResult(answer: unknown, { id }: UnifiedFeedQuery): unknown {
