@@ -304,7 +304,7 @@ describe('a caller who stops', () => {
     await using server = await startAnsweringServer(answerAsBinance(() => ({ stall: 'body' })));
     const source = `
       import { pino } from 'pino';
-      import { createExchange } from './src/exchanges/ccxt/create-exchange.ts';
+      import { createExchange } from './src/exchanges/create-exchange.ts';
       const options = { id: 'binance', origin: '${server.origin}', logger: pino({ level: 'silent' }), requestTimeoutMs: 60_000 };
       const exchange = await createExchange(options);
       const range = { since: ${T0}, until: ${T0 + HOUR} };

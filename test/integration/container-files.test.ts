@@ -61,6 +61,7 @@ describe('the container files', () => {
       '!package-lock.json',
       '!package.json',
       '!scripts',
+      '!simulator',
       '!src',
     ]);
   });
