@@ -23,6 +23,7 @@ const HELP = `Runs the tests on one PostgreSQL server that lives as long as the 
   --durations  at the end each file's time and processor time, the longest first
   --works N    so many checks, unit and integration files at once (default: as many as there are processors)
   --waits N    so many files at once that mostly wait: e2e and the long lanes (default 4), beside the others
+  --apart      what mostly waits begins when the others have ended
   --help       this text
 
 The lane slow: what a short test shows of minutes, over hours.
@@ -42,6 +43,7 @@ await runCommand(async () => {
       help: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       durations: { type: 'boolean', default: false },
+      apart: { type: 'boolean', default: false },
       works: { type: 'string', default: String(Math.max(2, availableParallelism())) },
       waits: { type: 'string', default: '4' },
     },
@@ -74,7 +76,7 @@ await runCommand(async () => {
   let outcome: RunOutcome;
   try {
     outcome = await runLanes(
-      { lanes, withChecks, isVerbose: values.verbose || files.length > 0, concurrency },
+      { lanes, withChecks, isApart: values.apart, isVerbose: values.verbose || files.length > 0, concurrency },
       stopping.signal,
     );
   } finally {
