@@ -52,7 +52,8 @@ export function startService(options: {
     cwd: '/',
     stdio: ['ignore', 'pipe', 'inherit'],
     // HOME and PWD of the caller, which another user may not enter: as `su` and many service units leave them.
-    env: { ...process.env, HOME: project, PWD: project },
+    // Without Node's compile cache: another user may not write there, and copies would only fill it.
+    env: { ...process.env, HOME: project, PWD: project, NODE_COMPILE_CACHE: undefined },
     ...user,
   });
   return { pid: child.pid!, report: firstLine(child), end: async (signal) => await endProcess(child, signal) };

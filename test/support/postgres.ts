@@ -142,7 +142,8 @@ export async function execute(url: string, sql: string): Promise<Record<string, 
   }
 }
 
-function urlWith(url: string, parts: Partial<Pick<URL, 'pathname' | 'username' | 'password'>>): string {
+/** The same URL with other parts. */
+export function urlWith(url: string, parts: Partial<Pick<URL, 'pathname' | 'username' | 'password'>>): string {
   return Object.assign(new URL(url), parts).href;
 }
 
