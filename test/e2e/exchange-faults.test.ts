@@ -51,7 +51,7 @@ async function listSeries(service: ServiceProcess): Promise<SeriesObject[]> {
   return (await service.request('/v1/series')).body['data'] as SeriesObject[];
 }
 
-describe('faults of an exchange', { concurrency: 2 }, () => {
+describe('faults of an exchange', { concurrency: 3 }, () => {
   it('down at boot: degraded with the reason, complete when it comes up', async () => {
     await play(async ({ stage, start, assertTruth }) => {
       const port = await findFreePort();

@@ -18,7 +18,8 @@ export const SHORT_MINUTE_MS = CALM_MS + HASTY_MS;
  */
 export function createMinuteClock({ startMs, originMs }: { startMs: number; originMs: number }): Clock {
   const startedAt = toOurs(startMs);
-  const now = () => Math.floor(toShown(startedAt + Date.now() - originMs));
+  // Of epoch milliseconds a float holds ten thousandths: one too little must not cost a whole one.
+  const now = () => Math.floor(toShown(startedAt + Date.now() - originMs) + 0.01);
   return {
     now,
     sleep: (ms, signal) => {
