@@ -22,7 +22,6 @@ import { type IngestStores } from './collector/ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { NO_BLOCKS, type BlockStore } from './exchange/shared-blocks.ts';
 import type { AnswerTally } from './collector/answer-tally.ts';
-import { Wakeup } from '../wakeup.ts';
 import type { LastWrite } from '../replicas/last-write.ts';
 import { AllShares, type MarketShares } from '../replicas/market-shares.ts';
 import type { SeriesCandles } from '../market/commit-entry.ts';
@@ -57,7 +56,6 @@ export interface IngestServiceDeps {
 }
 
 const DAY_MS = 86_400_000;
-const TICK_MS = 1_000;
 
 /**
  * Brings every series of MARKETS × TIMEFRAMES, and the futures data of their perpetuals, to completeness and keeps them
@@ -69,7 +67,6 @@ export class IngestService implements Service {
   readonly #clock: Clock;
   readonly #database: DatabaseGate;
   readonly #meter: ProgressMeter;
-  readonly #ticker: Wakeup;
   readonly #ingests = new Map<string, ExchangeIngest>();
   readonly #opened: Exchange[] = [];
   readonly #shares: MarketShares;
@@ -83,7 +80,6 @@ export class IngestService implements Service {
     this.#clock = deps.clock ?? SYSTEM_CLOCK;
     this.#shares = deps.shares ?? new AllShares();
     this.#meter = new ProgressMeter({ logger: deps.logger, clock: this.#clock });
-    this.#ticker = new Wakeup({ clock: this.#clock });
     this.#database = new DatabaseGate({
       logger: deps.logger,
       clock: this.#clock,
@@ -123,6 +119,7 @@ export class IngestService implements Service {
    */
   noteMissing(key: CoverageKey, ranges: readonly TimeRange[]): void {
     void this.#ingests.get(key.exchange)?.noteMissing(key, ranges);
+    this.#meter.noteChange();
   }
 
   /** What was done since this process began, for metrics. */
@@ -236,9 +233,11 @@ export class IngestService implements Service {
       onStreamed: (tally) => {
         this.#counters.streamed += tally.read;
         this.#note(tally);
+        this.#meter.noteChange();
       },
       onStep: (isAnswered) => {
         this.#counters[isAnswered ? 'requests' : 'failures']++;
+        this.#meter.noteChange();
       },
     });
     this.#ingests.set(id, ingest);
@@ -256,11 +255,8 @@ export class IngestService implements Service {
   }
 
   async #runMeter(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#ticker.wait(TICK_MS, signal);
-      const { progress, isNews } = this.#meter.tick(this.series().filter(({ state }) => state !== 'refused'));
-      if (isNews) this.#deps.onProgress?.(progress);
-    }
+    const states = () => this.series().filter(({ state }) => state !== 'refused');
+    await this.#meter.run({ states, onNews: (progress) => this.#deps.onProgress?.(progress) }, signal);
   }
 }
 

@@ -1,12 +1,17 @@
 import type { Logger } from '../logger.ts';
 import type { Clock } from '../clock.ts';
+import { Wakeup } from '../wakeup.ts';
 import type { IngestProgress, SeriesState } from './ingest-state.ts';
 
+const TICK_MS = 1_000;
 const LOG_EVERY_MS = 10_000;
 /** The rate is that of the last half minute or so. */
 const RATE_WINDOW_MS = 30_000;
 
-/** Measures a backfill and tells the log about it: a line now and then, one per finished series, one at the end. */
+/**
+ * Measures a backfill and tells the log about it: a line now and then, one per finished series, one at the end. It
+ * sleeps while every series is complete and nothing happens.
+ */
 export class ProgressMeter {
   readonly #logger: Logger;
   readonly #clock: Clock;
@@ -18,12 +23,40 @@ export class ProgressMeter {
   #samples: { readonly at: number; readonly read: number }[] = [];
   #lastLoggedAt: number;
   #wasComplete = false;
+  readonly #pause: Wakeup;
+  readonly #changes: Wakeup;
 
   constructor(deps: { logger: Logger; clock: Clock }) {
     this.#logger = deps.logger;
     this.#clock = deps.clock;
     this.#startedAt = deps.clock.now();
     this.#lastLoggedAt = this.#startedAt;
+    this.#pause = new Wakeup(deps);
+    this.#changes = new Wakeup(deps);
+  }
+
+  /**
+   * Ticks once a second while anything is missing; once all is complete only within a second of a change, and once a
+   * minute, because a series falls behind without one too. Resolves when the signal aborts.
+   */
+  async run(
+    {
+      states,
+      onNews,
+    }: { readonly states: () => readonly SeriesState[]; readonly onNews: (progress: IngestProgress) => void },
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#wasComplete) await this.#changes.wait(Infinity, signal);
+      await this.#pause.wait(TICK_MS, signal);
+      const { progress, isNews } = this.tick(states());
+      if (isNews) onNews(progress);
+    }
+  }
+
+  /** Something happened after which a series may be complete, or be so no more. */
+  noteChange(): void {
+    this.#changes.wake();
   }
 
   /** Notes one answered request. */
@@ -34,7 +67,7 @@ export class ProgressMeter {
   }
 
   /**
-   * To be called about once a second with the series that are collected. `isNews`: worth showing, because something is
+   * To be called with the series that are collected, about once a second while one is not complete. `isNews`: worth showing, because something is
    * missing or has just become complete.
    */
   tick(states: readonly SeriesState[]): { readonly progress: IngestProgress; readonly isNews: boolean } {

@@ -17,11 +17,12 @@ export interface SchedulerDeps {
   readonly logger: Logger;
   /** Where other processes may have the same jobs; without it every turn is ours. */
   readonly shared?: { readonly runs: JobRunLog; readonly replicaId: string };
+  /** How long a turn waits for a database that is away. Default 20 s. */
+  readonly claimPatienceMs?: number;
 }
 
 /** A process that was held up (or put to sleep) for less than this still runs its turn. */
 const LATE_TURN_MS = 30_000;
-/** How long a turn waits for a database that is away. */
 const CLAIM_PATIENCE_MS = 20_000;
 
 /**
@@ -36,15 +37,17 @@ export class Scheduler implements Service {
   readonly #jobs: ReadonlyMap<string, Job>;
   readonly #logger: Logger;
   readonly #shared: SchedulerDeps['shared'];
+  readonly #claimPatienceMs: number;
   readonly #runs = new Map<string, Promise<void>>();
   #tasks: ScheduledTask[] = [];
   #stopping: AbortController | null = null;
   #signal: AbortSignal | null = null;
 
-  constructor({ jobs, logger, shared }: SchedulerDeps) {
+  constructor({ jobs, logger, shared, claimPatienceMs = CLAIM_PATIENCE_MS }: SchedulerDeps) {
     this.#jobs = new Map(jobs.map((job) => [job.name, job]));
     this.#logger = logger;
     this.#shared = shared;
+    this.#claimPatienceMs = claimPatienceMs;
   }
 
   state(): 'running' | 'stopped' {
@@ -125,7 +128,7 @@ export class Scheduler implements Service {
       isOurs = await retry(async () => await runs.claim(job.name, turn, replicaId), {
         firstMs: 500,
         maxMs: 5_000,
-        deadline: Date.now() + CLAIM_PATIENCE_MS,
+        deadline: Date.now() + this.#claimPatienceMs,
         signal,
         // A short restart of the database must not cost the report of the day.
         isRetryable: () => true,

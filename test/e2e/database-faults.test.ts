@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
 import { createLogger } from '../../src/logger.ts';
-import { countStored, ExchangeStage, listStored } from '../support/exchange-stage.ts';
+import { countStored, ExchangeStage } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
+import { assertStoredTruth } from '../support/stored-truth.ts';
 import { createTemporaryDataDir } from '../support/temporary-data-dir.ts';
 
 const DAY_MS = 86_400_000;
@@ -18,20 +19,23 @@ async function openStage() {
   const stage = await ExchangeStage.open({ symbols: SYMBOLS });
   const fromMs = Math.floor(stage.now() / DAY_MS) * DAY_MS - DAYS * DAY_MS;
   const environment = stage.environment({ symbols: SYMBOLS, timeframes: '1m', fromMs });
-  const assertTruth = async (url: string) => {
-    for (const symbol of SYMBOLS) {
-      const truth = stage.listTruth(symbol, '1m', fromMs);
-      const stored = await listStored(url, symbol, '1m');
-      // The newest one may have closed between the two looks.
-      assert.ok(stored.length >= truth.length - 1, `${stored.length} of ${truth.length} candles of ${symbol}`);
-      assert.deepEqual(stored, truth.slice(0, stored.length));
-    }
+  // The oldest pages stay away until the faults are over: they happen in the middle, however slow this machine is.
+  const held = { isOpen: false };
+  stage.intercept = ({ path, query }) => {
+    const isOldest = query.get('interval') === '1m' && Number(query.get('startTime')) <= fromMs;
+    return path.endsWith('/klines') && isOldest && !held.isOpen ? { stall: 'headers' } : undefined;
   };
-  return { stage, environment, assertTruth, [Symbol.asyncDispose]: () => stage.exchange.close() };
+  const release = () => {
+    held.isOpen = true;
+  };
+  const assertTruth = async (url: string) => {
+    for (const symbol of SYMBOLS) await assertStoredTruth({ stage, url, symbol, timeframe: '1m', fromMs });
+  };
+  return { stage, environment, release, assertTruth, [Symbol.asyncDispose]: () => stage.exchange.close() };
 }
 
 async function waitForRows(url: string, rows: number): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while ((await countStored(url)) < rows) {
     assert.ok(Date.now() < deadline, `fewer than ${rows} rows`);
     await delay(50);
@@ -61,6 +65,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
       terminated += gone.length;
     }
     assert.ok(terminated >= 3, `${terminated} connections were terminated`);
+    world.release();
     const health = await service.waitUntilComplete(120_000);
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(database.url);
@@ -86,7 +91,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
     await assertBackfilling(service);
     const kept = await countStored(url);
     await server.stop();
-    const down = await service.waitFor(({ status }) => status === 'unhealthy', 15_000);
+    const down = await service.waitFor(({ status }) => status === 'unhealthy');
     assert.deepEqual([down.phase, down.components.database], ['running', 'down']);
     assert.equal((await service.request('/health')).status, 503);
     assert.equal((await service.request('/health/ready')).status, 503);
@@ -100,6 +105,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
     assert.ok(more <= 4, `${more} requests to the exchange while nothing could be stored`);
     assert.equal(await start(), url);
     assert.ok((await countStored(url)) >= kept);
+    world.release();
     const health = await service.waitUntilComplete(120_000);
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(url);

@@ -8,6 +8,7 @@ import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
+import { assertStoredTruth } from '../support/stored-truth.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -41,11 +42,7 @@ async function play(
       }),
     );
   const assertTruth: Play['assertTruth'] = async (timeframe = '1h', symbol = SYMBOL) => {
-    const truth = stage.listTruth(symbol, timeframe, fromMs);
-    const stored = await listStored(database.url, symbol, timeframe);
-    // The newest one may have closed between the two looks.
-    assert.ok(stored.length >= truth.length - 1, `${stored.length} of ${truth.length} stored`);
-    assert.deepEqual(stored, truth.slice(0, stored.length));
+    await assertStoredTruth({ stage, url: database.url, symbol, timeframe, fromMs });
   };
   await scene({ stage, start, assertTruth, fromMs, url: database.url });
 }
@@ -54,7 +51,7 @@ async function listSeries(service: ServiceProcess): Promise<SeriesObject[]> {
   return (await service.request('/v1/series')).body['data'] as SeriesObject[];
 }
 
-describe('faults of an exchange', { concurrency: 2 }, () => {
+describe('faults of an exchange', { concurrency: 3 }, () => {
   it('down at boot: degraded with the reason, complete when it comes up', async () => {
     await play(async ({ stage, start, assertTruth }) => {
       const port = await findFreePort();

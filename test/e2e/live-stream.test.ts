@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EventStream } from '../support/event-stream.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
+import { createMinuteClock } from '../support/minute-clock.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
@@ -16,18 +18,25 @@ interface Told {
 describe('GET /v1/stream of a whole service', () => {
   it('brings a candle seconds after its end, tells it to a chart too, and lets a client go on after a restart', async () => {
     await using database = await createTestDatabase();
-    const nowMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS + 40_000;
-    await using stage = await ExchangeStage.open({ symbols: [SYMBOL], nowMs });
+    const startMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS + 40_000;
+    const time = { startMs, originMs: Date.now() };
+    const nowMs = startMs - 10 * MINUTE_MS;
+    await using stage = await ExchangeStage.open({ symbols: [SYMBOL], nowMs, clock: createMinuteClock(time) });
     const fromMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS;
     const environment = {
       ...stage.environment({ symbols: [SYMBOL], timeframes: '1m', fromMs }),
       DATABASE_URL: database.url,
+      MINUTE_TIME: JSON.stringify(time),
     };
+    const start = () => startService(environment, { script: 'test/support/fast-service.ts' });
     let lastEventId: string;
     let first: Told;
     {
-      await using service = startService(environment);
+      await using service = start();
       await service.waitUntilComplete();
+      // Far from the end of a minute, so that there is no doubt which candle is the next one.
+      const second = () => (stage.now() % MINUTE_MS) / 1000;
+      while (second() < 10 || second() > 30) await delay(50);
       await using stream = await EventStream.open(`${await service.url()}/v1/stream?symbol=${SYMBOL}`);
       await stream.waitFor('health');
       const openMs = Math.floor(stage.now() / MINUTE_MS) * MINUTE_MS;
@@ -47,7 +56,7 @@ describe('GET /v1/stream of a whole service', () => {
       await stream.waitForEnd();
       await stopped;
     }
-    await using again = startService(environment);
+    await using again = start();
     await again.waitUntilComplete();
     await using stream = await EventStream.open(`${await again.url()}/v1/stream`, { 'last-event-id': lastEventId });
     // It reaches back half a minute, into what the backfill brought.

@@ -248,7 +248,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
       hasTouch: true,
     });
     await waitForText(page, '#series-count', /60/);
-    await waitForText(page, '#chart-foot', /600 candles/);
+    await waitForText(page, '#chart-foot', /60[01] candles/);
     for (const width of [390, 1024, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       const emptyPx = await page.evaluate<number>(
@@ -284,8 +284,10 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
       for (let step = 1; step <= 10; step++)
         await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x, y: start - step * 20 }] });
       await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
-      await delay(300);
-      return (await page.evaluate<number>('scrollY')) - before;
+      // It goes on gliding for a while.
+      const moved = async () => (await page.evaluate<number>('scrollY')) - before;
+      for (const deadline = Date.now() + 20_000; (await moved()) <= 50 && Date.now() < deadline;) await delay(100);
+      return await moved();
     };
     await page.evaluate('scrollTo(0, 0)');
     assert.ok((await swipe('#chart')) > 50, 'the chart keeps a finger from scrolling the page');
@@ -295,7 +297,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     const key = `binance ${symbols[0] ?? ''} 1h`;
     await page.evaluate(`location.hash = ${JSON.stringify(`#${encodeURIComponent(key)}`)}`);
     await waitForText(page, '#chart-title', new RegExp(symbols[0] ?? ''));
-    await waitForText(page, '#chart-foot', /600 candles/);
+    await waitForText(page, '#chart-foot', /60[01] candles/);
     await page.locator('#filter').focus();
     await page.locator('#chart').focus();
     await page.keyboard.press('ArrowLeft');
@@ -326,12 +328,22 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await waitForText(page, '#chart-foot', /stretch of the past/);
     await waitForText(page, '#chart-foot', new RegExp(`${new Date(fromMs).toISOString().slice(0, 10)}.* –`));
     await page.locator('#chart').focus();
-    for (let step = 0; step < 150; step++) await page.keyboard.press('ArrowRight');
-    await waitForText(page, '#chart-foot', /no gap in them$/);
-    assert.match(
-      await page.locator('#chart-foot').innerText(),
-      new RegExp(`${truth.length.toLocaleString('en-US')} candles`),
-    );
+    const foot = () => page.locator('#chart-foot').innerText();
+    // A hundred and fifty steps of ten candles lead over all of it; a key that is pressed where the next page of candles is
+    // still on its way leads nowhere, and is pressed again.
+    for (const deadline = Date.now() + 120_000; !/no gap in them$/.test(await foot());) {
+      assert.ok(Date.now() < deadline, `the newest candle was not reached: ${await foot()}`);
+      for (let step = 0; step < 10; step++) await page.keyboard.press('ArrowRight');
+    }
+    // The hour may end just now: then the candle that closes comes too.
+    const isWhole = async () => {
+      const ended = stage.listTruth(symbols[0] ?? '', '1h', fromMs).length;
+      return (await foot()).includes(`${ended.toLocaleString('en-US')} candles`);
+    };
+    for (const deadline = Date.now() + 60_000; !(await isWhole());) {
+      assert.ok(Date.now() < deadline, await foot());
+      await delay(200);
+    }
     await keepPicture(page, 'many-series');
     assert.deepEqual(misdeeds, []);
   });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_MARKETS, toMarketId } from '../../simulator/symbol-catalogue.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
+import { createMinuteClock } from '../support/minute-clock.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
 import { TelegramServer } from '../support/telegram-server.ts';
@@ -10,7 +11,7 @@ import { TelegramServer } from '../support/telegram-server.ts';
 const MINUTE_MS = 60_000;
 const SYMBOLS = DEFAULT_MARKETS.slice(0, 9).map(({ symbol }) => symbol);
 const TAKEOVER_MS = 15_000;
-const TURN_MS = 5_000;
+const TURN_MS = 2_000;
 
 /** A service with an exchange of its own: all tell the same candles, and each shows what one service asked for. */
 interface Replica {
@@ -61,19 +62,33 @@ describe('replicas', () => {
     const database = stack.use(await createTestDatabase());
     const telegram = stack.use(new TelegramServer());
     const telegramUrl = await telegram.listen();
-    const fromMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS;
+    // The replicas' leases and the turns of their jobs go by the machine's time, candles by this one.
+    const time = { startMs: Date.now(), originMs: Date.now() };
+    const clock = createMinuteClock(time);
+    const fromMs = Math.floor(clock.now() / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS;
+    /** Waits until `ms` have passed and the candles of the next minute to end have had their time to come. */
+    const passMinute = async (ms: number): Promise<void> => {
+      const begunAt = Date.now();
+      const minuteAt = Math.ceil(clock.now() / MINUTE_MS) * MINUTE_MS;
+      await clock.sleep(minuteAt + 8_000 - clock.now(), new AbortController().signal);
+      await delay(Math.max(0, begunAt + ms - Date.now()));
+    };
     const start = async (name: string): Promise<Replica> => {
-      const stage = stack.use(await ExchangeStage.open({ symbols: SYMBOLS }));
+      const stage = stack.use(await ExchangeStage.open({ symbols: SYMBOLS, clock }));
       const service = stack.use(
-        startService({
-          ...stage.environment({ symbols: SYMBOLS, timeframes: '1m', fromMs }),
-          DATABASE_URL: database.url,
-          LOG_LEVEL: 'debug',
-          TELEGRAM_BOT_TOKEN: '123:token',
-          TELEGRAM_CHAT_ID: '1',
-          TELEGRAM_API_URL: telegramUrl,
-          TELEGRAM_CRON: `*/${TURN_MS / 1000} * * * * *`,
-        }),
+        startService(
+          {
+            ...stage.environment({ symbols: SYMBOLS, timeframes: '1m', fromMs }),
+            DATABASE_URL: database.url,
+            LOG_LEVEL: 'debug',
+            TELEGRAM_BOT_TOKEN: '123:token',
+            TELEGRAM_CHAT_ID: '1',
+            TELEGRAM_API_URL: telegramUrl,
+            TELEGRAM_CRON: `*/${TURN_MS / 1000} * * * * *`,
+            MINUTE_TIME: JSON.stringify(time),
+          },
+          { script: 'test/support/fast-service.ts' },
+        ),
       );
       return { name, service, stage };
     };
@@ -86,7 +101,7 @@ describe('replicas', () => {
       return counts.reduce((sum, n) => sum + n) === SYMBOLS.length && counts.every((n) => Math.abs(n - part) < 1);
     };
     const assertComplete = async (): Promise<void> => {
-      const untilMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
+      const untilMs = Math.floor(clock.now() / MINUTE_MS) * MINUTE_MS;
       for (const symbol of SYMBOLS) {
         const truth = a.stage.listTruth(symbol, '1m', fromMs, untilMs);
         let stored: typeof truth = [];
@@ -113,11 +128,11 @@ describe('replicas', () => {
     await assertComplete();
     await delay(4_000);
     const steadyAt = Date.now();
-    const minuteAt = Math.ceil(steadyAt / MINUTE_MS) * MINUTE_MS;
-    await delay(Math.max(20_000, minuteAt + 8_000 - steadyAt));
-    assertDisjoint([a, b, c], steadyAt);
-    const requests = [a, b, c].flatMap((replica) => [...listCollected(replica, steadyAt).values()]);
-    const closed = Math.floor(Date.now() / MINUTE_MS) - Math.floor(steadyAt / MINUTE_MS);
+    const steadySince = clock.now();
+    await passMinute(4 * TURN_MS);
+    assertDisjoint([a, b, c], steadySince);
+    const requests = [a, b, c].flatMap((replica) => [...listCollected(replica, steadySince).values()]);
+    const closed = Math.floor(clock.now() / MINUTE_MS) - Math.floor(steadySince / MINUTE_MS);
     assert.ok(Math.max(...requests) <= 3 * closed, `${requests.join()} requests for ${closed} candles`);
     await assertComplete();
 
@@ -139,7 +154,7 @@ describe('replicas', () => {
     // kill -9: a neighbour sees at its next beat that the process is gone.
     const lostByC = await holds(c);
     assert.equal(lostByC.length, 3);
-    const killedAt = Date.now();
+    const killedAt = clock.now();
     await c.service.end('SIGKILL');
     const killedMs = await waitUntil(
       () => {
@@ -153,7 +168,7 @@ describe('replicas', () => {
 
     // SIGSTOP: what the database sees of a machine that is gone; only the lease tells.
     const lostByB = await holds(b);
-    const stoppedAt = Date.now();
+    const stoppedAt = clock.now();
     b.service.kill('SIGSTOP');
     const frozenMs = await waitUntil(
       () => {
@@ -170,8 +185,8 @@ describe('replicas', () => {
     b.service.kill('SIGCONT');
     const backMs = await waitUntil(() => isShared([a, b]), 15_000, 'two parts again');
     await delay(4_000);
-    const againAt = Date.now();
-    await delay(Math.max(5_000, Math.ceil(againAt / MINUTE_MS) * MINUTE_MS + 8_000 - againAt));
+    const againAt = clock.now();
+    await passMinute(5_000);
     assertDisjoint([a, b], againAt);
     await assertComplete();
 

@@ -69,12 +69,18 @@ export class ExchangeIngest {
       logger,
       chores: this.#createChores(),
       collectors: () => this.#collectors,
+      isInformed: () => this.#blocks.isFresh(),
       onStep: (isAnswered) => {
         onStep(isAnswered);
         if (!isAnswered) this.#blocks.noteFailure();
       },
     });
-    this.#blocks = new SharedBlocks({ ...deps, store: deps.blocks, onAdopted: () => this.worker.wake() });
+    this.#blocks = new SharedBlocks({
+      ...deps,
+      store: deps.blocks,
+      isAsking: () => this.worker.isAsking,
+      onLooked: () => this.worker.wake(),
+    });
     this.#live = this.#createLive();
     this.#unheard = new UnheardTails({
       clock,

@@ -18,6 +18,8 @@ export interface ExchangeWorkerDeps {
   readonly chores: readonly Chore[];
   /** The collectors of the moment; may change while the worker runs. */
   readonly collectors: () => Iterable<Collector>;
+  /** Asked before each step: whether it may begin on what is known. Where not, `wake` is called once more is known. */
+  readonly isInformed: () => boolean;
   /** Called for each step that asked the exchange, or failed. */
   readonly onStep: (isAnswered: boolean) => void;
   /** Steps in flight at most: of any kind, and with live tails besides. */
@@ -72,6 +74,11 @@ export class ExchangeWorker {
     return this.#chores.lastError;
   }
 
+  /** Whether steps are in flight. */
+  get isAsking(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
   /** Looks again at once: something changed that it waits for. */
   wake(): void {
     this.#wakeup.wake();
@@ -101,6 +108,7 @@ export class ExchangeWorker {
       if (running >= (state === 'up' ? concurrency.tails : 1)) return Infinity;
       const next = this.#findChore() ?? this.#findCollector(running >= concurrency.all);
       if (typeof next === 'number') return next;
+      if (!this.#deps.isInformed()) return Infinity;
       this.#start(next, signal);
     }
   }
@@ -152,14 +160,16 @@ export class ExchangeWorker {
       if (!best || compareWishes(candidate, best) < 0) best = candidate;
     }
     if (!best) return soonest;
-    this.#served.set(best.collector, this.#turns++);
     return this.#toStep(best.collector, best.wish.isTail);
   }
 
   #toStep(collector: Collector, isTail: boolean): Turn {
     const { fields } = collector.source;
     return {
-      work: (signal) => collector.step(signal),
+      work: (signal) => {
+        this.#served.set(collector, this.#turns++);
+        return collector.step(signal);
+      },
       onFailure: (waitMs, message) => collector.hold(waitMs, message),
       onRefused: (error, attempt) => {
         const reason = messageOf(error);

@@ -50,6 +50,47 @@ describe('ProgressMeter', () => {
     assert.equal(lines[2]?.['seconds'], 20);
   });
 
+  it('looks each second while something is missing, and then sleeps until something changes', async () => {
+    const clock = new VirtualClock(0);
+    const meter = new ProgressMeter({ logger: createKeptLog().logger, clock });
+    let [missing, looks] = [5, 0];
+    const news: number[] = [];
+    const stopping = new AbortController();
+    const running = meter.run(
+      {
+        states: () => {
+          looks++;
+          return [series(missing)];
+        },
+        onNews: (progress) => news.push(progress.missing),
+      },
+      stopping.signal,
+    );
+    await clock.run(10_000);
+    assert.deepEqual(news, Array<number>(10).fill(5));
+    missing = 0;
+    await clock.run(1_000);
+    assert.equal(news.at(-1), 0);
+    looks = 0;
+    await clock.run(60 * 60_000);
+    assert.ok(looks <= 60, `${looks} looks in a quiet hour`);
+    assert.equal(news.length, 11);
+    missing = 3;
+    for (let change = 0; change < 100; change++) meter.noteChange();
+    looks = 0;
+    await clock.run(1_000);
+    assert.deepEqual([looks, news.at(-1)], [1, 3]);
+    await clock.run(2_000);
+    assert.equal(looks, 3);
+    missing = 0;
+    await clock.run(2_000);
+    missing = 1;
+    await clock.run(62_000);
+    assert.equal(news.at(-1), 1, 'what changes without a word is seen within a minute');
+    stopping.abort();
+    await running;
+  });
+
   it('knows no time left before the database was asked', () => {
     const meter = new ProgressMeter({ logger: createKeptLog().logger, clock: new VirtualClock(0) });
     const { progress } = meter.tick([series(null)]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../../src/jobs/job.ts';
 import { Scheduler, type JobRunLog } from '../../../src/jobs/scheduler.ts';
@@ -8,18 +8,14 @@ import { createKeptLog } from '../../support/kept-log.ts';
 const EVERY_SECOND = '* * * * * *';
 const NEVER = '0 0 1 1 *';
 
-const open: Scheduler[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((scheduler) => scheduler.stop()));
-});
-
 /** job_runs in memory, for all schedulers of a test. */
 function createRuns() {
   const taken = new Map<string, string>();
   const finished: { turn: string; error: string | null }[] = [];
-  const state = { failures: 0 };
+  const state = { failures: 0, claims: 0 };
   const runs: JobRunLog = {
     claim: (job, turn, replicaId) => {
+      state.claims++;
       if (state.failures > 0) {
         state.failures--;
         return Promise.reject(new Error('connect ECONNREFUSED'));
@@ -37,6 +33,13 @@ function createRuns() {
   return { runs, taken, finished, state };
 }
 
+async function waitFor(isReached: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 30_000; !isReached();) {
+    assert.ok(Date.now() < deadline, 'not within 30 s');
+    await delay(20);
+  }
+}
+
 /** A run that does nothing but count. */
 function count(add: () => unknown): () => Promise<void> {
   return () => {
@@ -45,10 +48,14 @@ function count(add: () => unknown): () => Promise<void> {
   };
 }
 
-async function startScheduler(job: Omit<Job, 'name'>, runs: JobRunLog, replicaId: string) {
+async function startScheduler(
+  t: TestContext,
+  job: Omit<Job, 'name'>,
+  { runs, replicaId = 'a', ...deps }: { runs: JobRunLog; replicaId?: string; claimPatienceMs?: number },
+) {
   const { logger, lines } = createKeptLog();
-  const scheduler = new Scheduler({ jobs: [{ name: 'report', ...job }], logger, shared: { runs, replicaId } });
-  open.push(scheduler);
+  const scheduler = new Scheduler({ jobs: [{ name: 'report', ...job }], logger, shared: { runs, replicaId }, ...deps });
+  t.after(() => scheduler.stop());
   await scheduler.start({
     signal: new AbortController().signal,
     fail: (error) => assert.fail(error as Error),
@@ -56,8 +63,9 @@ async function startScheduler(job: Omit<Job, 'name'>, runs: JobRunLog, replicaId
   return { scheduler, lines };
 }
 
-describe('Scheduler in several processes', () => {
-  it('runs each turn once, and lets the others follow', async () => {
+// Beside each other: they wait for whole seconds of the clock that the cron library goes by.
+describe('Scheduler in several processes', { concurrency: true }, () => {
+  it('runs each turn once, and lets the others follow', async (t) => {
     const { runs, taken, finished } = createRuns();
     let [ran, followed] = [0, 0];
     const job = {
@@ -65,79 +73,78 @@ describe('Scheduler in several processes', () => {
       run: count(() => ran++),
       followTurn: count(() => followed++),
     };
-    for (const id of ['a', 'b', 'c']) await startScheduler(job, runs, id);
-    await delay(3_300);
-    await Promise.all(open.map((scheduler) => scheduler.stop()));
+    const started = [];
+    for (const replicaId of ['a', 'b', 'c']) started.push(await startScheduler(t, job, { runs, replicaId }));
+    await waitFor(() => ran >= 3 && followed === 2 * ran);
+    await Promise.all(started.map(({ scheduler }) => scheduler.stop()));
     assert.ok(ran >= 3, `${ran} runs`);
     assert.deepEqual([taken.size, finished.length, followed], [ran, ran, 2 * ran]);
     for (const key of taken.keys()) assert.match(key, /^report \S+:\d\d\.000Z$/, 'named by the moment of the schedule');
   });
 
-  it('notes why a run failed', async () => {
+  it('notes why a run failed', async (t) => {
     const { runs, finished } = createRuns();
     const { lines } = await startScheduler(
+      t,
       { cron: EVERY_SECOND, run: () => Promise.reject(new Error('no luck')) },
-      runs,
-      'a',
+      { runs },
     );
-    const deadline = Date.now() + 4_000;
-    while (finished.length === 0 && Date.now() < deadline) await delay(20);
+    await waitFor(() => finished.length > 0);
     assert.equal(finished[0]?.error, 'no luck');
     assert.ok(lines.some(({ msg }) => msg === 'a job failed; it runs again at its next turn'));
   });
 
-  it('waits for a database that is away for a moment', async () => {
+  it('waits for a database that is away for a moment', async (t) => {
     const { runs, state } = createRuns();
     state.failures = 2;
     let ran = 0;
-    await startScheduler({ cron: EVERY_SECOND, run: count(() => ran++) }, runs, 'a');
-    const deadline = Date.now() + 6_000;
-    while (ran === 0 && Date.now() < deadline) await delay(20);
+    await startScheduler(t, { cron: EVERY_SECOND, run: count(() => ran++) }, { runs });
+    await waitFor(() => ran > 0);
     assert.ok(ran > 0);
     assert.equal(state.failures, 0);
   });
 
-  it('ends the wait for the database when it stops', async () => {
+  it('ends the wait for the database when it stops', async (t) => {
     const { runs, state } = createRuns();
     state.failures = Infinity;
     let ran = 0;
     const { scheduler, lines } = await startScheduler(
+      t,
       { cron: EVERY_SECOND, runsUnclaimed: true, run: count(() => ran++) },
-      runs,
-      'a',
+      { runs },
     );
-    await delay(1_200);
+    await waitFor(() => state.claims > 0);
     const begunAt = Date.now();
     await scheduler.stop();
     assert.ok(Date.now() - begunAt < 300);
     assert.deepEqual([ran, lines.filter(({ level }) => level >= 40).length], [0, 0]);
   });
 
-  it('runs at the start and when told in every process, without a claim', async () => {
+  it('runs at the start and when told in every process, without a claim', async (t) => {
     const { runs, taken } = createRuns();
     let ran = 0;
     const job = { cron: NEVER, runsAtStart: true, run: count(() => ran++) };
-    for (const id of ['a', 'b']) {
-      const { scheduler } = await startScheduler(job, runs, id);
+    for (const replicaId of ['a', 'b']) {
+      const { scheduler } = await startScheduler(t, job, { runs, replicaId });
       await delay(10);
       await scheduler.runNow('report');
     }
     assert.deepEqual([ran, taken.size], [4, 0]);
   });
 
-  it('where the database never answers, leaves the turn out, but for jobs that are better run twice', async () => {
+  it('where the database never answers, leaves the turn out, but for jobs that are better run twice', async (t) => {
     const { runs, state } = createRuns();
     state.failures = Infinity;
     const ran = { careful: 0, urgent: 0 };
-    const careful = await startScheduler({ cron: EVERY_SECOND, run: count(() => ran.careful++) }, runs, 'a');
+    const deps = { runs, claimPatienceMs: 2_000 };
+    const careful = await startScheduler(t, { cron: EVERY_SECOND, run: count(() => ran.careful++) }, deps);
     const urgent = await startScheduler(
+      t,
       { cron: EVERY_SECOND, runsUnclaimed: true, run: count(() => ran.urgent++) },
-      runs,
-      'a',
+      deps,
     );
-    const deadline = Date.now() + 27_000;
     const isLeftOut = () => careful.lines.some(({ msg }) => msg === 'a job failed; it runs again at its next turn');
-    while ((ran.urgent === 0 || !isLeftOut()) && Date.now() < deadline) await delay(50);
+    await waitFor(() => ran.urgent > 0 && isLeftOut());
     assert.equal(ran.careful, 0);
     assert.ok(isLeftOut());
     assert.ok(ran.urgent > 0);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../../src/jobs/job.ts';
 import { findCronFault, Scheduler } from '../../../src/jobs/scheduler.ts';
@@ -8,22 +8,18 @@ import { createKeptLog } from '../../support/kept-log.ts';
 const EVERY_SECOND = '* * * * * *';
 const NEVER = '0 0 1 1 *';
 
-const open: Scheduler[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((scheduler) => scheduler.stop()));
-});
-
-async function startScheduler(jobs: readonly Job[]) {
+async function startScheduler(t: TestContext, jobs: readonly Job[]) {
   const { logger, lines } = createKeptLog();
   const scheduler = new Scheduler({ jobs, logger });
-  open.push(scheduler);
+  t.after(() => scheduler.stop());
   const controller = new AbortController();
   await scheduler.start({ signal: controller.signal, fail: (error) => assert.fail(error as Error) });
   return { scheduler, lines, controller };
 }
 
-describe('Scheduler', () => {
-  it('runs a job on its schedule, never twice at once, and leaves out the turns between', async () => {
+// Beside each other: they wait for whole seconds of the clock that the cron library goes by.
+describe('Scheduler', { concurrency: true }, () => {
+  it('runs a job on its schedule, never twice at once, and leaves out the turns between', async (t) => {
     let [runs, atOnce, most] = [0, 0, 0];
     const run = async (): Promise<void> => {
       runs++;
@@ -31,7 +27,7 @@ describe('Scheduler', () => {
       await delay(1_500);
       atOnce--;
     };
-    const { scheduler } = await startScheduler([{ name: 'slow', cron: EVERY_SECOND, run }]);
+    const { scheduler } = await startScheduler(t, [{ name: 'slow', cron: EVERY_SECOND, run }]);
     await delay(3_300);
     assert.ok(runs >= 1 && runs <= 2, `${runs} runs`);
     assert.equal(most, 1);
@@ -42,7 +38,7 @@ describe('Scheduler', () => {
     assert.equal(runs, before, 'nothing runs after stop');
   });
 
-  it('aborts the run that is going when it stops, and waits for it', async () => {
+  it('aborts the run that is going when it stops, and waits for it', async (t) => {
     const events: string[] = [];
     const run = async (signal: AbortSignal): Promise<void> => {
       await delay(60_000, undefined, { signal }).catch(() => events.push('aborted'));
@@ -50,7 +46,7 @@ describe('Scheduler', () => {
       events.push('settled');
       signal.throwIfAborted();
     };
-    const { scheduler, lines } = await startScheduler([{ name: 'long', cron: NEVER, runsAtStart: true, run }]);
+    const { scheduler, lines } = await startScheduler(t, [{ name: 'long', cron: NEVER, runsAtStart: true, run }]);
     assert.equal(scheduler.state(), 'running');
     await scheduler.stop();
     events.push('stopped');
@@ -60,7 +56,7 @@ describe('Scheduler', () => {
     assert.equal(lines.filter(({ level }) => level >= 40).length, 0);
   });
 
-  it('logs a job that fails and goes on with it and the others', async () => {
+  it('logs a job that fails and goes on with it and the others', async (t) => {
     let [failed, fine] = [0, 0];
     const jobs: Job[] = [
       {
@@ -80,21 +76,21 @@ describe('Scheduler', () => {
         },
       },
     ];
-    const { lines } = await startScheduler(jobs);
-    const deadline = Date.now() + 5_000;
+    const { lines } = await startScheduler(t, jobs);
+    const deadline = Date.now() + 30_000;
     while ((failed < 2 || fine < 2) && Date.now() < deadline) await delay(50);
     assert.ok(failed >= 2 && fine >= 2, `${failed} and ${fine} runs`);
     const line = lines.find(({ msg }) => msg === 'a job failed; it runs again at its next turn');
     assert.equal(line?.['job'], 'bad');
   });
 
-  it('runs a job at once when told, or joins the run that is going', async () => {
+  it('runs a job at once when told, or joins the run that is going', async (t) => {
     let runs = 0;
     const run = async (): Promise<void> => {
       runs++;
       await delay(30);
     };
-    const { scheduler } = await startScheduler([{ name: 'report', cron: NEVER, run }]);
+    const { scheduler } = await startScheduler(t, [{ name: 'report', cron: NEVER, run }]);
     await Promise.all([scheduler.runNow('report'), scheduler.runNow('report')]);
     assert.equal(runs, 1);
     await scheduler.runNow('report');
@@ -104,8 +100,8 @@ describe('Scheduler', () => {
     await assert.rejects(scheduler.runNow('report'), /does not run/);
   });
 
-  it('is stopped as soon as the signal aborts, and can be stopped without a start', async () => {
-    const { scheduler, controller } = await startScheduler([]);
+  it('is stopped as soon as the signal aborts, and can be stopped without a start', async (t) => {
+    const { scheduler, controller } = await startScheduler(t, []);
     controller.abort();
     assert.equal(scheduler.state(), 'stopped');
     await new Scheduler({ jobs: [], logger: createKeptLog().logger }).stop();

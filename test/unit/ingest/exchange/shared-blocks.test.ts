@@ -4,7 +4,7 @@ import { ExchangeUnavailableError } from '../../../../src/errors.ts';
 import type { RequestBlock } from '../../../../src/exchanges/exchange.ts';
 import type { BlockStore } from '../../../../src/ingest/exchange/shared-blocks.ts';
 import { createCandle } from '../fakes.ts';
-import { createSetting, HOUR, MINUTE, START } from '../setting.ts';
+import { createSetting, DAY, HOUR, MINUTE, START } from '../setting.ts';
 
 let stop = (): Promise<void> => Promise.resolve();
 afterEach(async () => {
@@ -17,9 +17,13 @@ class MemoryBlocks implements BlockStore {
   failure: Error | null = null;
   finds = 0;
   notes = 0;
+  /** When it was looked up last, by the clock of the setting. */
+  foundAt = -Infinity;
+  now = (): number => 0;
 
   find(): Promise<RequestBlock | null> {
     this.finds++;
+    this.foundAt = this.now();
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.stored);
   }
 
@@ -34,6 +38,7 @@ function createShared() {
   const blocks = new MemoryBlocks();
   const setting = createSetting({ blocks });
   stop = setting.stop;
+  blocks.now = () => setting.clock.now();
   setting.exchange.list('BTC/USDT', createCandle);
   let calls = 0;
   const asked = () => setting.exchange.requests.length + calls;
@@ -105,6 +110,33 @@ describe('what an exchange told us to wait for', () => {
     await clock.run(20 * MINUTE);
     assert.equal(asked(), before);
     assert.equal(service.exchanges()[0]?.block?.reason, 'banned');
+  });
+
+  it('was looked up less than five seconds before any request, also in a long backfill and with slow answers', async () => {
+    const { clock, exchange, blocks, start, untilComplete } = createShared();
+    const ages: number[] = [];
+    const answer = exchange.fetchCandles.bind(exchange);
+    exchange.fetchCandles = async (request, signal) => {
+      ages.push(clock.now() - blocks.foundAt);
+      await clock.sleep(12_000, signal);
+      return await answer(request, signal);
+    };
+    const service = await start({ sinceMs: START - 20 * DAY });
+    assert.ok(await untilComplete(service));
+    await clock.run(20 * MINUTE);
+    assert.ok(ages.length > 20, `${ages.length} requests`);
+    assert.ok(Math.max(...ages) <= 5_000, `${Math.max(...ages)} ms`);
+  });
+
+  it('is looked up for those requests only: in between the database is left alone', async () => {
+    const { clock, asked, blocks, start, untilComplete } = createShared();
+    const service = await start({ sinceMs: START - HOUR });
+    assert.ok(await untilComplete(service));
+    await clock.run(10_000);
+    const before = { finds: blocks.finds, asked: asked() };
+    await clock.run(30 * MINUTE);
+    const finds = blocks.finds - before.finds;
+    assert.ok(finds > 0 && finds <= asked() - before.asked, `${finds} looks for ${asked() - before.asked} requests`);
   });
 
   it('is over when it is over, whatever is stored of it', async () => {
