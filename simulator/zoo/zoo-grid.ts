@@ -10,8 +10,6 @@ export interface ZooAnchors {
   readonly weekMs: number;
 }
 
-export const UTC_ANCHORS: ZooAnchors = { dayMs: 0, weekMs: MONDAY_MS };
-
 /**
  * The length of a timeframe such as `15m`, in milliseconds.
  *
