@@ -54,9 +54,12 @@ export function boundRequests({ slots, page, holes, levels }: RequestBound): num
   return 2 * Math.ceil(slots / page) + 4 * holes * levels;
 }
 
-/** How many requests asked for something before a moment: the live tail, which asks for what follows, does not count. */
+/**
+ * How many requests for something before a moment were answered with rows or none: the live tail, which asks for what
+ * follows, does not count, nor what failed.
+ */
 export function countHistory(requests: readonly ZooRequest[], before: number): number {
-  return requests.filter(({ since }) => since !== null && since < before).length;
+  return requests.filter(({ since, rows }) => rows !== null && since !== null && since < before).length;
 }
 
 /** The runs that slots of one length make, oldest first. */

@@ -33,6 +33,8 @@ export interface ComparedSeries {
   readonly symbol: string;
   readonly timeframe: string;
   readonly sinceMs: number;
+  /** How often a service was started: each start looks at the newest page again. */
+  readonly starts: number;
   readonly url: string;
 }
 
@@ -49,7 +51,7 @@ const LEVELS = ['1h', '1d', '1w'];
 
 /** Compares what ended five minutes ago or earlier, since the window began. */
 export async function compareWithTruth(series: ComparedSeries): Promise<ZooDifference> {
-  const { zoo, exchange, symbol, timeframe, sinceMs, url } = series;
+  const { zoo, exchange, symbol, timeframe, sinceMs, starts, url } = series;
   const nowMs = zoo.now();
   const lengthMs = lengthOf(timeframe);
   const { delistedMs = Infinity } = zoo.markets.find((market) => market.symbol === symbol) ?? {};
@@ -78,7 +80,7 @@ export async function compareWithTruth(series: ComparedSeries): Promise<ZooDiffe
     repetition: findRepetition(zoo.requests),
     history: {
       requests: countHistory(zoo.requests, zoo.requests[0]?.at ?? 0),
-      bound: boundRequests({ slots, page, holes, levels }),
+      bound: boundRequests({ slots, page, holes, levels }) + 2 * levels * (starts - 1),
     },
   };
 }

@@ -150,11 +150,14 @@ export class ZooStage implements AsyncDisposable {
     await this.clock.sleep(ms, AbortSignal.timeout(3_600_000));
   }
 
-  /** What rows, ledger and requests of a timeframe say against the truth, of what had ended five minutes ago. */
-  async compare(timeframe = '1m'): Promise<ZooDifference> {
+  /**
+   * What rows, ledger and requests of a timeframe say against the truth, of what had ended five minutes ago. `starts`:
+   * how often a service was started.
+   */
+  async compare(timeframe = '1m', starts = 1): Promise<ZooDifference> {
     const { wire } = this.#options;
     const { zoo, symbol, sinceMs, database } = this;
-    return await compareWithTruth({ zoo, exchange: wire, symbol, timeframe, sinceMs, url: database.url });
+    return await compareWithTruth({ zoo, exchange: wire, symbol, timeframe, sinceMs, starts, url: database.url });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
