@@ -51,16 +51,13 @@ function readAsked({ since, until }: ZooQuery, timeframe: string, dialect: ZooDi
   const untilMs = until === null || dialect.until === 'ignored' ? Infinity : until;
   const end = dialect.until === 'inclusive' ? untilMs + 1 : untilMs;
   if (since === null || dialect.since === 'ignored') return { since: -Infinity, until: end };
-  if (dialect.pageBy === 'utc-day') {
-    const day = Math.floor(since / DAY_MS) * DAY_MS;
-    return { since: day, until: Math.min(end, day + DAY_MS) };
-  }
   const start = {
     inclusive: since,
     exclusive: since + 1,
     'rounded-up': Math.ceil(since / lengthMs) * lengthMs,
   }[dialect.since];
-  return { since: start, until: end };
+  const midnight = Math.floor(since / DAY_MS) * DAY_MS + DAY_MS;
+  return { since: start, until: dialect.pageBy === 'utc-day' ? Math.min(end, midnight) : end };
 }
 
 function shift(row: ZooRow, span: ZooSpan, byMs: number): ZooRow {

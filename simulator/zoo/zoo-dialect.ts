@@ -12,7 +12,7 @@ export interface ZooDialect {
   readonly pageLimit: number;
   /** Which rows of too many it gives. */
   readonly cutKeeps: 'oldest' | 'newest';
-  /** `utc-day`: of what was asked for, only the UTC day of `since`. */
+  /** `utc-day`: of what was asked for, nothing after the UTC day of `since`. */
   readonly pageBy: 'rows' | 'utc-day';
   /** By timeframe, `*` for all others; without one: all of history. */
   readonly depths: Readonly<Record<string, ZooDepth>>;
@@ -64,7 +64,7 @@ const HOUR_MS = 3_600_000;
 export const DIALECTS = {
   page_limit: { pageLimit: 100 },
   page_limit_newest: { pageLimit: 100, cutKeeps: 'newest' },
-  page_by_day: { pageBy: 'utc-day', pageLimit: 1440 },
+  page_by_day: { pageBy: 'utc-day' },
   newest_rows_only: { depths: { '*': { count: 720, of: 'rows' } } },
   newest_slots_only: { depths: { '*': { count: 720, of: 'slots' } } },
   since_ignored: { since: 'ignored', cutKeeps: 'newest' },

@@ -13,6 +13,9 @@ export interface ZooTruth {
   readonly empty: ReadonlySet<number>;
 }
 
+/** No adapter asks for longer pages. */
+const LARGEST_ASKED = 1000;
+
 /**
  * The truth of the candles that open in `span` and have ended at `nowMs`. A candle of all zeros is no candle; one that
  * repeats the last price is one, since the exchange says so.
@@ -42,10 +45,10 @@ function reachOf(dialect: ZooDialect): ZooDialect {
   const { since, until, cutKeeps, pageLimit } = dialect;
   const isNewestPage = until === 'ignored' && (since === 'ignored' || cutKeeps === 'newest');
   if (!isNewestPage) return dialect;
-  const page = { count: pageLimit, of: 'rows' } as const;
+  const page = { count: Math.min(pageLimit, LARGEST_ASKED), of: 'rows' } as const;
   const depths: Record<string, ZooDepth> = { '*': page };
   for (const [timeframe, depth] of Object.entries(dialect.depths))
-    depths[timeframe] = depth.count < pageLimit ? depth : page;
+    depths[timeframe] = depth.count < page.count ? depth : page;
   return { ...dialect, depths };
 }
 

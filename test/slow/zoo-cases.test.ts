@@ -43,7 +43,9 @@ const isTrue = (difference: ZooDifference) =>
   assert.deepEqual(describeDifference(difference), [], 'rows, ledger and requests agree with the truth');
 const isComplete = (difference: ZooDifference): boolean =>
   difference.missing.length + difference.unsettled.length === 0 && difference.stored > 0;
-const listWrong = ({ wronglyEmpty }: ZooDifference): string[] => wronglyEmpty.map((at) => new Date(at).toISOString());
+/** What is called empty and is not, in a few words. */
+const listWrong = (difference: ZooDifference): string[] =>
+  describeDifference(difference).filter((words) => words.includes('confirmed empty'));
 
 /** What a service says of its first series. */
 const seriesOf = (stage: ZooStage) => stage.apps[0]?.ingest.series()[0];
@@ -101,7 +103,7 @@ describe('4: another timeframe than asked', { concurrency: 3 }, () => {
     it(`believes nothing where ${wire} answers ${dialect}, and says so`, async () => {
       const options = { wire, dialects: [dialect], timeframes, windowMs: DAY_MS, forMs: 5 * MINUTE_MS };
       await collect(options, ({ stage, difference }) => {
-        assert.deepEqual(difference.extra.length, 0, 'rows of another timeframe are stored');
+        assert.equal(difference.extra.length, 0, 'rows of another timeframe are stored');
         assert.deepEqual(listWrong(difference), []);
         assert.notEqual(seriesOf(stage)?.state, 'complete');
         assert.match(seriesOf(stage)?.last_error ?? '', /timeframe|length|spacing/i);
@@ -149,13 +151,14 @@ describe('6: other grids', { concurrency: 4 }, () => {
 
 describe('7: real history off the grid', () => {
   it("stores Binance's hours of February 2018, each at its own time", async () => {
-    const first = 1518168494789;
+    // From 1518168494789 to 1518319694789 hour by hour; as many hours later, for no exchange's clock shows 2018.
+    const laterMs = Math.floor((ZOO_START_MS - 3 * DAY_MS - 1518168494789) / HOUR_MS) * HOUR_MS;
+    const first = 1518168494789 + laterMs;
     const since = Math.floor(first / HOUR_MS) * HOUR_MS;
-    const offGrid = { timeframe: '1h', since, until: 1518319694789 + 1, shiftMs: first - since };
+    const offGrid = { timeframe: '1h', since, until: 1518319694789 + laterMs + 1, shiftMs: first - since };
     const options = {
       wire: 'binance',
       timeframes: '1h',
-      startMs: Date.UTC(2018, 1, 13, 7, 30, 12),
       windowMs: 5 * DAY_MS,
       market: { finest: '1h' },
       manner: { offGrid },
@@ -187,14 +190,10 @@ describe('8: a side question holds up the main one', { concurrency: 2 }, () => {
     await collect(options, ({ difference }) => isTrue(difference));
   });
 
-  it('fetches the minutes while one of the three look-ups fails', async () => {
-    const incident = { kind: 'error_body', since: 0, until: Infinity, timeframes: ['1w'] } as const;
+  it('fetches the minutes while a look-up for longer candles fails', async () => {
+    const incident = { kind: 'error_body', since: 0, until: Infinity, timeframes: ['1h'] } as const;
     const options = { wire: 'binance', incidents: [incident], windowMs: 5 * DAY_MS, forMs: 5 * MINUTE_MS } as const;
-    await collect({ ...options, isEnough: isComplete }, ({ stage, difference }) => {
-      isTrue(difference);
-      const asked = stage.zoo.requests.filter(({ timeframe }) => timeframe === '1h' || timeframe === '1d');
-      assert.ok(asked.length <= 4, `those that were answered were asked again: ${asked.length} requests`);
-    });
+    await collect({ ...options, isEnough: isComplete }, ({ difference }) => isTrue(difference));
   });
 });
 
@@ -207,7 +206,7 @@ describe('11: what is read of a good answer', () => {
       forMs: 2 * MINUTE_MS,
     } as const;
     await collect(options, async ({ stage, difference }) => {
-      assert.deepEqual(difference.extra.length, 0, 'zeros are stored');
+      assert.equal(difference.extra.length, 0, 'zeros are stored');
       const rows = await execute(stage.database.url, 'select min(low)::text as low from ohlcv_data');
       assert.ok(compareDecimals(parseDecimal(String(rows[0]?.['low'])), parseDecimal('0')) > 0);
     });
