@@ -107,16 +107,26 @@ const anyDraw: fc.Arbitrary<ZooDraw> = fc.record({
 /** These say one end of a range in their requests, or none: what becomes of the others is nothing that they can show. */
 const ONE_ENDED: readonly WireId[] = ['kraken', 'gemini', 'bitbank'];
 
+/** Whether an exchange of this wire may have this manner: Binance's answers speak for the whole range, and that is told. */
+function isAble(wire: WireId, name: DialectName): boolean {
+  if (wire === 'binance') return !/^(page|newest_.*_only|since|until)/.test(name);
+  return !(ONE_ENDED.includes(wire) && /^(since|until)_/.test(name));
+}
+
 /**
  * Every exchange, market and mishap of the zoo, less what nobody can tell: hours in place of minutes show by twenty of
  * them in a row.
  */
-export const zooDraw: fc.Arbitrary<ZooDraw> = anyDraw.map((draw) => {
-  const isOneEnded = ONE_ENDED.includes(draw.wire);
-  const able = draw.dialects.filter((name) => !(isOneEnded && /^(since|until)_/.test(name)));
-  if (!able.includes('hours_for_minutes')) return { ...draw, dialects: able };
+export const zooDraw: fc.Arbitrary<ZooDraw> = anyDraw.map((any) => {
+  const { wire } = any;
+  const draw = {
+    ...any,
+    dialects: any.dialects.filter((name) => isAble(wire, name)),
+    incidents: any.incidents.filter(({ kind }) => !(wire === 'binance' && kind === 'empty_answer')),
+  };
+  if (!draw.dialects.includes('hours_for_minutes')) return draw;
   const isHourly = draw.market.kind === 'busy' || draw.market.kind === 'patchy';
-  return { ...draw, dialects: able, holes: [], market: isHourly ? draw.market : { kind: 'busy' } };
+  return { ...draw, holes: [], market: isHourly ? draw.market : { kind: 'busy' } };
 });
 
 /** A hole is believed after two answers so far apart, one that nothing frames after sixty times that. */
