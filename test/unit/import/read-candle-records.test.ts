@@ -66,6 +66,12 @@ describe('readCandleRecords', () => {
     for (const [text, message] of cases) await assert.rejects(read(text, 5), { code: 'IMPORT_FORMAT', message }, text);
   });
 
+  it('reads an array that is one long line, as it is mostly kept', async () => {
+    const text = `[${Array.from({ length: 50_000 }, (_, n) => `[${n},1.10,2,0.9,1.5,7.000]`).join(',')}]`;
+    const { records } = await read(text, 256 * 1024);
+    assert.deepEqual([records.length, records.at(-1)], [50_000, { line: 1, time: '49999', ...VALUES }]);
+  });
+
   it('gives the rows before the place where an array is broken', async () => {
     async function* chunks() {
       yield await Promise.resolve('[[1,2,3,4,5,6], oops]');
