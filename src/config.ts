@@ -6,7 +6,7 @@ import {
   parseCorsOrigin,
   parseList,
   parseMarket,
-  parseMoment,
+  parsePastMoment,
   parseNetwork,
   parseOrigin,
   text,
@@ -126,7 +126,7 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     }).prefault('binance:BTC/USDT,binance:ETH/USDT,binance:SOL/USDT'),
     TIMEFRAMES: text((value) => parseList(value, parseTimeframe)).prefault('1h'),
     BACKFILL_DAYS: wholeNumber(1, 10_000).default(1095),
-    BACKFILL_FROM: text(parseMoment).optional(),
+    BACKFILL_FROM: text(parsePastMoment).optional(),
     FUTURES: boolean.default(true),
     ADDRESS_NAME: z
       .string()

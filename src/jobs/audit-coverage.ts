@@ -3,6 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { runAudit, type AuditDeps, type AuditReport } from './run-audit.ts';
+import { DAY_MS } from '../market/moments.ts';
 
 export interface AuditCoverageDeps extends Pick<AuditDeps, 'stores' | 'onMissing'> {
   readonly cron: string;
@@ -24,7 +25,6 @@ export interface AuditSnapshot {
   readonly last_error: string | null;
 }
 
-const DAY_MS = 86_400_000;
 /** Every day is checked by several turns; older ones were then. */
 const CROSS_CHECKED_MS = 8 * DAY_MS;
 const LOGGED_EXAMPLES = 10;

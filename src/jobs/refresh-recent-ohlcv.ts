@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
+import { HOUR_MS, MINUTE_MS, toIso } from '../market/moments.ts';
 
 /** What the job needs of the repository of the view. */
 interface RefreshableView {
@@ -34,10 +35,10 @@ export interface RefreshSnapshot {
 }
 
 /** The view holds the last seven days: it ages without a write. Other processes may write too. */
-const MAX_AGE_MS = 3_600_000;
+const MAX_AGE_MS = HOUR_MS;
 
 /** How far the clocks of two processes may be apart without one missing what the other wrote. */
-const SKEW_MS = 60_000;
+const SKEW_MS = MINUTE_MS;
 
 /**
  * Refreshes recent_ohlcv at the start and on its schedule, unless nothing was written since the last time. Of several
@@ -74,7 +75,7 @@ export class RefreshRecentOhlcv implements Job {
       const rows = await view.countRows();
       this.#begunAt = begunAt;
       this.#snapshot = {
-        refreshed_at: new Date(endedAt).toISOString(),
+        refreshed_at: toIso(endedAt),
         duration_ms: endedAt - begunAt,
         rows,
         last_error: null,

@@ -5,6 +5,7 @@ import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern, Series } from '../market/instrument.ts';
+import { DAY_MS } from '../market/moments.ts';
 import { createRange, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, type Timeframe } from '../market/timeframe.ts';
 import { planBackfill, type BackfillPlan, type PlannedKey } from './plan-backfill.ts';
@@ -52,7 +53,6 @@ export interface PlanAnswer extends BackfillPlan {
   readonly left_out: readonly string[];
 }
 
-const DAY_MS = 86_400_000;
 const HOURLY = parseTimeframe('1h');
 /** Settlements lie up to eight hours apart. */
 const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;

@@ -1,7 +1,9 @@
 import type { BudgetState, RequestKind } from '../exchanges/exchange.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
-import { mergeRanges, subtractRange, type TimeRange } from '../market/time-range.ts';
+import { MINUTE_MS, toIso } from '../market/moments.ts';
+import { subtractLists } from '../market/range-lists.ts';
+import { countSlots, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../market/timeframe.ts';
 import { findRequestCost } from './request-costs.ts';
 
@@ -94,8 +96,8 @@ export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): 
   const stray = keys.find((key) => !exchanges.some(({ id }) => id === key.exchange));
   if (stray) throw new RangeError(`the plan has a series of ${stray.exchange} and no such exchange`);
   return {
-    since: new Date(window.since).toISOString(),
-    until: new Date(window.until).toISOString(),
+    since: toIso(window.since),
+    until: toIso(window.until),
     total: {
       series: sum(plans, (plan) => plan.series),
       slots: sum(plans, (plan) => plan.slots),
@@ -119,7 +121,7 @@ function planExchange(
   const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): PlannedAllowance[] => {
     const weight = sum(costs, (cost) => (cost.counter === name ? cost.weight : 0));
     if (weight === 0) return [];
-    const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / 60_000));
+    const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / MINUTE_MS));
     return [{ name, limit, window_seconds: windowMs / 1000, weight, minutes }];
   });
   const isCounted = costs.every(({ counter }) => allowances.some(({ name }) => name === counter));
@@ -150,7 +152,7 @@ function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
   const limit = metric === 'ohlcv' ? exchange.candleLimit : exchange.futuresFeeds.get(metric)?.limit;
   if (limit === undefined) throw new RangeError(`${exchange.id} has no ${metric}`);
   const stepMs = stepOf(key);
-  const counts = key.missing.map(({ since, until }) => Math.ceil((until - since) / stepMs));
+  const counts = key.missing.map((range) => countSlots(range, stepMs));
   const requests = sum(counts, (count) => Math.ceil(count / limit));
   const cost = findRequestCost(exchange, kind, limit);
   return {
@@ -178,13 +180,12 @@ function countFuturesRows(keys: readonly PlannedKey[]): number {
         feeds.filter(({ metric }) => (metric === 'funding_rate') === isFunding).flatMap((key) => key.missing),
       );
     const hourly = ofKind(false);
-    const settled = hourly.reduce((left: readonly TimeRange[], range) => subtractRange(left, range), ofKind(true));
-    return countSlots(hourly, FUTURES_SLOT_MS) + countSlots(settled, SETTLEMENT_MS);
+    const settled = subtractLists(ofKind(true), hourly);
+    return (
+      sum(hourly, (range) => countSlots(range, FUTURES_SLOT_MS)) +
+      sum(settled, (range) => countSlots(range, SETTLEMENT_MS))
+    );
   });
-}
-
-function countSlots(ranges: readonly TimeRange[], stepMs: number): number {
-  return sum(ranges, ({ since, until }) => Math.ceil((until - since) / stepMs));
 }
 
 /** Candles by timeframe, finest first, then the feeds. */

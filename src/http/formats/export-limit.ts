@@ -3,6 +3,7 @@ import { clientOf } from '../protocol/client-of.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { chooseFormat, isExportFormat, type Format } from './choose-format.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 /** How many exports may run, so that the other requests find a free connection to the database. */
 export interface ExportLimits {
@@ -13,7 +14,7 @@ export interface ExportLimits {
   readonly patienceMs: number;
 }
 
-const LIMITS: ExportLimits = { all: 4, perClient: 3, patienceMs: 60_000 };
+const LIMITS: ExportLimits = { all: 4, perClient: 3, patienceMs: MINUTE_MS };
 const EXPORTING_ROUTES: ReadonlySet<string | undefined> = new Set(['/v1/ohlcv', '/v1/recent', '/v1/futures']);
 const RETRY_AFTER_S = '5';
 

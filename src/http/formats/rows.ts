@@ -1,6 +1,7 @@
 import type { Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
 import type { FuturesMetric } from '../../market/futures-snapshot.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** How decimals are answered: exact strings, or JSON numbers (the nearest double). */
 export type Numbers = 'string' | 'float';
@@ -28,7 +29,7 @@ function render(value: Decimal, numbers: Numbers): string | number {
 }
 
 export function toCandleObject(candle: Candle, numbers: Numbers): CandleObject {
-  return { timestamp: new Date(candle.timestamp).toISOString(), ...toCandleValues(candle, numbers) };
+  return { timestamp: toIso(candle.timestamp), ...toCandleValues(candle, numbers) };
 }
 
 /** A candle as it is answered, without its time. */

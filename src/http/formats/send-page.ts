@@ -3,6 +3,7 @@ import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
 import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
 import { varyByAccept } from './vary-by-accept.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** A stretch that may have had rows which are not stored, as it is answered. */
 export interface GapObject {
@@ -55,5 +56,5 @@ export function setNext(reply: FastifyReply, next: string): void {
 }
 
 export function toGapObject({ since, until, state }: LedgerGap): GapObject {
-  return { since: new Date(since).toISOString(), until: new Date(until).toISOString(), state };
+  return { since: toIso(since), until: toIso(until), state };
 }

@@ -3,6 +3,7 @@ import type { CoverageSummary } from '../../db/repositories/coverage-repository.
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { COVERAGE_STATES, type CoverageState } from '../../market/coverage.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** Slots by state. */
 export type SlotCounts = Readonly<Record<CoverageState, number>>;
@@ -81,7 +82,7 @@ export class LedgerTotals {
     try {
       const summaries = await coverage.summarize();
       this.#snapshot = {
-        as_of: new Date(begunAt).toISOString(),
+        as_of: toIso(begunAt),
         slots: addSlots(summaries.map(({ slots }) => slots)),
         groups: groupSlots(summaries),
         quarantine: await quarantine.count(),

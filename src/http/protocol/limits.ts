@@ -7,6 +7,7 @@ import { clientOf } from './client-of.ts';
 import { RequestError } from './errors.ts';
 import type { ExportLimits } from '../formats/export-limit.ts';
 import type { HttpApp } from './http-app.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 /** Who may ask from where, and how often. */
 export interface HttpLimits {
@@ -29,7 +30,6 @@ export const CONTENT_SECURITY_POLICY = {
   'object-src': ["'none'"],
 };
 
-const MINUTE_MS = 60_000;
 /** Answers below this are as long compressed as not. */
 const COMPRESS_FROM_BYTES = 1024;
 /** Clients remembered at once. */

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { COVERAGE_STATES } from '../../market/coverage.ts';
 import { FUTURES_FEEDS } from '../../market/futures-snapshot.ts';
+import { readExchangeId, readSymbol } from '../../market/instrument.ts';
+import { END_OF_TIME_MS, parseMoment, toIso } from '../../market/moments.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { FORMATS, type Format } from '../formats/choose-format.ts';
-import { parseMoment } from './moment.ts';
 
 const DEFAULT_LIMIT = 500;
 const MAX_LIMIT = 5000;
@@ -58,14 +59,16 @@ function parseLimit(value: string): number {
 }
 
 function parseExchange(value: string): string {
-  if (!/^[a-z0-9_]{1,40}$/i.test(value)) throw new RangeError('must be the id of an exchange, such as binance');
-  return value.toLowerCase();
+  const id = readExchangeId(value);
+  if (id === null) throw new RangeError('must be the id of an exchange, such as binance');
+  return id;
 }
 
 function parseSymbol(value: string): string {
-  if (value.length > 60 || !/^[^\s/:]+\/[^\s/:]+$/.test(value))
+  const symbol = readSymbol(value);
+  if (symbol === null)
     throw new RangeError('must be a spot symbol BASE/QUOTE, such as BTC/USDT (perpetuals are stored under theirs)');
-  return value.toUpperCase();
+  return symbol;
 }
 
 /** What the document says of parameters: they arrive as text, and are told as what they mean. */
@@ -175,9 +178,6 @@ export function pickGiven<T extends object>(query: T): { [K in keyof T]?: Exclud
   return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
-/** The last moment that has a plain ISO text. */
-const END_OF_TIME = Date.UTC(9999, 11, 31);
-
 /**
  * The half-open range of a query in which both ends may be open; null where both are.
  *
@@ -191,7 +191,7 @@ export function toRange({
   until?: number | undefined;
 }): TimeRange | null {
   if (since === undefined && until === undefined) return null;
-  const range = { since: since ?? 0, until: until ?? END_OF_TIME };
+  const range = { since: since ?? 0, until: until ?? END_OF_TIME_MS };
   if (range.since < range.until) return range;
   throw new RequestError('REQUEST_INVALID', 'The range [since, until) is empty.', {
     errors: [{ field: 'since', message: 'must lie before until' }],
@@ -205,9 +205,7 @@ export function createCursorLink(
   cursor: Readonly<Record<string, string>>,
 ): string {
   const given = Object.entries({ ...query, ...cursor }).flatMap(([name, value]): [string, string][] =>
-    value === undefined
-      ? []
-      : [[name, name === 'since' || name === 'until' ? new Date(value).toISOString() : String(value)]],
+    value === undefined ? [] : [[name, name === 'since' || name === 'until' ? toIso(Number(value)) : String(value)]],
   );
   return `${path}?${new URLSearchParams(given).toString()}`;
 }
@@ -249,8 +247,8 @@ export function createPageLink(path: string, parameters: PageParameters, { since
     exchange,
     symbol,
     ...(timeframe === undefined ? {} : { timeframe }),
-    since: new Date(since).toISOString(),
-    until: new Date(until).toISOString(),
+    since: toIso(since),
+    until: toIso(until),
     limit: String(limit),
     ...(numbers === 'string' ? {} : { numbers }),
     ...(format === undefined || format === 'json' ? {} : { format }),

@@ -7,6 +7,8 @@ import type {
 } from '../../db/repositories/coverage-repository.ts';
 import { AppError } from '../../errors.ts';
 import { COVERAGE_STATES, type CoverageKey, type CoverageState } from '../../market/coverage.ts';
+import { toIso } from '../../market/moments.ts';
+import { countSlots } from '../../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { RequestError } from '../protocol/errors.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
@@ -144,8 +146,8 @@ export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDep
       total: addSlots(summaries.map(({ slots }) => slots)),
       data: summaries.map(({ key, since, until, ranges, slots }): CoverageSummaryObject => ({
         ...key,
-        since: new Date(since).toISOString(),
-        until: new Date(until).toISOString(),
+        since: toIso(since),
+        until: toIso(until),
         ranges,
         slots,
       })),
@@ -189,10 +191,10 @@ function toCoverageObject(stored: StoredCoverage): CoverageObject {
     symbol,
     timeframe,
     metric,
-    since: new Date(since).toISOString(),
-    until: new Date(until).toISOString(),
+    since: toIso(since),
+    until: toIso(until),
     state,
-    slots: countSlots(stored),
+    slots: countStored(stored),
     asks,
     first_asked_at: toIso(firstAskedAt),
     last_asked_at: toIso(lastAskedAt),
@@ -201,14 +203,10 @@ function toCoverageObject(stored: StoredCoverage): CoverageObject {
 }
 
 /** 0 where hands have put a timeframe there that is none. */
-function countSlots({ since, until, timeframe }: StoredCoverage): number {
+function countStored(stored: StoredCoverage): number {
   try {
-    return Math.ceil((until - since) / timeframeMs(parseTimeframe(timeframe)));
+    return countSlots(stored, timeframeMs(parseTimeframe(stored.timeframe)));
   } catch {
     return 0;
   }
-}
-
-function toIso(timeMs: number | null): string | null {
-  return timeMs === null ? null : new Date(timeMs).toISOString();
 }

@@ -4,6 +4,7 @@ import type { HttpApp } from '../protocol/http-app.ts';
 import { createCursorLink, pickGiven, quarantineQuery } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** What the route needs of the quarantine. */
 export interface QuarantineReader {
@@ -72,12 +73,12 @@ function toQuarantineObject(row: QuarantinedRow) {
     symbol,
     timeframe,
     metric,
-    claimed_at: claimedAt === null ? null : new Date(claimedAt).toISOString(),
+    claimed_at: toIso(claimedAt),
     reason,
     raw,
     source,
     seen,
-    first_seen_at: new Date(row.firstSeenAt).toISOString(),
-    last_seen_at: new Date(row.lastSeenAt).toISOString(),
+    first_seen_at: toIso(row.firstSeenAt),
+    last_seen_at: toIso(row.lastSeenAt),
   };
 }

@@ -5,6 +5,7 @@ import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../query/p
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { amount, describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
 import { toCandleValues, type Numbers } from '../formats/rows.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** What the route needs of the log of revisions. */
 export interface RevisionReader {
@@ -74,8 +75,8 @@ function toRevisionObject({ id, series, changedAt, before, after }: CandleRevisi
   return {
     id,
     ...series,
-    timestamp: new Date(before.timestamp).toISOString(),
-    changed_at: new Date(changedAt).toISOString(),
+    timestamp: toIso(before.timestamp),
+    changed_at: toIso(changedAt),
     old: toCandleValues(before, numbers),
     new: toCandleValues(after, numbers),
   };

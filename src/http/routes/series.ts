@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Series } from '../../market/instrument.ts';
+import { toIso } from '../../market/moments.ts';
 import type { HealthProbes, SeriesState } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
@@ -114,8 +115,8 @@ function joinSeries(
       symbol: named.symbol,
       timeframe: named.timeframe,
       candles: found === undefined ? 0 : (numbers?.get(key) ?? null),
-      first: found === undefined ? null : new Date(found.first).toISOString(),
-      last: found === undefined ? null : new Date(found.last).toISOString(),
+      first: toIso(found?.first ?? null),
+      last: toIso(found?.last ?? null),
       last_close: found?.lastClose ?? null,
       state: state?.state ?? 'stored',
       missing: state?.missing ?? null,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
+import { SECOND_MS } from '../../market/moments.ts';
 import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { Problem } from '../protocol/problems.ts';
@@ -39,7 +40,6 @@ export interface UdfRoutesDeps {
 const CRYPTO = 'crypto';
 /** Candles whose digits are counted. */
 const SAMPLE = 200;
-const SECOND_MS = 1_000;
 
 /**
  * TradingView's Universal Data Feed, for its charting library and whatever else speaks it. Refusals are answered as the

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
+import { SECOND_MS } from '../../market/moments.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
 import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
 import { readNewest } from '../formats/read-newest.ts';
@@ -16,8 +17,6 @@ export interface HistoryReader extends OriginReader {
 /** Milliseconds, open, high, low, close, volume. */
 type Bar = readonly [timeMs: number, open: number, high: number, low: number, close: number, volume: number];
 type History = z.output<typeof historyAnswer>;
-
-const SECOND_MS = 1_000;
 
 /** The bars of a market that open in [from, to), or the last `countback` of those that open before `to`. */
 export async function answerHistory(

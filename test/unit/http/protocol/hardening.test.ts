@@ -13,7 +13,7 @@ import type { ExportLimits } from '../../../../src/http/formats/export-limit.ts'
 import { varyByAccept } from '../../../../src/http/formats/vary-by-accept.ts';
 import { LiveHub } from '../../../../src/http/live/live-hub.ts';
 import { toFilter, streamQuery } from '../../../../src/http/live/stream-query.ts';
-import { parseMoment } from '../../../../src/http/query/moment.ts';
+import { parseMoment } from '../../../../src/market/moments.ts';
 import type { Problem } from '../../../../src/http/protocol/problems.ts';
 import { parseDecimal } from '../../../../src/market/decimal.ts';
 import { createRecordingLogger, createTestApp, FIRST_MS, get, NO_LIMITS, TOKEN } from '../in-memory.ts';
