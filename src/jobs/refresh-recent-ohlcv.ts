@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { HOUR_MS, MINUTE_MS, toIso } from '../market/moments.ts';
+import { type RecentOhlcvState } from '../market/service-state.ts';
 
 /** What the job needs of the repository of the view. */
 interface RefreshableView {
@@ -18,20 +19,6 @@ export interface RefreshRecentOhlcvDeps {
   readonly findLastRun?: (job: string) => Promise<{ readonly finishedAt: Date; readonly error: string | null } | null>;
   readonly logger: Logger;
   readonly now?: () => number;
-}
-
-/** The last refresh, ready for JSON. */
-export interface RefreshSnapshot {
-  /**
-   * ISO 8601; null before the first. Where another process does it: the end of its last turn, which may have found
-   * nothing new to take in.
-   */
-  readonly refreshed_at: string | null;
-  /** null too where another process did it. */
-  readonly duration_ms: number | null;
-  readonly rows: number | null;
-  /** Why the latest attempt failed; null where it did not. */
-  readonly last_error: string | null;
 }
 
 /** The view holds the last seven days: it ages without a write. Other processes may write too. */
@@ -52,7 +39,7 @@ export class RefreshRecentOhlcv implements Job {
   readonly #now: () => number;
   /** When the last successful refresh began: a write during it is not in it. */
   #begunAt: number | null = null;
-  #snapshot: RefreshSnapshot = { refreshed_at: null, duration_ms: null, rows: null, last_error: null };
+  #snapshot: RecentOhlcvState = { refreshed_at: null, duration_ms: null, rows: null, last_error: null };
 
   constructor(deps: RefreshRecentOhlcvDeps) {
     this.cron = deps.cron;
@@ -60,7 +47,7 @@ export class RefreshRecentOhlcv implements Job {
     this.#now = deps.now ?? Date.now;
   }
 
-  snapshot(): RefreshSnapshot {
+  snapshot(): RecentOhlcvState {
     return this.#snapshot;
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { BINARY_BODY, moment, nextLink, TEXT_BODY, type AnswerSchema } from '../protocol/route-schema.ts';
+import { BINARY_BODY, nextLink, TEXT_BODY, type AnswerSchema } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
 
 const gap = z
   .object({

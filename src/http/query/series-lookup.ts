@@ -1,6 +1,6 @@
 import type { Series } from '../../market/instrument.ts';
+import { type SeriesState } from '../../market/service-state.ts';
 import { RequestError } from '../protocol/errors.ts';
-import type { SeriesState } from '../health/health.ts';
 
 /** A stored series with the opening times (epoch ms) of its oldest and newest candle. */
 export interface SeriesBounds extends Series {
@@ -24,7 +24,7 @@ const MAX_NAMED = 8;
 export async function assertSeriesKnown(
   series: Series,
   reader: BoundsReader,
-  collected: readonly SeriesState[],
+  collected: readonly Pick<SeriesState, 'exchange' | 'symbol' | 'timeframe' | 'state'>[],
 ): Promise<void> {
   if (collected.some((state) => isSame(state, series) && state.state !== 'refused')) return;
   const stored = await reader.listBounds();

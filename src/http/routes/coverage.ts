@@ -6,14 +6,15 @@ import type {
   StoredCoverage,
 } from '../../db/repositories/coverage-repository.ts';
 import { AppError } from '../../errors.ts';
-import { COVERAGE_STATES, type CoverageKey, type CoverageState } from '../../market/coverage.ts';
+import { COVERAGE_STATES, type CoverageKey } from '../../market/coverage.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
 import { countSlots } from '../../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { RequestError } from '../protocol/errors.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { slotCounts } from '../health/health-schema.ts';
-import { addSlots, type SlotCounts } from '../health/ledger-totals.ts';
+import { addSlots } from '../health/ledger-totals.ts';
 import {
   coverageQuery,
   coverageSummaryQuery,
@@ -23,7 +24,7 @@ import {
   toRange,
 } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
 
 /** What the routes need of the ledger. */
 export interface LedgerReader {
@@ -39,30 +40,6 @@ export interface CoverageRoutesDeps {
   readonly open: OpenReaders<{ readonly coverage: LedgerReader }>;
 }
 
-/** A range of the ledger as it is answered. */
-export interface CoverageObject {
-  readonly exchange: string;
-  readonly symbol: string;
-  readonly timeframe: string;
-  readonly metric: string;
-  readonly since: string;
-  readonly until: string;
-  readonly state: CoverageState;
-  /** How many opening times lie in it. */
-  readonly slots: number;
-  /** The evidence: how many answers had nothing, and when the first and the last of them came. */
-  readonly asks: number;
-  readonly first_asked_at: string | null;
-  readonly last_asked_at: string | null;
-  readonly reason: string | null;
-}
-
-/** The ledger's ranges in pages of `limit` that `next` links. */
-interface CoverageAnswer {
-  readonly next: string | null;
-  readonly data: readonly CoverageObject[];
-}
-
 const LEDGER = { chapter: 'Completeness', access: 'data' } as const;
 const coverageKey = {
   exchange: z.string(),
@@ -71,25 +48,22 @@ const coverageKey = {
   metric: z.string().describe('ohlcv, or a feed of the futures data.'),
 };
 
+const coverageRange = z.object({
+  ...coverageKey,
+  since: moment,
+  until: moment,
+  state: z.enum(COVERAGE_STATES),
+  slots: z.int().describe('How many opening times lie in it.'),
+  asks: z.int().describe('How many answers of the exchange had nothing.'),
+  first_asked_at: moment.nullable(),
+  last_asked_at: moment.nullable(),
+  reason: z.string().nullable(),
+});
+/** A range of the ledger as it is answered. */
+export type CoverageObject = z.output<typeof coverageRange>;
+
 const rangesAnswer = z
-  .object({
-    next: nextLink,
-    data: z
-      .array(
-        z.object({
-          ...coverageKey,
-          since: moment,
-          until: moment,
-          state: z.enum(COVERAGE_STATES),
-          slots: z.int().describe('How many opening times lie in it.'),
-          asks: z.int().describe('How many answers of the exchange had nothing.'),
-          first_asked_at: moment.nullable(),
-          last_asked_at: moment.nullable(),
-          reason: z.string().nullable(),
-        }),
-      )
-      .readonly(),
-  })
+  .object({ next: nextLink, data: z.array(coverageRange).readonly() })
   .meta({ id: 'CoverageRanges' });
 
 const summaryAnswer = z
@@ -117,14 +91,6 @@ const summarySchema = describeRoute(
   summaryAnswer,
 );
 
-/** What the ledger says of one key in all, as it is answered. */
-interface CoverageSummaryObject extends CoverageKey {
-  readonly since: string;
-  readonly until: string;
-  readonly ranges: number;
-  readonly slots: SlotCounts;
-}
-
 /**
  * `GET /v1/coverage`: what is known of each stretch of each series and metric. `GET /v1/coverage/summary`: slots by
  * state, for each key and in total. `GET /v1/gaps`: the stretches that are still missing.
@@ -144,7 +110,7 @@ export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDep
     const summaries = await open(reply).coverage.summarize(pickGiven(query));
     return {
       total: addSlots(summaries.map(({ slots }) => slots)),
-      data: summaries.map(({ key, since, until, ranges, slots }): CoverageSummaryObject => ({
+      data: summaries.map(({ key, since, until, ranges, slots }) => ({
         ...key,
         since: toIso(since),
         until: toIso(until),
@@ -163,7 +129,7 @@ async function answerRanges(
   { since, until, limit, after, ...key }: GapsQuery,
   filter: Pick<CoverageFilter, 'states'>,
   query: GapsQuery,
-): Promise<CoverageAnswer> {
+): Promise<z.output<typeof rangesAnswer>> {
   const range = toRange({ since, until });
   try {
     const page = await coverage.listRanges(

@@ -7,6 +7,7 @@ import {
   type FuturesFeed,
   type FuturesSnapshot,
 } from '../../market/futures-snapshot.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
@@ -19,7 +20,7 @@ import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts'
 import type { HttpApp } from '../protocol/http-app.ts';
 import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
+import { amount, describeRoute } from '../protocol/route-schema.ts';
 import { cutPage } from '../formats/rows.ts';
 import { nameSome } from '../query/series-lookup.ts';
 

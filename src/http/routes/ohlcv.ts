@@ -4,6 +4,7 @@ import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-c
 import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
 import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
 import type { Logger } from '../../logger.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
@@ -18,7 +19,7 @@ import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
+import { amount, describeRoute } from '../protocol/route-schema.ts';
 
 /** What the route needs of ohlcv_data; candles come oldest first. */
 export interface CandleReader extends OriginReader {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { AdminAuth } from '../protocol/admin-auth.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
 
 const totals = {
   series: z.int().describe('Series and futures feeds with something to fetch.'),

@@ -3,7 +3,8 @@ import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/qua
 import type { HttpApp } from '../protocol/http-app.ts';
 import { createCursorLink, pickGiven, quarantineQuery } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
 
 /** What the route needs of the quarantine. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
+import { moment } from '../../market/moment-schema.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Logger } from '../../logger.ts';
 import { RequestError } from '../protocol/errors.ts';
@@ -14,7 +15,7 @@ import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
 import { cutPage } from '../formats/rows.ts';
 import { assertSeriesKnown, type BoundsReader } from '../query/series-lookup.ts';
 import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray } from './ohlcv.ts';

@@ -3,8 +3,9 @@ import type { CandleRevision, RevisionFilter } from '../../db/repositories/candl
 import type { HttpApp } from '../protocol/http-app.ts';
 import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { amount, describeRoute, nextLink } from '../protocol/route-schema.ts';
 import { toCandleValues, type Numbers } from '../formats/rows.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
 
 /** What the route needs of the log of revisions. */
