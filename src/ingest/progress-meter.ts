@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts';
 import type { Clock } from '../clock.ts';
 import type { IngestProgress } from './ingest-state.ts';
-import { type SeriesState } from '../market/service-state.ts';
+import type { SeriesState } from '../market/service-state.ts';
 
 const LOG_EVERY_MS = 10_000;
 /** The rate is that of the last half minute or so. */

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { runAudit, type AuditDeps, type AuditReport } from './run-audit.ts';
 import { DAY_MS } from '../market/moments.ts';
-import { type AuditState } from '../market/service-state.ts';
+import type { AuditState } from '../market/service-state.ts';
 
 export interface AuditCoverageDeps extends Pick<AuditDeps, 'stores' | 'onMissing'> {
   readonly cron: string;

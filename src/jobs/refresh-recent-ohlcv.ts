@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { HOUR_MS, MINUTE_MS, toIso } from '../market/moments.ts';
-import { type RecentOhlcvState } from '../market/service-state.ts';
+import type { RecentOhlcvState } from '../market/service-state.ts';
 
 /** What the job needs of the repository of the view. */
 interface RefreshableView {

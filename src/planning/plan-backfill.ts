@@ -1,4 +1,5 @@
 import type { BudgetState, RequestKind } from '../exchanges/exchange.ts';
+import type { BackfillPlan } from '../market/backfill-plan.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
 import { MINUTE_MS, toIso } from '../market/moments.ts';
@@ -28,50 +29,7 @@ export interface PlanInput {
   readonly rowBytes: { readonly candle: number; readonly futures: number };
 }
 
-interface PlanTotals {
-  /** Series and futures feeds with something to fetch. */
-  readonly series: number;
-  /** Candles and hourly values (funding: settlements, one for eight hours) that are missing. */
-  readonly slots: number;
-  readonly requests: number;
-  /** How long the exchange's allowances make it last; null where an exchange counts what we do not know. */
-  readonly minutes: number | null;
-  /** Rows and bytes that the database grows by. */
-  readonly rows: number;
-  readonly bytes: number;
-}
-
-/** What one of an exchange's counters is charged. */
-interface PlannedAllowance {
-  readonly name: string;
-  readonly limit: number;
-  readonly window_seconds: number;
-  readonly weight: number;
-  readonly minutes: number;
-}
-
-/** All series of one timeframe, or all of one futures feed. */
-interface PlanLine {
-  readonly metric: string;
-  readonly timeframe: string;
-  readonly series: number;
-  readonly slots: number;
-  readonly requests: number;
-}
-
-interface ExchangePlan extends PlanTotals {
-  readonly exchange: string;
-  readonly allowances: readonly PlannedAllowance[];
-  readonly lines: readonly PlanLine[];
-}
-
-/** What a backfill will cost, at most: markets listed later than the window's start cost less. Ready for JSON. */
-export interface BackfillPlan {
-  readonly since: string;
-  readonly until: string;
-  readonly total: PlanTotals;
-  readonly exchanges: readonly ExchangePlan[];
-}
+type ExchangePlan = BackfillPlan['exchanges'][number];
 
 /** History may use this part of an allowance; the rest is kept for the live tail and for others at our address. */
 export const HISTORY_SHARE = 0.7;
@@ -85,7 +43,7 @@ const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;
  *
  * @throws RangeError where a key names an exchange, timeframe or feed that is not there.
  */
-export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): BackfillPlan {
+export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): Omit<BackfillPlan, 'left_out'> {
   const plans = exchanges.map((exchange) =>
     planExchange(
       exchange,
@@ -118,7 +76,7 @@ function planExchange(
   const costs = keys.map((key) => costKey(exchange, key)).filter(({ slots }) => slots > 0);
   const candles = sum(costs, (cost) => (cost.key.metric === 'ohlcv' ? cost.slots : 0));
   const snapshots = countFuturesRows(keys);
-  const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): PlannedAllowance[] => {
+  const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): ExchangePlan['allowances'][number][] => {
     const weight = sum(costs, (cost) => (cost.counter === name ? cost.weight : 0));
     if (weight === 0) return [];
     const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / MINUTE_MS));
@@ -189,8 +147,8 @@ function countFuturesRows(keys: readonly PlannedKey[]): number {
 }
 
 /** Candles by timeframe, finest first, then the feeds. */
-function groupLines(costs: readonly KeyCost[]): PlanLine[] {
-  const order = ({ metric, timeframe }: PlanLine) =>
+function groupLines(costs: readonly KeyCost[]): ExchangePlan['lines'][number][] {
+  const order = ({ metric, timeframe }: ExchangePlan['lines'][number]) =>
     metric === 'ohlcv' ? timeframeMs(parseTimeframe(timeframe)) : Number.MAX_SAFE_INTEGER;
   const feeds: readonly string[] = FUTURES_FEEDS;
   return [...Map.groupBy(costs, ({ key }) => `${key.metric} ${key.timeframe}`).values()]

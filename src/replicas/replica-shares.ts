@@ -8,7 +8,7 @@ import { ReplicaRoll, type ReplicaRollDeps } from './replica-roll.ts';
 import { Wakeup } from '../wakeup.ts';
 import { within } from './within.ts';
 import type { MarketShares } from './market-shares.ts';
-import { type ReplicaState } from '../market/service-state.ts';
+import type { ReplicaState } from '../market/service-state.ts';
 
 export interface ReplicaSharesDeps extends Omit<ReplicaRollDeps, 'leases'> {
   readonly leases: ReplicaLeases;

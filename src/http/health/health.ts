@@ -1,7 +1,7 @@
 import { summariseSchema, type SchemaStatus } from '../../db/migrator/schema-status.ts';
 import { describeCompleteness, listCompletenessShortcomings, type CompletenessProbes } from './completeness-health.ts';
 import type { HealthDocument, Phase } from './health-schema.ts';
-import { type IngestHealth, type RecentOhlcvState, type SeriesState } from '../../market/service-state.ts';
+import type { IngestHealth, RecentOhlcvState, SeriesState } from '../../market/service-state.ts';
 
 type Components = HealthDocument['components'];
 

@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { COVERAGE_STATES, type CoverageState } from '../../market/coverage.ts';
 import { toIso } from '../../market/moments.ts';
-import { type SlotCounts } from './health-schema.ts';
+import type { SlotCounts } from './health-schema.ts';
 
 /** All series of one exchange, timeframe and metric. */
 export interface SlotGroup {

@@ -1,5 +1,5 @@
 import type { Series } from '../../market/instrument.ts';
-import { type SeriesState } from '../../market/service-state.ts';
+import type { SeriesState } from '../../market/service-state.ts';
 import { RequestError } from '../protocol/errors.ts';
 
 /** A stored series with the opening times (epoch ms) of its oldest and newest candle. */

@@ -1,4 +1,4 @@
-import { type SeriesState } from '../../market/service-state.ts';
+import type { SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { Setbacks } from './setbacks.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';

@@ -4,7 +4,7 @@ import type { Logger } from '../../logger.ts';
 import type { CoverageKey } from '../../market/coverage.ts';
 import type { FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern } from '../../market/instrument.ts';
-import { type ExchangeState, type SeriesState } from '../../market/service-state.ts';
+import type { ExchangeState, SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import { CandleSource } from '../collector/candle-source.ts';
