@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
-import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
+import { FORMATS, type PageFormat } from './formats.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 import { toIso } from '../../market/moments.ts';
 
@@ -15,7 +15,7 @@ export interface GapObject {
 
 export interface RowPage {
   readonly format: PageFormat;
-  /** Besides `complete`, `gaps`, `next` and `data`; of `json` only. */
+  /** Besides `complete`, `gaps`, `next` and `data`; not of array rows. */
   readonly fields: object;
   /** null: it is not known how complete the rows are. */
   readonly gaps: readonly GapObject[] | null;
@@ -27,17 +27,17 @@ export interface RowPage {
 }
 
 /**
- * Answers with a page. `json`: an object with `complete`, `gaps`, `next` and `data`. `arrays`: the bare array, with
+ * Answers with a page: an object with `complete`, `gaps`, `next` and `data`, or of array rows the bare array, with
  * these in the headers. A closed range without gaps has an entity tag, made of the answer itself.
  */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: RowPage): FastifyReply {
   const { format, fields, gaps, next, text, isClosed } = page;
   const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
-  varyByAccept(reply.type(CONTENT_TYPES[format]));
+  varyByAccept(reply.type(FORMATS[format].contentType));
   if (gaps) setCompleteness(reply, gaps.length);
   if (next !== null) setNext(reply, next);
   const body =
-    format === 'arrays'
+    FORMATS[format].shape === 'array'
       ? `[${text}]`
       : `${JSON.stringify({ ...fields, ...complete, next }).slice(0, -1)},"data":[${text}]}`;
   if (isClosed && gaps?.length === 0 && isFresh(request, reply, createEntityTag(body)))

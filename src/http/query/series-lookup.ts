@@ -13,6 +13,13 @@ export interface BoundsReader {
   listBounds(): Promise<readonly SeriesBounds[]>;
 }
 
+type CollectedSeries = Pick<SeriesState, 'exchange' | 'symbol' | 'timeframe' | 'state'>;
+
+/** Answers from memory what is collected, or was refused. */
+export interface CollectionProbe {
+  ingestSeries(): readonly CollectedSeries[];
+}
+
 /** How many alternatives an answer names. */
 const MAX_NAMED = 8;
 
@@ -24,7 +31,7 @@ const MAX_NAMED = 8;
 export async function assertSeriesKnown(
   series: Series,
   reader: BoundsReader,
-  collected: readonly Pick<SeriesState, 'exchange' | 'symbol' | 'timeframe' | 'state'>[],
+  collected: readonly CollectedSeries[],
 ): Promise<void> {
   if (collected.some((state) => isSame(state, series) && state.state !== 'refused')) return;
   const stored = await reader.listBounds();

@@ -15,16 +15,11 @@ import { RequestError } from '../protocol/errors.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { slotCounts } from '../health/health-schema.ts';
 import { addSlots } from '../health/ledger-totals.ts';
-import {
-  coverageQuery,
-  coverageSummaryQuery,
-  createCursorLink,
-  gapsQuery,
-  pickGiven,
-  toRange,
-} from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { toRange } from '../query/page-window.ts';
+import { keyParameters, pageLimit, pickGiven, rangeParameters, text } from '../query/parameters.ts';
 
 /** What the routes need of the ledger. */
 export interface LedgerReader {
@@ -39,6 +34,14 @@ export interface LedgerReader {
 export interface CoverageRoutesDeps {
   readonly open: OpenReaders<{ readonly coverage: LedgerReader }>;
 }
+
+/** The query of requests for the ledger's missing ranges. `after` is the place that `next` names. */
+const gapsQuery = z.strictObject({ ...keyParameters, ...rangeParameters, limit: pageLimit, after: text.optional() });
+
+/** The query of requests for the ledger's ranges. */
+const coverageQuery = gapsQuery.extend({
+  state: z.enum(COVERAGE_STATES, { error: `must be one of ${COVERAGE_STATES.join(', ')}` }).optional(),
+});
 
 const LEDGER = { chapter: 'Completeness', access: 'data' } as const;
 const coverageKey = {
@@ -87,7 +90,7 @@ const gapsSchema = describeRoute(
 );
 const summarySchema = describeRoute(
   { ...LEDGER, id: 'summarizeCoverage', summary: 'Slots by state, for each series and metric and in total' },
-  { querystring: coverageSummaryQuery },
+  { querystring: z.strictObject(keyParameters) },
   summaryAnswer,
 );
 
@@ -121,7 +124,7 @@ export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDep
   });
 }
 
-type GapsQuery = ReturnType<(typeof gapsQuery)['parse']>;
+type GapsQuery = z.output<typeof gapsQuery>;
 
 async function answerRanges(
   coverage: LedgerReader,

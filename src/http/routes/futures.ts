@@ -10,18 +10,21 @@ import {
 import { moment } from '../../market/moment-schema.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
-import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
+import { chooseFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
+import { FORMATS, isExportFormat } from '../formats/formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
 import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { amount, describeRoute } from '../protocol/route-schema.ts';
 import { cutPage } from '../formats/rows.ts';
+import { createPageLink } from '../query/page-links.ts';
+import { toWindow } from '../query/page-window.ts';
+import { rowsParameters, toPageLimit } from '../query/parameters.ts';
 import { nameSome } from '../query/series-lookup.ts';
 
 /** What the route needs of futures_data; rows come oldest first. */
@@ -87,12 +90,12 @@ const futuresSchema = describeRoute(
       },
     ),
   },
-  { querystring: futuresQuery },
+  { querystring: z.strictObject(rowsParameters) },
 );
 
 /** `GET /v1/futures`: the hourly snapshots of a perpetual in every format, and which feeds lack which hours. */
 export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRoutesDeps): void {
-  app.get('/v1/futures', { schema: futuresSchema }, async (request, reply) => {
+  app.get('/v1/futures', { schema: futuresSchema, config: { exports: true } }, async (request, reply) => {
     const { exchange, symbol, numbers, ...query } = request.query;
     const { futures } = open(reply);
     const format = chooseFormat(query.format, request.headers.accept);
@@ -107,7 +110,7 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
       setCompleteness(reply, gaps.length);
       const list = async (part: TimeRange, rows: number) =>
         (await futures.list(exchange, symbol, part, rows)).map((snapshot) => toTextRow(snapshot));
-      const shape = format === 'ndjson' ? 'object' : 'csv';
+      const { shape } = FORMATS[format];
       const range = { since: start, until: Math.min(until, bounds.last + 1) };
       return await sendExport(request, reply, {
         format,
@@ -126,7 +129,7 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
     const { nextSince } = page;
     const answered = createRange(range.since, nextSince ?? until);
     const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
-    const shape = format === 'json' ? 'object' : 'array';
+    const { shape } = FORMATS[format];
     const link = { exchange, symbol, limit, numbers, format: query.format };
     return sendPage(request, reply, {
       format,

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createCursorLink, pickGiven, quarantineQuery } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, nextLink } from '../protocol/route-schema.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { keyParameters, pageLimit, pickGiven, rowBefore } from '../query/parameters.ts';
 
 /** What the route needs of the quarantine. */
 export interface QuarantineReader {
@@ -20,6 +21,13 @@ export interface QuarantineReader {
 export interface QuarantineRoutesDeps {
   readonly open: OpenReaders<{ readonly quarantine: QuarantineReader }>;
 }
+
+const quarantineQuery = z.strictObject({
+  ...keyParameters,
+  source: z.enum(['rest', 'stream'], { error: 'must be rest or stream' }).optional(),
+  limit: pageLimit,
+  before: rowBefore,
+});
 
 const quarantineSchema = describeRoute(
   {

@@ -1,12 +1,21 @@
 import { z } from 'zod';
 import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { amount, describeRoute, nextLink } from '../protocol/route-schema.ts';
 import { toCandleValues, type Numbers } from '../formats/rows.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { toRange } from '../query/page-window.ts';
+import {
+  keyParameters,
+  pageLimit,
+  pickGiven,
+  rangeParameters,
+  rowBefore,
+  rowsParameters,
+} from '../query/parameters.ts';
 
 /** What the route needs of the log of revisions. */
 export interface RevisionReader {
@@ -19,6 +28,19 @@ export interface RevisionReader {
 export interface RevisionsRoutesDeps {
   readonly open: OpenReaders<{ readonly candleRevisions: RevisionReader }>;
 }
+
+const { exchange, symbol, timeframe } = keyParameters;
+
+/** `since` and `until` are of opening times. */
+const revisionsQuery = z.strictObject({
+  exchange,
+  symbol,
+  timeframe,
+  ...rangeParameters,
+  limit: pageLimit,
+  before: rowBefore,
+  numbers: rowsParameters.numbers,
+});
 
 const values = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
 

@@ -9,7 +9,7 @@ import { Parameters } from '../../../../src/db/repositories/statement-text.ts';
 import { listCoverageRanges } from '../../../../src/db/repositories/list-coverage.ts';
 import type { Database } from '../../../../src/db/schema.ts';
 import { clientOf } from '../../../../src/http/protocol/client-of.ts';
-import type { ExportLimits } from '../../../../src/http/formats/export-limit.ts';
+import type { ExportLimits } from '../../../../src/http/protocol/limits.ts';
 import { varyByAccept } from '../../../../src/http/formats/vary-by-accept.ts';
 import { LiveHub } from '../../../../src/http/live/live-hub.ts';
 import { toFilter, streamQuery } from '../../../../src/http/live/stream-query.ts';
