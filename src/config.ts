@@ -139,7 +139,6 @@ function describeIssue(issue: z.core.$ZodIssue, given: Record<string, string | u
 
 /** What the service goes by. */
 export type Config = ReturnType<typeof toConfig>;
-export type TelegramConfig = NonNullable<Config['telegram']>;
 type Backfill = { readonly days: number } | { readonly fromMs: number };
 
 function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: boolean) {
