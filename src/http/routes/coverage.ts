@@ -1,12 +1,7 @@
 import { z } from 'zod';
-import type {
-  CoverageFilter,
-  CoveragePage,
-  CoverageSummary,
-  StoredCoverage,
-} from '../../db/repositories/coverage-repository.ts';
+import type { CoverageFilter, CoverageRepository, StoredCoverage } from '../../db/repositories/coverage-repository.ts';
 import { AppError } from '../../errors.ts';
-import { COVERAGE_STATES, type CoverageKey } from '../../market/coverage.ts';
+import { COVERAGE_STATES } from '../../market/coverage.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
 import { countSlots } from '../../market/time-range.ts';
@@ -21,15 +16,7 @@ import { createCursorLink } from '../query/page-links.ts';
 import { toRange } from '../query/page-window.ts';
 import { keyParameters, pageLimit, pickGiven, rangeParameters, text } from '../query/parameters.ts';
 
-/** What the routes need of the ledger. */
-export interface LedgerReader {
-  /** A page of ranges, ordered by key and time; throws AppError CURSOR_INVALID where `after` is none. */
-  listRanges(
-    filter: CoverageFilter,
-    page: { readonly limit: number; readonly after?: string | undefined },
-  ): Promise<CoveragePage>;
-  summarize(filter: Partial<CoverageKey>): Promise<readonly CoverageSummary[]>;
-}
+type LedgerReader = Pick<CoverageRepository, 'listRanges' | 'summarize'>;
 
 export interface CoverageRoutesDeps {
   readonly open: OpenReaders<{ readonly coverage: LedgerReader }>;

@@ -1,12 +1,7 @@
 import { z } from 'zod';
-import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import type { FuturesRepository } from '../../db/repositories/futures-repository.ts';
 import type { Logger } from '../../logger.ts';
-import {
-  FUTURES_METRICS,
-  FUTURES_SLOT_MS,
-  type FuturesFeed,
-  type FuturesSnapshot,
-} from '../../market/futures-snapshot.ts';
+import { FUTURES_METRICS, FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
@@ -27,22 +22,7 @@ import { toWindow } from '../query/page-window.ts';
 import { rowsParameters, toPageLimit } from '../query/parameters.ts';
 import { nameSome } from '../query/series-lookup.ts';
 
-/** What the route needs of futures_data; rows come oldest first. */
-export interface FuturesReader {
-  /** The first `limit` snapshots of the range. */
-  list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
-  /** The first and the last stored moment (epoch ms); null where nothing is stored. */
-  findBounds(exchange: string, symbol: string): Promise<Bounds | null>;
-  /** What the ledger says to be missing of each feed, of the hours that have ended by `now` (epoch ms). */
-  listLedgerGaps(
-    exchange: string,
-    symbol: string,
-    range: TimeRange,
-    now: number,
-  ): Promise<readonly (LedgerGap & { readonly metric: FuturesFeed })[]>;
-  /** Everything that has snapshots. */
-  listSymbols(): Promise<readonly { readonly exchange: string; readonly symbol: string }[]>;
-}
+type FuturesReader = Pick<FuturesRepository, 'list' | 'findBounds' | 'listLedgerGaps' | 'listSymbols'>;
 
 export interface FuturesRoutesDeps {
   readonly open: OpenReaders<{ readonly futures: FuturesReader }>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
+import type { QuarantinedRow, QuarantineRepository } from '../../db/repositories/quarantine-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, nextLink } from '../protocol/route-schema.ts';
@@ -8,18 +8,8 @@ import { toIso } from '../../market/moments.ts';
 import { createCursorLink } from '../query/page-links.ts';
 import { keyParameters, pageLimit, pickGiven, rowBefore } from '../query/parameters.ts';
 
-/** What the route needs of the quarantine. */
-export interface QuarantineReader {
-  /** Newest first; those with an id before `before`. */
-  list(options: {
-    readonly filter: QuarantineFilter;
-    readonly limit: number;
-    readonly before?: string | undefined;
-  }): Promise<readonly QuarantinedRow[]>;
-}
-
 export interface QuarantineRoutesDeps {
-  readonly open: OpenReaders<{ readonly quarantine: QuarantineReader }>;
+  readonly open: OpenReaders<{ readonly quarantine: Pick<QuarantineRepository, 'list'> }>;
 }
 
 const quarantineQuery = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
-import type { Series } from '../../market/instrument.ts';
+import type { RecentOhlcvRepository } from '../../db/repositories/recent-ohlcv-repository.ts';
 import { moment } from '../../market/moment-schema.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Logger } from '../../logger.ts';
@@ -23,17 +23,11 @@ import { toPageLimit } from '../query/parameters.ts';
 import { assertSeriesKnown, type BoundsReader } from '../query/series-lookup.ts';
 import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray, candlesQuery } from './ohlcv.ts';
 
-/** What the route needs of the view recent_ohlcv; rows come oldest first. */
-export interface RecentCandleReader {
-  list(series: Series, range: TimeRange, limit: number): Promise<readonly Candle[]>;
-  /** The newest `limit` candles before a moment (epoch ms). */
-  listNewest(series: Series, limit: number, before: number): Promise<readonly Candle[]>;
-  /** False until the view was refreshed for the first time: reading it fails before. */
-  isPopulated(): Promise<boolean>;
-}
-
 export interface RecentRoutesDeps {
-  readonly open: OpenReaders<{ readonly recentOhlcv: RecentCandleReader; readonly ohlcv: BoundsReader }>;
+  readonly open: OpenReaders<{
+    readonly recentOhlcv: Pick<RecentOhlcvRepository, 'list' | 'listNewest' | 'isPopulated'>;
+    readonly ohlcv: BoundsReader;
+  }>;
   readonly probes: HealthProbes;
   readonly logger: Logger;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
+import type { CandleRevision, CandleRevisionsRepository } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { amount, describeRoute, nextLink } from '../protocol/route-schema.ts';
@@ -17,16 +17,8 @@ import {
   rowsParameters,
 } from '../query/parameters.ts';
 
-/** What the route needs of the log of revisions. */
-export interface RevisionReader {
-  /** Newest first; those with an id before `before`. */
-  list(
-    options: RevisionFilter & { readonly limit: number; readonly before?: string | undefined },
-  ): Promise<readonly CandleRevision[]>;
-}
-
 export interface RevisionsRoutesDeps {
-  readonly open: OpenReaders<{ readonly candleRevisions: RevisionReader }>;
+  readonly open: OpenReaders<{ readonly candleRevisions: Pick<CandleRevisionsRepository, 'list'> }>;
 }
 
 const { exchange, symbol, timeframe } = keyParameters;

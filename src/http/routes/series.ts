@@ -20,7 +20,7 @@ export interface SeriesCount extends Series {
 }
 
 /** What the route needs of ohlcv_data. */
-export interface CoverageReader {
+export interface SeriesReader {
   /** Every stored series. Cheap on any number of rows. */
   listBounds(): Promise<readonly StoredSeries[]>;
   /** How many candles each has, which reads the whole index. */
@@ -28,7 +28,7 @@ export interface CoverageReader {
 }
 
 export interface SeriesRoutesDeps {
-  readonly open: OpenReaders<{ readonly ohlcv: CoverageReader }>;
+  readonly open: OpenReaders<{ readonly ohlcv: SeriesReader }>;
   readonly probes: HealthProbes;
 }
 
