@@ -1,17 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
+import type { GapObject } from './describe-formats.ts';
 import { FORMATS, type PageFormat } from './formats.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 import { toIso } from '../../market/moments.ts';
-
-/** A stretch that may have had rows which are not stored, as it is answered. */
-export interface GapObject {
-  readonly metric?: string;
-  readonly since: string;
-  readonly until: string;
-  readonly state: string;
-}
 
 export interface RowPage {
   readonly format: PageFormat;

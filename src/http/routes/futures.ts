@@ -37,6 +37,20 @@ interface Bounds {
 const COLUMNS: readonly ExportColumn[] = FUTURES_METRICS.map((name) => ({ name, kind: 'decimal' }));
 const known = amount.nullable();
 
+/** The snapshot of an hour in an answer: every metric is there, null where it is not known. */
+const futuresAnswer = z
+  .object({
+    timestamp: moment.describe('A full hour.'),
+    open_interest: known.describe('In the base currency.'),
+    open_interest_value: known.describe('In the quote currency.'),
+    funding_rate: known.describe('Fraction for each funding interval: 0.0001 is 0.01 %.'),
+    mark_price: known,
+    top_trader_ratio: known.describe('Long / short positions of the top traders.'),
+    taker_buy_sell_ratio: known.describe('Of the hour that begins there.'),
+  })
+  .meta({ id: 'FuturesSnapshot' });
+export type FuturesObject = z.output<typeof futuresAnswer>;
+
 const SUMMARY = 'Futures data of one perpetual, hour by hour';
 const futuresSchema = describeRoute(
   {
@@ -53,17 +67,7 @@ const futuresSchema = describeRoute(
       SUMMARY,
       { exchange: z.string(), symbol: z.string(), ...completeness },
       {
-        row: z
-          .object({
-            timestamp: moment.describe('A full hour.'),
-            open_interest: known.describe('In the base currency.'),
-            open_interest_value: known.describe('In the quote currency.'),
-            funding_rate: known.describe('Fraction for each funding interval: 0.0001 is 0.01 %.'),
-            mark_price: known,
-            top_trader_ratio: known.describe('Long / short positions of the top traders.'),
-            taker_buy_sell_ratio: known.describe('Of the hour that begins there.'),
-          })
-          .meta({ id: 'FuturesSnapshot' }),
+        row: futuresAnswer,
         array: z
           .tuple([z.int(), known, known, known, known, known, known])
           .meta({ id: 'FuturesArray', description: `[milliseconds, ${FUTURES_METRICS.join(', ')}]` }),

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { CandleRevision, CandleRevisionsRepository } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, nextLink } from '../protocol/route-schema.ts';
-import { toCandleValues, type Numbers } from '../formats/rows.ts';
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { candleValues, type Numbers, toCandleValues } from '../formats/rows.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
 import { createCursorLink } from '../query/page-links.ts';
@@ -34,8 +34,6 @@ const revisionsQuery = z.strictObject({
   numbers: rowsParameters.numbers,
 });
 
-const values = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
-
 const revisionsSchema = describeRoute(
   {
     id: 'listRevisions',
@@ -55,8 +53,8 @@ const revisionsSchema = describeRoute(
           timeframe: z.string(),
           timestamp: moment.describe('The opening time of the candle.'),
           changed_at: moment,
-          old: values,
-          new: values,
+          old: candleValues,
+          new: candleValues,
         }),
       ),
     })
