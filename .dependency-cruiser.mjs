@@ -12,6 +12,10 @@ const LEAVES = '^src/(errors|retry|logger|lifecycle|clock|wakeup|topic)\\.ts$';
 const REPOSITORIES = '^src/db/repositories/';
 const MARKET = '^src/market/';
 const PORT = '^src/exchanges/exchange\\.ts$';
+/** What a room of http/ may import besides other rooms; the migrator where a room speaks of the schema. */
+const BELOW_HTTP = [MARKET, REPOSITORIES, LEAVES];
+const MIGRATOR = '^src/db/migrator/';
+const rooms = (...names) => `^src/http/(${names.join('|')})/`;
 
 export default {
   forbidden: [
@@ -84,6 +88,54 @@ export default {
       'src/http/',
       ['^src/(http|db/migrator)/', MARKET, REPOSITORIES, LEAVES],
       'http/ knows market/, the repositories and the migrator; health arrives as probes',
+    ),
+    only(
+      'http-protocol-imports',
+      'src/http/protocol/',
+      [rooms('protocol'), MARKET, LEAVES],
+      'how requests are answered at all: protocol/ knows no other room of http/, and no table',
+    ),
+    only(
+      'http-formats-imports',
+      'src/http/formats/',
+      [rooms('formats', 'protocol'), ...BELOW_HTTP],
+      'how rows are written: formats/ knows protocol/ only',
+    ),
+    only(
+      'http-query-imports',
+      'src/http/query/',
+      [rooms('query', 'formats', 'protocol'), ...BELOW_HTTP],
+      'what is asked for: query/ knows formats/ and protocol/',
+    ),
+    only(
+      'http-health-imports',
+      'src/http/health/',
+      [rooms('health', 'protocol'), MIGRATOR, ...BELOW_HTTP],
+      'how the service is: health/ knows protocol/ only',
+    ),
+    only(
+      'http-live-imports',
+      'src/http/live/',
+      [rooms('live', 'formats', 'protocol'), ...BELOW_HTTP],
+      'the live stream knows formats/ and protocol/',
+    ),
+    only(
+      'http-udf-imports',
+      'src/http/udf/',
+      [rooms('udf', 'query', 'formats', 'protocol'), ...BELOW_HTTP],
+      'the charting protocol knows query/, formats/ and protocol/',
+    ),
+    only(
+      'http-page-imports',
+      'src/http/page/',
+      [rooms('page', 'health', 'routes'), MARKET, LEAVES],
+      'the page knows the shapes of what it is answered',
+    ),
+    only(
+      'http-routes-imports',
+      'src/http/routes/',
+      [rooms('routes', 'page', 'health', 'live', 'udf', 'query', 'formats', 'protocol'), MIGRATOR, ...BELOW_HTTP],
+      'routes/ stands on the other rooms, not on the app above it',
     ),
     only('simulator-imports', 'simulator/', ['^simulator/', MARKET, LEAVES], 'the simulator knows market/ only'),
     {

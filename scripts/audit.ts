@@ -5,9 +5,9 @@ import { FuturesRepository } from '../src/db/repositories/index.ts';
 import { recheckEmpty } from '../src/jobs/recheck-empty.ts';
 import { runAudit, type AuditReport } from '../src/jobs/run-audit.ts';
 import type { CoverageKey } from '../src/market/coverage.ts';
-import { parseMoment } from '../src/import/moment.ts';
+import { parseMomentOption } from './support/moment-option.ts';
 import { openDatabase } from './support/open-database.ts';
-import { runCommand, UsageError } from './support/run-command.ts';
+import { runCommand } from './support/run-command.ts';
 import { parseSeriesOptions } from './support/series-options.ts';
 
 const HELP = `Recomputes the completeness ledger from the rows and tells every difference. Holds also values against each other
@@ -49,7 +49,7 @@ await runCommand(async () => {
     return 0;
   }
   const filter = parseSeriesOptions(values);
-  const crossCheckSince = readSince(values.since);
+  const crossCheckSince = parseMomentOption('since', values.since) ?? 0;
   const includes = (key: CoverageKey) =>
     (['exchange', 'symbol', 'timeframe'] as const).every(
       (name) => filter[name] === undefined || filter[name] === key[name],
@@ -75,13 +75,6 @@ await runCommand(async () => {
     await database.close();
   }
 });
-
-function readSince(text: string): number {
-  if (text.trim() === '') return 0;
-  const moment = parseMoment(text.trim());
-  if (moment === null) throw new UsageError(`--since ${text}: write an ISO date such as 2024-01-31, or milliseconds`);
-  return moment;
-}
 
 function describe(report: AuditReport, repairs: boolean): string {
   const { series, slots, differences, repaired, by_kind, examples, cross_checks: checks } = report;

@@ -7,9 +7,10 @@ import { createRepositories } from '../src/db/repositories/index.ts';
 import { AppError } from '../src/errors.ts';
 import type { Candle } from '../src/market/candle.ts';
 import { seriesKey } from '../src/market/instrument.ts';
+import { END_OF_TIME_MS } from '../src/market/moments.ts';
 import { createRange } from '../src/market/time-range.ts';
 import { toCandleText, type ExportFormat } from './export/candle-text.ts';
-import { parseMoment } from '../src/import/moment.ts';
+import { parseMomentOption } from './support/moment-option.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 import { completeSeries, parseSeriesOptions } from './support/series-options.ts';
@@ -28,9 +29,6 @@ const HELP = `Writes stored candles of one series, oldest first, with exactly th
   --help       this text
 
 Exit codes: 0 written · 1 nothing is stored in that range, or it failed · 2 wrong options`;
-
-/** PostgreSQL reads years of four digits. */
-const END_OF_TIME = Date.UTC(9999, 11, 31);
 
 await runCommand(async () => {
   const { values } = parseArgs({
@@ -51,8 +49,8 @@ await runCommand(async () => {
   }
   const series = completeSeries(parseSeriesOptions(values));
   if (!series) throw new UsageError('--exchange, --symbol and --timeframe are needed: they name the series');
-  const since = readMoment('since', values.since) ?? 0;
-  const range = createRange(since, readMoment('until', values.until) ?? END_OF_TIME);
+  const since = parseMomentOption('since', values.since) ?? 0;
+  const range = createRange(since, parseMomentOption('until', values.until) ?? END_OF_TIME_MS);
   if (!range) throw new UsageError('--since must lie before --until');
   const format = readFormat(values.format);
 
@@ -103,16 +101,6 @@ async function writeToFile(text: AsyncIterable<string>, path: string): Promise<v
     await rm(partial, { force: true });
     throw new AppError('EXPORT_FAILED', `${path} cannot be written`, { cause: error });
   }
-}
-
-function readMoment(option: string, text: string): number | null {
-  if (text.trim() === '') return null;
-  const moment = parseMoment(text.trim());
-  if (moment === null || moment > END_OF_TIME)
-    throw new UsageError(
-      `--${option} ${text}: write an ISO date such as 2024-01-31 or 2024-01-31T12:00Z, or milliseconds`,
-    );
-  return moment;
 }
 
 function readFormat(text: string): ExportFormat {

@@ -8,12 +8,13 @@ import { ASSUMED_ROW_BYTES, RowSizes } from '../src/db/repositories/row-sizes.ts
 import { createRepositories } from '../src/db/repositories/index.ts';
 import { createExchange } from '../src/exchanges/create-exchange.ts';
 import { findExchangeFault } from '../src/exchanges/ccxt/ccxt-library.ts';
-import { BackfillPlanner, type PlanAnswer, type PlanStores } from '../src/planning/backfill-planner.ts';
+import { BackfillPlanner, type PlanStores } from '../src/planning/backfill-planner.ts';
 import { describePlan } from '../src/planning/describe-plan.ts';
 import { findCronFault } from '../src/jobs/scheduler.ts';
 import { createCommandLogger } from './support/command-logger.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand } from './support/run-command.ts';
+import type { BackfillPlan } from '../src/market/backfill-plan.ts';
 
 const HELP = `Says what it will cost to collect what MARKETS, TIMEFRAMES, BACKFILL_DAYS (or BACKFILL_FROM) and FUTURES name:
 requests, minutes of the exchanges' allowances, rows and bytes. What is stored already is not counted again. Asks each
@@ -44,7 +45,7 @@ await runCommand(async () => {
   return plan.left_out.length > 0 ? 3 : 0;
 });
 
-async function makePlan(settings: Config): Promise<PlanAnswer> {
+async function makePlan(settings: Config): Promise<BackfillPlan> {
   if (settings.database.url === null && !existsSync(join(settings.dataDir, 'postgres')))
     return await planOver(settings, createEmptyStores());
   const database = await openDatabase();
@@ -57,7 +58,7 @@ async function makePlan(settings: Config): Promise<PlanAnswer> {
   }
 }
 
-async function planOver({ collect, exchangeUrls }: Config, stores: PlanStores): Promise<PlanAnswer> {
+async function planOver({ collect, exchangeUrls }: Config, stores: PlanStores): Promise<BackfillPlan> {
   const logger = createCommandLogger();
   const planner = new BackfillPlanner({
     collect,

@@ -1,4 +1,4 @@
-import type { Phase } from './http/health/health.ts';
+import type { Phase } from './http/health/health-schema.ts';
 
 /** Written by boot, read by the health probes. */
 export class BootState {

@@ -2,7 +2,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { messageOf } from './errors.ts';
 import { EARLIEST_MS } from './market/candle.ts';
-import { isWildcard, type MarketPattern } from './market/instrument.ts';
+import { isWildcard, readExchangeId, readSymbol, type MarketPattern } from './market/instrument.ts';
+import { readIso } from './market/moments.ts';
 
 /** A string schema that ends in `parse`: what it throws becomes the variable's problem. */
 export function text<T>(parse: (value: string) => T) {
@@ -90,22 +91,20 @@ export function parseNetwork(item: string): string {
 
 /** `exchange:BASE/QUOTE`, where a * stands for a whole currency. Throws RangeError. */
 export function parseMarket(item: string): MarketPattern {
-  // Currencies have odd names too, such as A-B or 币安.
-  const match = /^([a-z0-9]+):([^\s/:,]+\/[^\s/:,]+)$/i.exec(item);
-  const [, exchange, symbol] = match ?? [];
-  if (exchange === undefined || symbol === undefined)
+  const colon = item.indexOf(':');
+  const [exchange, symbol] = [readExchangeId(item.slice(0, colon)), readSymbol(item.slice(colon + 1))];
+  if (colon < 0 || exchange === null || symbol === null)
     throw new RangeError(`"${item}" is not a market: write exchange:BASE/QUOTE, such as binance:BTC/USDT`);
-  const pattern = { exchange: exchange.toLowerCase(), symbol: symbol.toUpperCase() };
-  if (isWildcard(pattern) && !/^(\*|[^*]+)\/(\*|[^*]+)$/.test(pattern.symbol))
+  const pattern = { exchange, symbol };
+  if (isWildcard(pattern) && !/^(\*|[^*]+)\/(\*|[^*]+)$/.test(symbol))
     throw new RangeError(`"${item}": a * stands for one whole currency, such as binance:*/USDT`);
   return pattern;
 }
 
 /** An ISO date or moment of the past, as epoch milliseconds. Throws RangeError. */
-export function parseMoment(value: string): number {
-  const isMoment = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success;
-  if (!isMoment) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
-  const ms = Date.parse(value);
+export function parsePastMoment(value: string): number {
+  const ms = readIso(value);
+  if (ms === null) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
   if (ms < EARLIEST_MS) throw new RangeError('lies before 2009-01-03, when there was nothing to trade');
   if (ms > Date.now()) throw new RangeError('lies in the future');
   return ms;

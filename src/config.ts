@@ -6,67 +6,14 @@ import {
   parseCorsOrigin,
   parseList,
   parseMarket,
-  parseMoment,
+  parsePastMoment,
   parseNetwork,
   parseOrigin,
   text,
   wholeNumber,
 } from './config-values.ts';
 import { ConfigError, messageOf } from './errors.ts';
-import type { MarketPattern } from './market/instrument.ts';
-import { parseTimeframe, type Timeframe } from './market/timeframe.ts';
-
-export interface Config {
-  readonly database: {
-    /** null: run the embedded server under `dataDir`. */
-    readonly url: string | null;
-    /** The role that owns the schema; null: the runtime role does. */
-    readonly migrationUrl: string | null;
-    readonly connectTimeoutMs: number;
-    readonly migrateOnBoot: boolean;
-    /** How long this process waits for another one that is migrating. */
-    readonly migrationLockWaitMs: number;
-  };
-  /** Absolute path. */
-  readonly dataDir: string;
-  readonly http: {
-    readonly host: string;
-    readonly port: number;
-    readonly adminToken: string | null;
-    /** Origins whose pages may read the answers; `*` is all. */
-    readonly corsOrigins: readonly string[];
-    /** 0: without limit. */
-    readonly rateLimitPerMinute: number;
-    /** Addresses and networks (CIDR) whose x-forwarded-for is believed. */
-    readonly trustedProxies: readonly string[];
-    /** How long a statement may run for a request. */
-    readonly statementTimeoutMs: number;
-  };
-  readonly collect: {
-    readonly markets: readonly MarketPattern[];
-    readonly timeframes: readonly Timeframe[];
-    readonly backfill: { readonly days: number } | { readonly fromMs: number };
-    readonly futures: boolean;
-    /** How far apart two empty answers must lie before a hole counts as one without trades. */
-    readonly confirmEmptyAfterMs: number;
-  };
-  /** Exchange id → origin that all its requests go to. */
-  readonly exchangeUrls: ReadonlyMap<string, string>;
-  /** What the address is called that exchanges see; null: by the host's name. */
-  readonly addressName: string | null;
-  readonly refreshCron: string;
-  readonly auditCron: string;
-  /** null: no report is sent. */
-  readonly telegram: TelegramConfig | null;
-  readonly log: { readonly level: string; readonly pretty: boolean };
-}
-
-export interface TelegramConfig {
-  readonly botToken: string;
-  readonly chatId: string;
-  readonly cron: string;
-  readonly apiUrl: string;
-}
+import { parseTimeframe } from './market/timeframe.ts';
 
 /** Questions that only other modules can answer; each returns what is wrong, or null. */
 export interface ConfigChecks {
@@ -126,7 +73,7 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     }).prefault('binance:BTC/USDT,binance:ETH/USDT,binance:SOL/USDT'),
     TIMEFRAMES: text((value) => parseList(value, parseTimeframe)).prefault('1h'),
     BACKFILL_DAYS: wholeNumber(1, 10_000).default(1095),
-    BACKFILL_FROM: text(parseMoment).optional(),
+    BACKFILL_FROM: text(parsePastMoment).optional(),
     FUTURES: boolean.default(true),
     ADDRESS_NAME: z
       .string()
@@ -190,41 +137,59 @@ function describeIssue(issue: z.core.$ZodIssue, given: Record<string, string | u
   return `${name}: ${issue.message}${shown}`;
 }
 
-function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: boolean): Config {
+/** What the service goes by. */
+export type Config = ReturnType<typeof toConfig>;
+type Backfill = { readonly days: number } | { readonly fromMs: number };
+
+function toConfig(env: z.output<ReturnType<typeof createSchema>>, isTerminal: boolean) {
   const { TELEGRAM_BOT_TOKEN: botToken, TELEGRAM_CHAT_ID: chatId } = env;
+  const backfill: Backfill =
+    env.BACKFILL_FROM === undefined ? { days: env.BACKFILL_DAYS } : { fromMs: env.BACKFILL_FROM };
   return {
     database: {
+      /** null: run the embedded server under `dataDir`. */
       url: env.DATABASE_URL ?? null,
+      /** The role that owns the schema; null: the runtime role does. */
       migrationUrl: env.MIGRATION_DATABASE_URL ?? null,
       connectTimeoutMs: env.DB_CONNECT_TIMEOUT_S * 1000,
       migrateOnBoot: env.MIGRATE_ON_BOOT,
+      /** How long this process waits for another one that is migrating. */
       migrationLockWaitMs: env.MIGRATION_LOCK_WAIT_S * 1000,
     },
+    /** Absolute path. */
     dataDir: isAbsolute(env.DATA_DIR) ? env.DATA_DIR : resolve(env.DATA_DIR),
     http: {
       host: env.HOST,
       port: env.PORT,
       adminToken: env.ADMIN_TOKEN ?? null,
+      /** Origins whose pages may read the answers; `*` is all. */
       corsOrigins: env.CORS_ORIGINS,
+      /** 0: without limit. */
       rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE,
+      /** Addresses and networks (CIDR) whose x-forwarded-for is believed. */
       trustedProxies: env.TRUSTED_PROXIES,
+      /** How long a statement may run for a request. */
       statementTimeoutMs: env.HTTP_STATEMENT_TIMEOUT_S * 1000,
     },
     collect: {
       markets: env.MARKETS,
       timeframes: env.TIMEFRAMES,
-      backfill: env.BACKFILL_FROM === undefined ? { days: env.BACKFILL_DAYS } : { fromMs: env.BACKFILL_FROM },
+      backfill,
       futures: env.FUTURES,
+      /** How far apart two empty answers must lie before a hole counts as one without trades. */
       confirmEmptyAfterMs: env.CONFIRM_EMPTY_AFTER_S * 1000,
     },
-    exchangeUrls: env.EXCHANGE_URLS ?? new Map(),
+    /** Exchange id → origin that all its requests go to. */
+    exchangeUrls: env.EXCHANGE_URLS ?? new Map<string, string>(),
+    /** What the address is called that exchanges see; null: by the host's name. */
     addressName: env.ADDRESS_NAME ?? null,
     refreshCron: env.REFRESH_CRON,
     auditCron: env.AUDIT_CRON,
+    /** null: no report is sent. */
     telegram:
       botToken === undefined || chatId === undefined
         ? null
         : { botToken, chatId, cron: env.TELEGRAM_CRON, apiUrl: env.TELEGRAM_API_URL },
     log: { level: env.LOG_LEVEL, pretty: env.LOG_PRETTY ?? isTerminal },
-  };
+  } as const;
 }

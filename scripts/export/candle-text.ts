@@ -1,5 +1,6 @@
 import type { Candle } from '../../src/market/candle.ts';
 import type { Series } from '../../src/market/instrument.ts';
+import { toIso } from '../../src/market/moments.ts';
 
 export type ExportFormat = 'csv' | 'ndjson';
 
@@ -18,7 +19,7 @@ export async function* toCandleText(
     let text = '';
     for (const candle of page) {
       const { open, high, low, close, volume } = candle;
-      const timestamp = new Date(candle.timestamp).toISOString();
+      const timestamp = toIso(candle.timestamp);
       text +=
         format === 'csv'
           ? `${exchange},${symbol},${timeframe},${timestamp},${open},${high},${low},${close},${volume}\n`

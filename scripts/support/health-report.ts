@@ -1,5 +1,5 @@
 import { groupDeferred } from '../../src/db/migrator/schema-status.ts';
-import type { HealthDocument } from '../../src/http/health/health.ts';
+import type { HealthDocument } from '../../src/http/health/health-schema.ts';
 import type { SeriesObject } from '../../src/http/routes/series.ts';
 
 /** Whether a JSON object is the answer of GET /health: something else may listen at that port. */

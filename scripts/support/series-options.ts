@@ -1,24 +1,24 @@
-import { isExchangeId, isSymbol, type Series, type SeriesFilter } from '../../src/market/instrument.ts';
+import { readExchangeId, readSymbol, type Series, type SeriesFilter } from '../../src/market/instrument.ts';
 import { parseTimeframe, type Timeframe } from '../../src/market/timeframe.ts';
 import { UsageError } from './run-command.ts';
 
 /**
- * The options --exchange, --symbol and --timeframe; an option that is empty (as from `make`) counts as not given.
+ * The options --exchange, --symbol and --timeframe, spelled as in queries of the service; an option that is empty (as from `make`) counts as not given.
  *
  * @throws UsageError where one is malformed.
  */
 export function parseSeriesOptions(options: { exchange?: string; symbol?: string; timeframe?: string }): SeriesFilter {
-  const exchange = options.exchange?.trim() ?? '';
-  const symbol = options.symbol?.trim() ?? '';
-  const timeframe = options.timeframe?.trim() ?? '';
-  if (exchange !== '' && !isExchangeId(exchange))
-    throw new UsageError(`--exchange ${exchange}: write an id in lower case, such as binance`);
-  if (symbol !== '' && !isSymbol(symbol))
-    throw new UsageError(`--symbol ${symbol}: write BASE/QUOTE, such as BTC/USDT`);
+  const given = (name: keyof typeof options) => options[name]?.trim() ?? '';
+  const exchange = readExchangeId(given('exchange'));
+  const symbol = readSymbol(given('symbol'));
+  if (given('exchange') !== '' && exchange === null)
+    throw new UsageError(`--exchange ${given('exchange')}: write an exchange's id, such as binance`);
+  if (given('symbol') !== '' && symbol === null)
+    throw new UsageError(`--symbol ${given('symbol')}: write BASE/QUOTE, such as BTC/USDT`);
   return {
-    ...(exchange === '' ? {} : { exchange }),
-    ...(symbol === '' ? {} : { symbol }),
-    ...(timeframe === '' ? {} : { timeframe: readTimeframe(timeframe) }),
+    ...(exchange === null ? {} : { exchange }),
+    ...(symbol === null ? {} : { symbol }),
+    ...(given('timeframe') === '' ? {} : { timeframe: readTimeframe(given('timeframe')) }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from '../../src/errors.ts';
-import type { HealthDocument } from '../../src/http/health/health.ts';
+import type { HealthDocument } from '../../src/http/health/health-schema.ts';
 import { isHealthDocument } from './health-report.ts';
 
 export interface ServiceAnswer {

@@ -18,34 +18,19 @@ import { assertRunning } from './health/phase-gate.ts';
 import type { FieldFault } from './protocol/problems.ts';
 import { createRequestSignal } from './protocol/request-signal.ts';
 import { answerUnusualRequests } from './protocol/unusual-requests.ts';
-import { registerCoverageRoutes, type LedgerReader } from './routes/coverage.ts';
-import { registerExchangesRoutes } from './routes/exchanges.ts';
-import { registerFuturesRoutes, type FuturesReader } from './routes/futures.ts';
+import { registerDataRoutes, type DataReaders } from './routes/data-routes.ts';
 import { registerHealthRoutes } from './routes/health.ts';
 import { registerMetricsRoutes, type MetricsPort } from './routes/metrics.ts';
 import { registerMigrationsRoutes, type SchemaPort } from './routes/migrations.ts';
-import { registerOhlcvRoutes, type CandleReader } from './routes/ohlcv.ts';
 import { registerPageRoutes } from './routes/page.ts';
-import { registerPlanRoutes, type PlanPort } from './routes/plan.ts';
-import { registerQuarantineRoutes, type QuarantineReader } from './routes/quarantine.ts';
-import { registerRecentRoutes, type RecentCandleReader } from './routes/recent.ts';
-import { registerRevisionsRoutes, type RevisionReader } from './routes/revisions.ts';
-import { registerSeriesRoutes, type CoverageReader } from './routes/series.ts';
-import { registerStreamRoutes, type LivePort } from './routes/stream.ts';
-import { registerUdfRoutes, type BarReader } from './routes/udf.ts';
-import { UdfMarkets } from './udf/markets.ts';
+import type { PlanPort } from './routes/plan.ts';
+import type { LivePort } from './routes/stream.ts';
 
 /** What the data routes read. */
-export interface HttpRepositories {
-  readonly ohlcv: CandleReader & CoverageReader & BarReader;
-  readonly futures: FuturesReader;
-  readonly recentOhlcv: RecentCandleReader;
-  readonly coverage: LedgerReader;
-  readonly quarantine: QuarantineReader;
-  readonly candleRevisions: RevisionReader;
+export type HttpRepositories = DataReaders & {
   /** The same for one request: what it reads is cancelled when the signal aborts. */
-  cancelledBy(signal: AbortSignal): HttpRepositories;
-}
+  cancelledBy(signal: AbortSignal): DataReaders;
+};
 
 export interface HttpAppDeps {
   readonly adminToken: string | null;
@@ -191,7 +176,7 @@ export function createHttpApp(deps: HttpAppDeps): HttpApp {
 
 /** All routes, where the guards and the OpenAPI document see them. */
 function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
-  const { probes, repositories, logger, schema, metrics, plan, signal, version, limits } = deps;
+  const { probes, repositories, logger, schema, metrics, live, signal, version, limits } = deps;
   const { uptimeSeconds = () => process.uptime() } = deps;
   const auth = new AdminAuth({ token: deps.adminToken });
   const open = (reply: FastifyReply) => repositories.cancelledBy(createRequestSignal(reply));
@@ -208,17 +193,7 @@ function registerRoutes(app: HttpApp, deps: HttpAppDeps): void {
     registerRateLimit(gated, limits);
     registerExportLimit(gated, limits.exports);
     gated.register((data: HttpApp, _dataOptions, done) => {
-      registerSeriesRoutes(data, { open, probes });
-      registerOhlcvRoutes(data, { open, probes, logger });
-      registerExchangesRoutes(data, { open, probes });
-      registerRecentRoutes(data, { open, probes, logger });
-      registerFuturesRoutes(data, { open, logger });
-      registerCoverageRoutes(data, { open });
-      registerQuarantineRoutes(data, { open });
-      registerRevisionsRoutes(data, { open });
-      registerPlanRoutes(data, { auth, plan, signal });
-      registerUdfRoutes(data, { open, markets: new UdfMarkets(repositories), probes });
-      if (deps.live) registerStreamRoutes(data, { live: deps.live, open, probes });
+      registerDataRoutes(data, { ...deps, auth, open, shared: repositories, live });
       done();
     });
     gatedDone();

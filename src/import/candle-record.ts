@@ -1,7 +1,7 @@
 import { findCandleFault, isClosed, type Candle } from '../market/candle.ts';
 import { parseDecimal, type Decimal } from '../market/decimal.ts';
 import type { Timeframe } from '../market/timeframe.ts';
-import { parseMoment } from './moment.ts';
+import { readFileMoment } from '../market/moments.ts';
 
 /** One row of a file, as texts. What the row does not have is left out. */
 export interface CandleRecord {
@@ -29,7 +29,7 @@ export class RecordFault extends Error {}
  */
 export function toCandle(record: CandleRecord, timeframe: Timeframe, nowMs: number): Candle {
   const { time = '' } = record;
-  const timestamp = parseMoment(time);
+  const timestamp = readFileMoment(time);
   if (timestamp === null)
     throw new RecordFault(`the opening time "${time}" is neither ISO 8601 nor milliseconds or microseconds`);
   const candle = {

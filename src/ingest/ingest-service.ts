@@ -5,20 +5,14 @@ import type { Service, ServiceContext } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import type { MarketPattern } from '../market/instrument.ts';
+import type { ExchangeState, IngestCounters, IngestHealth, IngestLag, SeriesState } from '../market/service-state.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
 import type { Collector } from './collector/collector.ts';
 import { DatabaseGate } from './collector/database-gate.ts';
 import { ExchangeIngest } from './exchange/exchange-ingest.ts';
-import type {
-  ExchangeState,
-  IngestCounters,
-  IngestHealth,
-  IngestLag,
-  IngestProgress,
-  SeriesState,
-} from './ingest-state.ts';
-import { type IngestStores } from './collector/ports.ts';
+import type { IngestProgress } from './ingest-state.ts';
+import type { IngestStores } from './collector/ports.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { NO_BLOCKS, type BlockStore } from './exchange/shared-blocks.ts';
 import type { AnswerTally } from './collector/answer-tally.ts';

@@ -1,7 +1,8 @@
 import type { Logger } from '../logger.ts';
 import type { Clock } from '../clock.ts';
 import { Wakeup } from '../wakeup.ts';
-import type { IngestProgress, SeriesState } from './ingest-state.ts';
+import type { IngestProgress } from './ingest-state.ts';
+import type { SeriesState } from '../market/service-state.ts';
 
 const TICK_MS = 1_000;
 const LOG_EVERY_MS = 10_000;

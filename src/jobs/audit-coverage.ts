@@ -3,6 +3,8 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { runAudit, type AuditDeps, type AuditReport } from './run-audit.ts';
+import { DAY_MS } from '../market/moments.ts';
+import type { AuditState } from '../market/service-state.ts';
 
 export interface AuditCoverageDeps extends Pick<AuditDeps, 'stores' | 'onMissing'> {
   readonly cron: string;
@@ -10,21 +12,6 @@ export interface AuditCoverageDeps extends Pick<AuditDeps, 'stores' | 'onMissing
   readonly clock?: Clock;
 }
 
-/** The last audit of this process, ready for JSON. */
-export interface AuditSnapshot {
-  /** When it began, ISO 8601; null before the first. */
-  readonly at: string | null;
-  readonly duration_ms: number | null;
-  /** Stretches in which ledger and rows differed, and how many were put right. */
-  readonly differences: number | null;
-  readonly repaired: number | null;
-  /** Values that contradict each other. */
-  readonly deviations: number | null;
-  /** Why the latest attempt failed; null where it did not. */
-  readonly last_error: string | null;
-}
-
-const DAY_MS = 86_400_000;
 /** Every day is checked by several turns; older ones were then. */
 const CROSS_CHECKED_MS = 8 * DAY_MS;
 const LOGGED_EXAMPLES = 10;
@@ -35,7 +22,7 @@ export class AuditCoverage implements Job {
   readonly cron: string;
   readonly #deps: AuditCoverageDeps;
   readonly #clock: Clock;
-  #snapshot: AuditSnapshot = {
+  #snapshot: AuditState = {
     at: null,
     duration_ms: null,
     differences: null,
@@ -50,7 +37,7 @@ export class AuditCoverage implements Job {
     this.#clock = deps.clock ?? SYSTEM_CLOCK;
   }
 
-  snapshot(): AuditSnapshot {
+  snapshot(): AuditState {
     return this.#snapshot;
   }
 

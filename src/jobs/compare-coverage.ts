@@ -1,7 +1,7 @@
 import type { AuditedStretch } from '../db/repositories/audit-repository.ts';
-import { intersectLists, subtractLists } from '../market/range-lists.ts';
+import { findOverlaps, intersectLists, subtractLists } from '../market/range-lists.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
-import { mergeRanges, type TimeRange } from '../market/time-range.ts';
+import { countSlots, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, isOnGrid, parseTimeframe, timeframeMs } from '../market/timeframe.ts';
 
 /**
@@ -59,7 +59,7 @@ export function compareCoverage(stretch: AuditedStretch): CoverageDifference[] {
       kind,
       since,
       until,
-      slots: Math.ceil((until - since) / timeframeMs(timeframe)),
+      slots: countSlots({ since, until }, timeframeMs(timeframe)),
     })),
   );
 }
@@ -86,17 +86,6 @@ export function planLedgerRepair(stretch: AuditedStretch): CoverageRange[] {
     ...doubted.map((range) => toMissing(range, 'it was confirmed empty and a longer candle has volume there')),
     ...mergeRanges(found).map(toHave),
   ].toSorted((a, b) => a.since - b.since);
-}
-
-/** Where a range begins before one that is earlier in the list has ended. */
-function findOverlaps(ranges: readonly TimeRange[]): TimeRange[] {
-  const overlaps: TimeRange[] = [];
-  let end = -Infinity;
-  for (const { since, until } of ranges) {
-    if (since < end) overlaps.push({ since, until: Math.min(until, end) });
-    end = Math.max(end, until);
-  }
-  return mergeRanges(overlaps);
 }
 
 /** Wanted anew: nobody has asked for it since. */

@@ -2,6 +2,7 @@ import type { CandleSumDeviation } from '../db/repositories/audit-candle-sums.ts
 import type { AuditedKey } from '../db/repositories/audit-repository.ts';
 import { findOpenInterestDeviation } from '../market/futures-cross-check.ts';
 import type { FuturesSnapshot } from '../market/futures-snapshot.ts';
+import { HOUR_MS, toIso } from '../market/moments.ts';
 import { createRange, type TimeRange } from '../market/time-range.ts';
 
 export interface CrossCheckStores {
@@ -47,7 +48,6 @@ interface Market {
 }
 
 const MAX_EXAMPLES = 100;
-const HOUR_MS = 3_600_000;
 /** Ten thousand minutes to a look. */
 const SUMS_STRETCH_MS = 168 * HOUR_MS;
 const SNAPSHOT_PAGE = 5000;
@@ -123,8 +123,7 @@ export class CrossCheck {
 
   #note({ timestamp, ...example }: Omit<CrossCheckExample, 'timestamp'> & { readonly timestamp: number }): void {
     this.#counts[example.check].deviations++;
-    if (this.#examples.length < MAX_EXAMPLES)
-      this.#examples.push({ ...example, timestamp: new Date(timestamp).toISOString() });
+    if (this.#examples.length < MAX_EXAMPLES) this.#examples.push({ ...example, timestamp: toIso(timestamp) });
   }
 }
 

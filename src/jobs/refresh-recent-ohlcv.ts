@@ -1,6 +1,8 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
+import { HOUR_MS, MINUTE_MS, toIso } from '../market/moments.ts';
+import type { RecentOhlcvState } from '../market/service-state.ts';
 
 /** What the job needs of the repository of the view. */
 interface RefreshableView {
@@ -19,25 +21,11 @@ export interface RefreshRecentOhlcvDeps {
   readonly now?: () => number;
 }
 
-/** The last refresh, ready for JSON. */
-export interface RefreshSnapshot {
-  /**
-   * ISO 8601; null before the first. Where another process does it: the end of its last turn, which may have found
-   * nothing new to take in.
-   */
-  readonly refreshed_at: string | null;
-  /** null too where another process did it. */
-  readonly duration_ms: number | null;
-  readonly rows: number | null;
-  /** Why the latest attempt failed; null where it did not. */
-  readonly last_error: string | null;
-}
-
 /** The view holds the last seven days: it ages without a write. Other processes may write too. */
-const MAX_AGE_MS = 3_600_000;
+const MAX_AGE_MS = HOUR_MS;
 
 /** How far the clocks of two processes may be apart without one missing what the other wrote. */
-const SKEW_MS = 60_000;
+const SKEW_MS = MINUTE_MS;
 
 /**
  * Refreshes recent_ohlcv at the start and on its schedule, unless nothing was written since the last time. Of several
@@ -51,7 +39,7 @@ export class RefreshRecentOhlcv implements Job {
   readonly #now: () => number;
   /** When the last successful refresh began: a write during it is not in it. */
   #begunAt: number | null = null;
-  #snapshot: RefreshSnapshot = { refreshed_at: null, duration_ms: null, rows: null, last_error: null };
+  #snapshot: RecentOhlcvState = { refreshed_at: null, duration_ms: null, rows: null, last_error: null };
 
   constructor(deps: RefreshRecentOhlcvDeps) {
     this.cron = deps.cron;
@@ -59,7 +47,7 @@ export class RefreshRecentOhlcv implements Job {
     this.#now = deps.now ?? Date.now;
   }
 
-  snapshot(): RefreshSnapshot {
+  snapshot(): RecentOhlcvState {
     return this.#snapshot;
   }
 
@@ -74,7 +62,7 @@ export class RefreshRecentOhlcv implements Job {
       const rows = await view.countRows();
       this.#begunAt = begunAt;
       this.#snapshot = {
-        refreshed_at: new Date(endedAt).toISOString(),
+        refreshed_at: toIso(endedAt),
         duration_ms: endedAt - begunAt,
         rows,
         last_error: null,

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { AuditedKey, AuditedStretch } from '../db/repositories/audit-repository.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
+import { toIso } from '../market/moments.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import { parseTimeframe, timeframeMs, type Timeframe } from '../market/timeframe.ts';
 import {
@@ -111,7 +112,7 @@ export async function runAudit(deps: AuditDeps, options: AuditOptions, signal: A
       ? null
       : await new CrossCheck({ stores }).run(keys, options.crossCheckSince, signal);
   return {
-    begun_at: new Date(begunAt).toISOString(),
+    begun_at: toIso(begunAt),
     duration_ms: clock.now() - begunAt,
     series: keys.length,
     slots: tally.slots,
@@ -162,8 +163,8 @@ class Tally {
         this.examples.push({
           ...key,
           kind,
-          since: new Date(since).toISOString(),
-          until: new Date(until).toISOString(),
+          since: toIso(since),
+          until: toIso(until),
           slots,
         });
     }

@@ -1,8 +1,8 @@
 import { messageOf } from '../errors.ts';
-import type { IngestHealth } from '../ingest/ingest-state.ts';
 import type { Logger } from '../logger.ts';
 import type { Job } from './job.ts';
 import { TelegramClient, type TelegramClientDeps } from './telegram-client.ts';
+import type { IngestHealth } from '../market/service-state.ts';
 
 /** What the job needs of the repository of telegram_reports. */
 interface ReportLog {

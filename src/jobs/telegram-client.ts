@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts';
 import { retry, type Backoff } from '../retry.ts';
+import { MINUTE_MS } from '../market/moments.ts';
 
 /** The Bot API refused a message or could not be reached. The text never holds the token. */
 class TelegramError extends AppError {
@@ -26,7 +27,7 @@ export interface TelegramClientDeps {
 }
 
 const TIMEOUT_MS = 10_000;
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = MINUTE_MS;
 const BACKOFF: Backoff = { firstMs: 1_000, maxMs: 15_000 };
 /** https://core.telegram.org/bots/api#sendmessage */
 const MAX_TEXT_LENGTH = 4096;

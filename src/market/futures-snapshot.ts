@@ -1,4 +1,5 @@
 import type { Decimal } from './decimal.ts';
+import { HOUR_MS } from './moments.ts';
 
 /** What is known of a linear perpetual at one moment; each metric may come from another call, so each may be missing. */
 export const FUTURES_METRICS = [
@@ -36,7 +37,7 @@ export const FUTURES_FEEDS = [
 export type FuturesFeed = (typeof FUTURES_FEEDS)[number];
 
 /** Futures data is kept per hour. */
-export const FUTURES_SLOT_MS = 3_600_000;
+export const FUTURES_SLOT_MS = HOUR_MS;
 
 /**
  * The slot of a moment: the nearest full hour. Exchanges stamp funding 0 to 19 ms after it (seen in recorded data).

@@ -48,10 +48,22 @@ export function matchesPattern(pattern: MarketPattern, instrument: { exchange: s
 
 /** Whether the text has the form of ccxt's exchange ids. */
 export function isExchangeId(text: string): boolean {
-  return /^[a-z0-9]+$/.test(text);
+  return /^[a-z0-9_]{1,40}$/.test(text);
 }
 
-/** Whether the text has the form of a unified spot symbol. */
+/** Whether the text has the form of a unified spot symbol. Currencies have odd names too, such as A-B or 币安. */
 export function isSymbol(text: string): boolean {
-  return /^[^\s/:,"]+\/[^\s/:,"]+$/.test(text);
+  return text.length <= 60 && /^[^\s/:,"]+\/[^\s/:,"]+$/.test(text);
+}
+
+/** The exchange's id as people write it, in lower case; null where the text has not the form of one. */
+export function readExchangeId(text: string): string | null {
+  const id = text.toLowerCase();
+  return isExchangeId(id) ? id : null;
+}
+
+/** The unified spot symbol (or a pattern of them) as people write it, in upper case; null where it has not the form of one. */
+export function readSymbol(text: string): string | null {
+  const symbol = text.toUpperCase();
+  return isSymbol(symbol) ? symbol : null;
 }

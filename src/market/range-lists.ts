@@ -1,4 +1,4 @@
-import { createRange, type TimeRange } from './time-range.ts';
+import { createRange, mergeRanges, type TimeRange } from './time-range.ts';
 
 /**
  * The parts of `range` that no slot covers, oldest first. `slots` are opening times, oldest first, each `stepMs` long;
@@ -50,6 +50,17 @@ export function subtractLists<T extends TimeRange>(ranges: readonly T[], taken: 
     if (since < range.until) left.push({ ...range, since });
   }
   return left;
+}
+
+/** Where a range begins before one that is earlier in the list has ended, joined. */
+export function findOverlaps(ranges: readonly TimeRange[]): TimeRange[] {
+  const overlaps: TimeRange[] = [];
+  let end = -Infinity;
+  for (const { since, until } of ranges) {
+    if (since < end) overlaps.push({ since, until: Math.min(until, end) });
+    end = Math.max(end, until);
+  }
+  return mergeRanges(overlaps);
 }
 
 /** The range as a list: empty where nothing lies between. */

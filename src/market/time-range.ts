@@ -17,6 +17,11 @@ export function countOpenings(range: TimeRange, timeframe: Timeframe): number {
   return Math.max(0, Math.ceil((range.until - first) / timeframeMs(timeframe)));
 }
 
+/** How many slots of `stepMs` begin in a range that begins with one. */
+export function countSlots({ since, until }: TimeRange, stepMs: number): number {
+  return Math.ceil((until - since) / stepMs);
+}
+
 /** The part that both ranges cover, or null. */
 export function intersectRanges(a: TimeRange, b: TimeRange): TimeRange | null {
   return createRange(Math.max(a.since, b.since), Math.min(a.until, b.until));
@@ -34,16 +39,4 @@ export function mergeRanges(ranges: readonly TimeRange[]): TimeRange[] {
     }
   }
   return merged;
-}
-
-/** What of `ranges` is not covered by `taken`, oldest first, joined. */
-export function subtractRange(ranges: readonly TimeRange[], taken: TimeRange): TimeRange[] {
-  return mergeRanges(
-    ranges
-      .flatMap((range) => [
-        createRange(range.since, Math.min(range.until, taken.since)),
-        createRange(Math.max(range.since, taken.until), range.until),
-      ])
-      .filter((range) => range !== null),
-  );
 }

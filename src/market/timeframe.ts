@@ -1,10 +1,11 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS } from './moments.ts';
 /** A candle's length in ccxt's spelling, such as `1m`, `4h` or `1d`. `M` (months) has no fixed length and is not kept. */
 export type Timeframe = string & { readonly __brand: 'Timeframe' };
 
-const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+const UNIT_MS = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS, w: WEEK_MS } as const;
 
 /** The first Monday after the epoch: weekly candles open on Mondays 00:00 UTC at the exchanges that we read. */
-const WEEK_ORIGIN_MS = 4 * UNIT_MS.d;
+const WEEK_ORIGIN_MS = 4 * DAY_MS;
 
 /**
  * Reads a timeframe such as `15m`.
@@ -15,7 +16,7 @@ export function parseTimeframe(text: string): Timeframe {
   const match = /^([1-9]\d{0,2})([mhdw])$/.exec(text);
   if (!match) throw new RangeError(`"${text}" is not a timeframe: use a number and m, h, d or w, such as 1m, 4h or 1d`);
   const timeframe = text as Timeframe;
-  if (timeframeMs(timeframe) > 4 * UNIT_MS.w)
+  if (timeframeMs(timeframe) > 4 * WEEK_MS)
     throw new RangeError(`"${text}" is longer than four weeks, the longest timeframe`);
   return timeframe;
 }

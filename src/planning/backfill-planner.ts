@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Exchange, RequestKind } from '../exchanges/exchange.ts';
+import type { BackfillPlan } from '../market/backfill-plan.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern, Series } from '../market/instrument.ts';
+import { DAY_MS } from '../market/moments.ts';
 import { createRange, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, type Timeframe } from '../market/timeframe.ts';
-import { planBackfill, type BackfillPlan, type PlannedKey } from './plan-backfill.ts';
+import { planBackfill, type PlannedKey } from './plan-backfill.ts';
 import { resolveMarkets } from '../market/resolve-markets.ts';
 import { intersectLists, subtractLists } from '../market/range-lists.ts';
 
@@ -49,12 +51,6 @@ export interface BackfillPlannerDeps {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** The plan with what could not be planned, each in a sentence that says why. */
-export interface PlanAnswer extends BackfillPlan {
-  readonly left_out: readonly string[];
-}
-
-const DAY_MS = 86_400_000;
 const HOURLY = parseTimeframe('1h');
 /** Settlements lie up to eight hours apart. */
 const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;
@@ -68,11 +64,12 @@ export class BackfillPlanner {
   }
 
   /**
-   * An exchange that does not answer is left out and named; so are symbols that it does not list.
+   * An exchange that does not answer is left out and named in a sentence that says why; so are symbols that it does not
+   * list.
    *
    * @throws whatever the database throws, and the signal's reason.
    */
-  async plan(signal: AbortSignal): Promise<PlanAnswer> {
+  async plan(signal: AbortSignal): Promise<BackfillPlan> {
     const { collect, stores, clock } = this.#deps;
     const now = clock.now();
     const { backfill } = collect;

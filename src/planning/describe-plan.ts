@@ -1,7 +1,7 @@
-import type { PlanAnswer } from './backfill-planner.ts';
+import type { BackfillPlan } from '../market/backfill-plan.ts';
 
 /** The plan for a person: one line for each timeframe and feed, one for each allowance, and what all of it costs. */
-export function describePlan(plan: PlanAnswer): string {
+export function describePlan(plan: BackfillPlan): string {
   const lines = [`Backfill of ${formatDay(plan.since)} to ${formatDay(plan.until)} (UTC), what is not stored yet:`, ''];
   for (const exchange of plan.exchanges) {
     lines.push(exchange.exchange);

@@ -1,7 +1,10 @@
 import type { BudgetState, Exchange, RequestCost, RequestKind } from '../exchanges/exchange.ts';
+import type { BackfillPlan } from '../market/backfill-plan.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
-import { mergeRanges, subtractRange, type TimeRange } from '../market/time-range.ts';
+import { MINUTE_MS, toIso } from '../market/moments.ts';
+import { subtractLists } from '../market/range-lists.ts';
+import { countSlots, mergeRanges, type TimeRange } from '../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../market/timeframe.ts';
 
 /** One exchange as the plan needs it; an `Exchange` of the port fits with its budgets. */
@@ -23,50 +26,7 @@ export interface PlanInput {
   readonly rowBytes: { readonly candle: number; readonly futures: number };
 }
 
-interface PlanTotals {
-  /** Series and futures feeds with something to fetch. */
-  readonly series: number;
-  /** Candles and hourly values (funding: settlements, one for eight hours) that are missing. */
-  readonly slots: number;
-  readonly requests: number;
-  /** How long the exchange's allowances make it last; null where an exchange counts what we do not know. */
-  readonly minutes: number | null;
-  /** Rows and bytes that the database grows by. */
-  readonly rows: number;
-  readonly bytes: number;
-}
-
-/** What one of an exchange's counters is charged. */
-interface PlannedAllowance {
-  readonly name: string;
-  readonly limit: number;
-  readonly window_seconds: number;
-  readonly weight: number;
-  readonly minutes: number;
-}
-
-/** All series of one timeframe, or all of one futures feed. */
-interface PlanLine {
-  readonly metric: string;
-  readonly timeframe: string;
-  readonly series: number;
-  readonly slots: number;
-  readonly requests: number;
-}
-
-interface ExchangePlan extends PlanTotals {
-  readonly exchange: string;
-  readonly allowances: readonly PlannedAllowance[];
-  readonly lines: readonly PlanLine[];
-}
-
-/** What a backfill will cost, at most: markets listed later than the window's start cost less. Ready for JSON. */
-export interface BackfillPlan {
-  readonly since: string;
-  readonly until: string;
-  readonly total: PlanTotals;
-  readonly exchanges: readonly ExchangePlan[];
-}
+type ExchangePlan = BackfillPlan['exchanges'][number];
 
 /** History may use this part of an allowance; the rest is kept for the live tail and for others at our address. */
 export const HISTORY_SHARE = 0.7;
@@ -80,7 +40,7 @@ const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;
  *
  * @throws RangeError where a key names an exchange, timeframe or feed that is not there.
  */
-export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): BackfillPlan {
+export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): Omit<BackfillPlan, 'left_out'> {
   const plans = exchanges.map((exchange) =>
     planExchange(
       exchange,
@@ -91,8 +51,8 @@ export function planBackfill({ window, exchanges, keys, rowBytes }: PlanInput): 
   const stray = keys.find((key) => !exchanges.some(({ id }) => id === key.exchange));
   if (stray) throw new RangeError(`the plan has a series of ${stray.exchange} and no such exchange`);
   return {
-    since: new Date(window.since).toISOString(),
-    until: new Date(window.until).toISOString(),
+    since: toIso(window.since),
+    until: toIso(window.until),
     total: {
       series: sum(plans, (plan) => plan.series),
       slots: sum(plans, (plan) => plan.slots),
@@ -113,12 +73,12 @@ function planExchange(
   const costs = keys.map((key) => costKey(exchange, key)).filter(({ slots }) => slots > 0);
   const candles = sum(costs, (cost) => (cost.key.metric === 'ohlcv' ? cost.slots : 0));
   const snapshots = countFuturesRows(keys);
-  const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): PlannedAllowance[] => {
+  const allowances = exchange.budgets.flatMap(({ name, limit, windowMs }): ExchangePlan['allowances'][number][] => {
     const weight = sum(costs, ({ charges, requests }) =>
       sum(charges, (charge) => (charge.counter === name ? requests * charge.weight : 0)),
     );
     if (weight === 0) return [];
-    const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / 60_000));
+    const minutes = round((weight / (limit * HISTORY_SHARE)) * (windowMs / MINUTE_MS));
     return [{ name, limit, window_seconds: windowMs / 1000, weight, minutes }];
   });
   const isShown = ({ counter }: RequestCost) => allowances.some(({ name }) => name === counter);
@@ -150,7 +110,7 @@ function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
   const limit = metric === 'ohlcv' ? exchange.candleLimit : exchange.futuresFeeds.get(metric)?.limit;
   if (limit === undefined) throw new RangeError(`${exchange.id} has no ${metric}`);
   const stepMs = stepOf(key);
-  const counts = key.missing.map(({ since, until }) => Math.ceil((until - since) / stepMs));
+  const counts = key.missing.map((range) => countSlots(range, stepMs));
   const requests = sum(counts, (count) => Math.ceil(count / limit));
   return { key, slots: sum(counts, (count) => count), requests, charges: exchange.costOf(kind) };
 }
@@ -171,18 +131,17 @@ function countFuturesRows(keys: readonly PlannedKey[]): number {
         feeds.filter(({ metric }) => (metric === 'funding_rate') === isFunding).flatMap((key) => key.missing),
       );
     const hourly = ofKind(false);
-    const settled = hourly.reduce((left: readonly TimeRange[], range) => subtractRange(left, range), ofKind(true));
-    return countSlots(hourly, FUTURES_SLOT_MS) + countSlots(settled, SETTLEMENT_MS);
+    const settled = subtractLists(ofKind(true), hourly);
+    return (
+      sum(hourly, (range) => countSlots(range, FUTURES_SLOT_MS)) +
+      sum(settled, (range) => countSlots(range, SETTLEMENT_MS))
+    );
   });
 }
 
-function countSlots(ranges: readonly TimeRange[], stepMs: number): number {
-  return sum(ranges, ({ since, until }) => Math.ceil((until - since) / stepMs));
-}
-
 /** Candles by timeframe, finest first, then the feeds. */
-function groupLines(costs: readonly KeyCost[]): PlanLine[] {
-  const order = ({ metric, timeframe }: PlanLine) =>
+function groupLines(costs: readonly KeyCost[]): ExchangePlan['lines'][number][] {
+  const order = ({ metric, timeframe }: ExchangePlan['lines'][number]) =>
     metric === 'ohlcv' ? timeframeMs(parseTimeframe(timeframe)) : Number.MAX_SAFE_INTEGER;
   const feeds: readonly string[] = FUTURES_FEEDS;
   return [...Map.groupBy(costs, ({ key }) => `${key.metric} ${key.timeframe}`).values()]

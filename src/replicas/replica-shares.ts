@@ -8,6 +8,7 @@ import { ReplicaRoll, type ReplicaRollDeps } from './replica-roll.ts';
 import { Wakeup } from '../wakeup.ts';
 import { within } from './within.ts';
 import type { MarketShares } from './market-shares.ts';
+import type { ReplicaState } from '../market/service-state.ts';
 
 export interface ReplicaSharesDeps extends Omit<ReplicaRollDeps, 'leases'> {
   readonly leases: ReplicaLeases;
@@ -15,21 +16,6 @@ export interface ReplicaSharesDeps extends Omit<ReplicaRollDeps, 'leases'> {
   readonly lastWriteAt: () => number | null;
   /** Time that only runs forward; its zero does not matter. */
   readonly clock?: Clock;
-}
-
-/** How this replica stands among the others; ready for JSON. */
-export interface ReplicaState {
-  readonly id: string;
-  /** `joining`: before the first answer of the database; `lost`: it cannot be reached and the lease has run out. */
-  readonly state: 'joining' | 'member' | 'lost' | 'stopped';
-  /** Replicas that share this work, with this one; null before that is known. */
-  readonly alive: number | null;
-  /** Replicas on the same database that collect something else. */
-  readonly strangers: number;
-  /** Markets wanted by this replica's configuration, and those that it collects now. */
-  readonly markets: number;
-  readonly held: number;
-  readonly last_error: string | null;
 }
 
 /** A lease lives for three beats: one may get lost, and one may be late. */

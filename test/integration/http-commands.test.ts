@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { HealthDocument, HealthProbes } from '../../src/http/health/health.ts';
+import type { HealthDocument } from '../../src/http/health/health-schema.ts';
+import type { HealthProbes } from '../../src/http/health/health.ts';
 import { HttpServer } from '../../src/http/http-server.ts';
 import {
   BTC,

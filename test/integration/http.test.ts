@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../src/errors.ts';
-import type { HealthDocument, Phase } from '../../src/http/health/health.ts';
+import type { HealthDocument, Phase } from '../../src/http/health/health-schema.ts';
 import { HttpServer, type HttpServerDeps } from '../../src/http/http-server.ts';
 import {
   BTC,

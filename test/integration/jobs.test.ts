@@ -7,7 +7,7 @@ import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import { TelegramReportsRepository } from '../../src/db/repositories/telegram-reports.ts';
 import type { Database } from '../../src/db/schema.ts';
-import type { IngestHealth } from '../../src/ingest/ingest-state.ts';
+import type { IngestHealth } from '../../src/market/service-state.ts';
 import { RefreshRecentOhlcv } from '../../src/jobs/refresh-recent-ohlcv.ts';
 import { SendTelegramReport } from '../../src/jobs/send-telegram-report.ts';
 import { createLogger } from '../../src/logger.ts';

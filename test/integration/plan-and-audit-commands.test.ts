@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
-import type { PlanAnswer } from '../../src/planning/backfill-planner.ts';
+import type { BackfillPlan } from '../../src/market/backfill-plan.ts';
 import type { AuditReport } from '../../src/jobs/run-audit.ts';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../src/market/coverage.ts';
 import { bareRows } from '../support/bare-rows.ts';
@@ -76,7 +76,7 @@ describe('plan and audit', () => {
     const before = stage.exchange.requests.length;
     const outcome = await run('plan', ['--json'], collecting({ DATABASE_URL: '' }));
     assert.equal(outcome.code, 0, outcome.stderr);
-    const plan = JSON.parse(outcome.stdout) as PlanAnswer;
+    const plan = JSON.parse(outcome.stdout) as BackfillPlan;
     const [binance] = plan.exchanges;
     // The window begins and ends inside a slot, and the statistics of thirty days just not with the first hour.
     const days = (slots: number, perDay: number) => Math.round(slots / 2 / perDay);
@@ -126,7 +126,7 @@ describe('plan and audit', () => {
     });
     const outcome = await run('plan', ['--json'], env);
     assert.equal(outcome.code, 3, outcome.stderr);
-    const plan = JSON.parse(outcome.stdout) as PlanAnswer;
+    const plan = JSON.parse(outcome.stdout) as BackfillPlan;
     assert.equal(plan.total.slots, 100 - 40 - 10 - 20 + (Math.floor(stage.now() / HOUR) * HOUR - now) / HOUR);
     assert.equal(plan.total.requests, 2);
     assert.match(plan.left_out.join(), /no market NOPE\/USDT/);

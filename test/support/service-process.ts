@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HealthDocument } from '../../src/http/health/health.ts';
+import type { HealthDocument } from '../../src/http/health/health-schema.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const POLL_MS = 50;

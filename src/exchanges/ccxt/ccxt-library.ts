@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type * as ccxt from 'ccxt';
+import { countEdits } from '../../market/edit-distance.ts';
 
 /**
  * One class of ccxt is loaded at a time: all of it costs 141 MB and over half a second, one exchange 80 MB and a
@@ -46,7 +47,7 @@ export function findSimilarExchanges(id: string): string[] {
   return readdirSync(SOURCES)
     .filter((file) => file.endsWith('.js'))
     .map((file) => file.slice(0, -3))
-    .map((known) => ({ known, distance: editDistance(wanted, known) }))
+    .map((known) => ({ known, distance: countEdits(wanted, known) }))
     .filter(({ known, distance }) => distance <= 2 || (wanted.length >= 3 && known.startsWith(wanted)))
     .toSorted((a, b) => a.distance - b.distance)
     .slice(0, 3)
@@ -76,18 +77,4 @@ export async function instantiateExchange(
 /** Loads ccxt's error classes. */
 export async function loadCcxtErrors(): Promise<CcxtErrors> {
   return (await import(new URL('src/base/errors.js', import.meta.resolve('ccxt')).href)) as CcxtErrors;
-}
-
-/** Levenshtein's distance: insertions, deletions and replacements between two short words. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

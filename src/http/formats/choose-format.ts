@@ -1,35 +1,8 @@
 import { RequestError } from '../protocol/errors.ts';
+import { DEFAULT_FORMAT, FORMAT_NAMES, FORMATS, joinNames, type Format } from './formats.ts';
 
-/**
- * How rows are answered. In pages: `json` (an object for each row), `arrays` (milliseconds, then the values, as ccxt has
- * candles). Whole ranges of any size: `csv`, `ndjson` (a JSON object for each line), `parquet`.
- */
-export const FORMATS = ['json', 'arrays', 'csv', 'ndjson', 'parquet'] as const;
-export type Format = (typeof FORMATS)[number];
-export type PageFormat = 'json' | 'arrays';
-export type ExportFormat = Exclude<Format, PageFormat>;
-
-export const CONTENT_TYPES = {
-  json: 'application/json; charset=utf-8',
-  arrays: 'application/json; charset=utf-8',
-  csv: 'text/csv; charset=utf-8; header=present',
-  ndjson: 'application/x-ndjson; charset=utf-8',
-  parquet: 'application/vnd.apache.parquet',
-} as const satisfies Record<Format, string>;
-
-/** By which media types an Accept header may ask for each; what comes first is liked best where it does not matter. */
-const MEDIA_TYPES: readonly (readonly [type: string, format: Format])[] = [
-  ['application/json', 'json'],
-  ['text/csv', 'csv'],
-  ['application/x-ndjson', 'ndjson'],
-  ['application/ndjson', 'ndjson'],
-  ['application/jsonl', 'ndjson'],
-  ['application/vnd.apache.parquet', 'parquet'],
-];
-
-export function isExportFormat(format: Format): format is ExportFormat {
-  return format !== 'json' && format !== 'arrays';
-}
+const MEDIA_TYPES = FORMAT_NAMES.flatMap((format) => FORMATS[format].accepts.map((type) => ({ type, format })));
+const USUAL_TYPES = FORMAT_NAMES.flatMap((format) => FORMATS[format].accepts.slice(0, 1));
 
 /**
  * The format that the parameter names, else the one that the Accept header likes best, else `json`.
@@ -38,13 +11,13 @@ export function isExportFormat(format: Format): format is ExportFormat {
  */
 export function chooseFormat(parameter: Format | undefined, accept: string | undefined): Format {
   if (parameter !== undefined) return parameter;
-  if (accept === undefined || accept.trim() === '' || accept === '*/*') return 'json';
+  if (accept === undefined || accept.trim() === '' || accept === '*/*') return DEFAULT_FORMAT;
   const ranges = accept.split(',').map((entry, place) => {
     const [type = '', ...parameters] = entry.split(';').map((part) => part.replaceAll(/\s/g, '').toLowerCase());
     const quality = parameters.find((part) => part.startsWith('q='));
     return { type, place, quality: quality === undefined ? 1 : Number(quality.slice(2)) || 0 };
   });
-  const liked = MEDIA_TYPES.flatMap(([type, format]) => {
+  const liked = MEDIA_TYPES.flatMap(({ type, format }) => {
     // The most specific range says how much a type is liked, and that may be not at all (RFC 9110, 12.5.1).
     const range = [type, type.replace(/\/.*/, '/*'), '*/*']
       .map((wanted) => ranges.find((each) => each.type === wanted))
@@ -52,8 +25,5 @@ export function chooseFormat(parameter: Format | undefined, accept: string | und
     return range && range.quality > 0 ? [{ ...range, format }] : [];
   }).sort((a, b) => b.quality - a.quality || a.place - b.place);
   if (liked[0]) return liked[0].format;
-  throw new RequestError(
-    'NOT_ACCEPTABLE',
-    'Accept application/json, text/csv, application/x-ndjson or application/vnd.apache.parquet, or name the format: format=csv.',
-  );
+  throw new RequestError('NOT_ACCEPTABLE', `Accept ${joinNames(USUAL_TYPES, 'or')}, or name the format: format=csv.`);
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { BINARY_BODY, moment, nextLink, TEXT_BODY, type AnswerSchema } from '../protocol/route-schema.ts';
+import { nextLink, type AnswerSchema } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
+import { EXPORT_FORMATS, FORMATS, joinNames } from './formats.ts';
 
 const gap = z
   .object({
@@ -11,6 +13,7 @@ const gap = z
       .describe('`unknown`: nothing was ever asked there. What the exchange confirmed as empty is no gap.'),
   })
   .meta({ id: 'Gap', description: 'A stretch [since, until) that may have had rows which are not stored.' });
+export type GapObject = z.output<typeof gap>;
 
 /** The fields that tell how complete a page is. */
 export const completeness = {
@@ -18,6 +21,10 @@ export const completeness = {
   gaps: z.array(gap).describe('Up to 101 gaps in the range of this page, oldest first; GET /v1/gaps lists all.'),
 };
 
+const EXPORT_TITLES = joinNames(
+  EXPORT_FORMATS.map((format) => FORMATS[format].title),
+  'or',
+);
 const COMPLETENESS_HEADERS = ['etag', 'x-complete', 'x-gaps'] as const;
 
 /** The answers of a route for rows in all formats; `row` is one of `json`, `array` one of `arrays`. */
@@ -29,12 +36,10 @@ export function describeFormats(
   const page = z.object({ ...fields, next: nextLink, data: z.array(row) });
   return {
     200: {
-      description: `${summary}. A JSON object, with \`format=arrays\` a bare array (next in the link header, x-complete and x-gaps tell what is missing), or the whole range as CSV, NDJSON or Parquet.`,
+      description: `${summary}. A JSON object, with \`format=arrays\` a bare array (next in the link header, x-complete and x-gaps tell what is missing), or the whole range as ${EXPORT_TITLES}.`,
       content: {
         'application/json': z.union([page, z.array(array)]),
-        'text/csv': TEXT_BODY,
-        'application/x-ndjson': TEXT_BODY,
-        'application/vnd.apache.parquet': BINARY_BODY,
+        ...Object.fromEntries(EXPORT_FORMATS.map((format) => [FORMATS[format].accepts[0], FORMATS[format].body])),
       },
       headers: ['link', 'content-disposition', ...('complete' in fields ? COMPLETENESS_HEADERS : [])],
     },

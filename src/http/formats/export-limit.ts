@@ -1,24 +1,24 @@
 import type { FastifyReply } from 'fastify';
 import { clientOf } from '../protocol/client-of.ts';
 import { RequestError } from '../protocol/errors.ts';
-import { chooseFormat, isExportFormat, type Format } from './choose-format.ts';
+import { chooseFormat } from './choose-format.ts';
+import { isExportFormat, type Format } from './formats.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
+import type { ExportLimits } from '../protocol/limits.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
-/** How many exports may run, so that the other requests find a free connection to the database. */
-export interface ExportLimits {
-  /** An export may have two statements running, and the pool has ten connections. */
-  readonly all: number;
-  readonly perClient: number;
-  /** An export whose client takes nothing for so long is cut off. */
-  readonly patienceMs: number;
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the route answers in every format, so that its exports are counted. */
+    exports?: boolean;
+  }
 }
 
-const LIMITS: ExportLimits = { all: 4, perClient: 3, patienceMs: 60_000 };
-const EXPORTING_ROUTES: ReadonlySet<string | undefined> = new Set(['/v1/ohlcv', '/v1/recent', '/v1/futures']);
+const LIMITS: ExportLimits = { all: 4, perClient: 3, patienceMs: MINUTE_MS };
 const RETRY_AFTER_S = '5';
 
 /**
- * Refuses exports above the limits on the routes that are put on `data` by later plugins, with RATE_LIMITED (429, with
+ * Refuses exports above the limits on the routes with `config: { exports: true }` that are put on `data` by later plugins, with RATE_LIMITED (429, with
  * Retry-After), and ends those that nobody reads.
  */
 export function registerExportLimit(data: HttpApp, given: Partial<ExportLimits> = {}): void {
@@ -29,7 +29,7 @@ export function registerExportLimit(data: HttpApp, given: Partial<ExportLimits> 
   data.addHook('preHandler', (request, reply, done) => {
     const { format } = request.query as { format?: Format };
     const isExport =
-      EXPORTING_ROUTES.has(request.routeOptions.url) && isExportFormat(chooseFormat(format, request.headers.accept));
+      request.routeOptions.config.exports === true && isExportFormat(chooseFormat(format, request.headers.accept));
     if (!isExport || reply.raw.destroyed) {
       done();
       return;

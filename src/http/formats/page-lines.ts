@@ -1,7 +1,7 @@
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Numbers } from './rows.ts';
 import { writeRow, type TextRow } from './row-text.ts';
-import type { LinePage } from './send-export.ts';
+import type { LinePage } from './write-lines.ts';
 
 const PAGE_ROWS = 5000;
 

@@ -1,4 +1,5 @@
 import type { Numbers } from './rows.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** A row of any table: its time, then its values in the order of its columns; null where one is not known. */
 export interface TextRow {
@@ -17,7 +18,7 @@ export function writeRow(
   shape: RowShape,
   numbers: Numbers,
 ): string {
-  const time = shape === 'array' ? '' : new Date(timestamp).toISOString();
+  const time = shape === 'array' ? '' : toIso(timestamp);
   if (shape === 'csv') return `${time},${values.map((value) => value ?? '').join(',')}`;
   const written = values.map((value) => {
     if (value === null) return 'null';

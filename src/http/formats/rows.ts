@@ -1,34 +1,27 @@
+import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
-import type { FuturesMetric } from '../../market/futures-snapshot.ts';
+import { toIso } from '../../market/moments.ts';
+import { amount } from '../protocol/route-schema.ts';
 
 /** How decimals are answered: exact strings, or JSON numbers (the nearest double). */
 export type Numbers = 'string' | 'float';
+
+/** A candle as it is answered, without its time. */
+export const candleValues = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
+type CandleValues = z.output<typeof candleValues>;
 
 /** A candle as it is answered. */
 export interface CandleObject extends CandleValues {
   readonly timestamp: string;
 }
 
-interface CandleValues {
-  readonly open: string | number;
-  readonly high: string | number;
-  readonly low: string | number;
-  readonly close: string | number;
-  readonly volume: string | number;
-}
-
-/** A futures snapshot as it is answered: every metric is there, null where it is not known. */
-export type FuturesObject = { readonly timestamp: string } & {
-  readonly [M in FuturesMetric]: string | number | null;
-};
-
 function render(value: Decimal, numbers: Numbers): string | number {
   return numbers === 'float' ? Number(value) : value;
 }
 
 export function toCandleObject(candle: Candle, numbers: Numbers): CandleObject {
-  return { timestamp: new Date(candle.timestamp).toISOString(), ...toCandleValues(candle, numbers) };
+  return { timestamp: toIso(candle.timestamp), ...toCandleValues(candle, numbers) };
 }
 
 /** A candle as it is answered, without its time. */

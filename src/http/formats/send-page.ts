@@ -1,20 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
-import { CONTENT_TYPES, type PageFormat } from './choose-format.ts';
+import type { GapObject } from './describe-formats.ts';
+import { FORMATS, type PageFormat } from './formats.ts';
 import { varyByAccept } from './vary-by-accept.ts';
-
-/** A stretch that may have had rows which are not stored, as it is answered. */
-export interface GapObject {
-  readonly metric?: string;
-  readonly since: string;
-  readonly until: string;
-  readonly state: string;
-}
+import { toIso } from '../../market/moments.ts';
 
 export interface RowPage {
   readonly format: PageFormat;
-  /** Besides `complete`, `gaps`, `next` and `data`; of `json` only. */
+  /** Besides `complete`, `gaps`, `next` and `data`; not of array rows. */
   readonly fields: object;
   /** null: it is not known how complete the rows are. */
   readonly gaps: readonly GapObject[] | null;
@@ -26,17 +20,17 @@ export interface RowPage {
 }
 
 /**
- * Answers with a page. `json`: an object with `complete`, `gaps`, `next` and `data`. `arrays`: the bare array, with
+ * Answers with a page: an object with `complete`, `gaps`, `next` and `data`, or of array rows the bare array, with
  * these in the headers. A closed range without gaps has an entity tag, made of the answer itself.
  */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: RowPage): FastifyReply {
   const { format, fields, gaps, next, text, isClosed } = page;
   const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
-  varyByAccept(reply.type(CONTENT_TYPES[format]));
+  varyByAccept(reply.type(FORMATS[format].contentType));
   if (gaps) setCompleteness(reply, gaps.length);
   if (next !== null) setNext(reply, next);
   const body =
-    format === 'arrays'
+    FORMATS[format].shape === 'array'
       ? `[${text}]`
       : `${JSON.stringify({ ...fields, ...complete, next }).slice(0, -1)},"data":[${text}]}`;
   if (isClosed && gaps?.length === 0 && isFresh(request, reply, createEntityTag(body)))
@@ -55,5 +49,5 @@ export function setNext(reply: FastifyReply, next: string): void {
 }
 
 export function toGapObject({ since, until, state }: LedgerGap): GapObject {
-  return { since: new Date(since).toISOString(), until: new Date(until).toISOString(), state };
+  return { since: toIso(since), until: toIso(until), state };
 }

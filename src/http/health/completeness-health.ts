@@ -1,65 +1,6 @@
-import type { LedgerSnapshot, SlotCounts } from './ledger-totals.ts';
-
-/** One exchange as seen from here. Spelled as it is answered in JSON. */
-export interface ExchangeState {
-  readonly exchange: string;
-  /** `down`: it does not answer, or asked us to wait; `refused`: it refuses us as a whole. */
-  readonly state: 'up' | 'down' | 'refused';
-  /** Why nothing may be sent to it, and until when (ISO 8601; null: until somebody acts); null where all may. */
-  readonly block: { readonly reason: string; readonly until: string | null; readonly message: string } | null;
-  /** The allowances that it counts for our address, as they stand now. */
-  readonly budgets: readonly {
-    readonly name: string;
-    readonly limit: number;
-    readonly window_seconds: number;
-    readonly used: number;
-  }[];
-  /** The live stream of candles; null where there is none. */
-  readonly stream: StreamHealth | null;
-  /** How many candles one request to it answers. */
-  readonly candle_limit?: number;
-  /** Series that are collected from it here. */
-  readonly series: number;
-  readonly last_error: string | null;
-}
-
-interface StreamHealth {
-  readonly state: 'connecting' | 'live' | 'down';
-  readonly subscribed: number;
-  readonly connections: number;
-  readonly reconnects: number;
-  readonly received: number;
-  readonly last_message_at: string | null;
-  readonly last_error: string | null;
-}
-
-/** This process among those that share the database. Spelled as it is answered in JSON. */
-export interface ReplicaState {
-  readonly id: string;
-  /** `joining`: before the first answer of the database; `lost`: it cannot be reached and the lease has run out. */
-  readonly state: 'joining' | 'member' | 'lost' | 'stopped';
-  /** How many processes share this work, with this one; null before that is known. */
-  readonly alive: number | null;
-  /** Processes on the same database that collect something else. */
-  readonly strangers: number;
-  /** Markets that the configuration wants, and those that this process collects now. */
-  readonly markets: number;
-  readonly held: number;
-  readonly last_error: string | null;
-}
-
-/** The last audit of the ledger. Spelled as it is answered in JSON. */
-export interface AuditState {
-  /** ISO 8601; null before the first audit of this process. */
-  readonly at: string | null;
-  readonly duration_ms: number | null;
-  /** Stretches in which ledger and rows differed, and how many were put right. */
-  readonly differences: number | null;
-  readonly repaired: number | null;
-  /** Values that contradict each other. */
-  readonly deviations: number | null;
-  readonly last_error: string | null;
-}
+import type { AuditState, ExchangeState, ReplicaState } from '../../market/service-state.ts';
+import type { HealthDocument } from './health-schema.ts';
+import type { LedgerSnapshot } from './ledger-totals.ts';
 
 /** How the HTTP part learns how complete the data is. Every probe answers at once, from memory. */
 export interface CompletenessProbes {
@@ -70,17 +11,12 @@ export interface CompletenessProbes {
   audit(): AuditState;
 }
 
-/** The part of GET /health that says how complete the data is, and what keeps it from being so. */
-export interface CompletenessHealth {
-  /** Slots by state, as of the moment that is told; null before they were counted. */
-  readonly coverage: (SlotCounts & { readonly as_of: string }) | null;
-  readonly quarantine: number | null;
-  readonly revisions: number | null;
-  readonly exchanges: readonly ExchangeState[];
-  readonly replica: ReplicaState | null;
-  readonly audit: AuditState;
-}
+type CompletenessHealth = Pick<
+  HealthDocument,
+  'coverage' | 'quarantine' | 'revisions' | 'exchanges' | 'replica' | 'audit'
+>;
 
+/** The part of GET /health that says how complete the data is, and what keeps it from being so. */
 export function describeCompleteness(probes: CompletenessProbes): CompletenessHealth {
   const { as_of, slots, quarantine, revisions } = probes.ledger();
   return {

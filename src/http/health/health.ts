@@ -1,52 +1,12 @@
-import { summariseSchema, type SchemaStatus, type SchemaSummary } from '../../db/migrator/schema-status.ts';
-import {
-  describeCompleteness,
-  listCompletenessShortcomings,
-  type CompletenessHealth,
-  type CompletenessProbes,
-} from './completeness-health.ts';
+import { summariseSchema, type SchemaStatus } from '../../db/migrator/schema-status.ts';
+import { describeCompleteness, listCompletenessShortcomings, type CompletenessProbes } from './completeness-health.ts';
+import type { HealthDocument, Phase } from './health-schema.ts';
+import type { IngestHealth, RecentOhlcvState, SeriesState } from '../../market/service-state.ts';
 
-/** How far the process has come. */
-export type Phase = 'connecting' | 'migrating' | 'verifying' | 'running' | 'stopping';
+type Components = HealthDocument['components'];
 
-type HealthState = 'healthy' | 'degraded' | 'starting' | 'unhealthy' | 'stopping';
-
-/** The state of ingest as a whole. Spelled as it is answered in JSON. */
-interface IngestHealth {
-  readonly state: 'running' | 'degraded' | 'stopped';
-  /** How many series are collected, and how many of them are complete or behind. */
-  readonly series: number;
-  readonly complete: number;
-  readonly behind: number;
-  readonly refused: number;
-  /** How long the latest series has been waiting for its newest closed candle; null before the first is known. */
-  readonly max_lag_seconds: number | null;
-  readonly futures: { readonly feeds: number; readonly complete: number };
-  readonly last_error: string | null;
-}
-
-/** The last refresh of recent_ohlcv. Spelled as it is answered in JSON. */
-interface RecentOhlcvHealth {
-  /** ISO 8601; null before the first refresh of this process. */
-  readonly refreshed_at: string | null;
-  readonly duration_ms: number | null;
-  readonly rows: number | null;
-  /** Why the last refresh failed; null or missing where it did not. */
-  readonly last_error?: string | null;
-}
-
-/** Where the ingest of one series stands. Spelled as it is answered in JSON. */
-export interface SeriesState {
-  readonly exchange: string;
-  readonly symbol: string;
-  readonly timeframe: string;
-  readonly state: 'complete' | 'backfilling' | 'behind' | 'refused';
-  /** How many candles are still to fetch; null where that is not known yet. */
-  readonly missing: number | null;
-  readonly last_error: string | null;
-  /** How many rows of the exchange were refused because they cannot be candles. */
-  readonly rejected: number;
-}
+/** What is known here of a series that is collected or was refused. */
+export type CollectedSeries = Omit<SeriesState, 'last_candle_at'>;
 
 /**
  * How the HTTP part learns of the others, without knowing them. Every probe answers at once from memory: none asks
@@ -60,34 +20,14 @@ export interface HealthProbes {
   failure(): string | null;
   /** The schema as it was last looked at; null before the first look. */
   schema(): SchemaStatus | null;
-  database(): 'up' | 'down';
-  scheduler(): 'running' | 'stopped';
+  database(): Components['database'];
+  scheduler(): Components['scheduler'];
   ingest(): IngestHealth;
   /** One entry for each series that is collected or was refused. */
-  ingestSeries(): readonly SeriesState[];
-  recentOhlcv(): RecentOhlcvHealth;
+  ingestSeries(): readonly CollectedSeries[];
+  recentOhlcv(): RecentOhlcvState;
   /** How complete the data is. */
   readonly completeness: CompletenessProbes;
-}
-
-/** The answer of GET /health. */
-export interface HealthDocument extends CompletenessHealth {
-  readonly status: HealthState;
-  readonly phase: Phase;
-  readonly phase_detail: string | null;
-  /** What keeps it from being healthy, one sentence each; empty where it is healthy. */
-  readonly reasons: readonly string[];
-  readonly version: string;
-  readonly uptime_seconds: number;
-  readonly timestamp: string;
-  readonly schema: SchemaSummary | null;
-  readonly components: {
-    readonly database: 'up' | 'down';
-    readonly scheduler: 'running' | 'stopped';
-    readonly ingest: IngestHealth['state'];
-  };
-  readonly ingest: Omit<IngestHealth, 'state'>;
-  readonly recent_ohlcv: RecentOhlcvHealth;
 }
 
 export interface ProcessFacts {
@@ -143,7 +83,7 @@ function judge(
   hasFailed: boolean,
   faults: readonly string[],
   shortcomings: readonly string[],
-): HealthState {
+): HealthDocument['status'] {
   if (phase === 'stopping') return 'stopping';
   if (hasFailed) return 'unhealthy';
   if (phase !== 'running') return 'starting';
@@ -153,10 +93,10 @@ function judge(
 
 function listShortcomings(seen: {
   schema: SchemaStatus | null;
-  scheduler: 'running' | 'stopped';
+  scheduler: Components['scheduler'];
   ingestState: IngestHealth['state'];
   ingest: Omit<IngestHealth, 'state'>;
-  recent: RecentOhlcvHealth;
+  recent: RecentOhlcvState;
 }): string[] {
   const { schema, scheduler, ingestState, ingest, recent } = seen;
   const found: string[] = [];

@@ -3,9 +3,8 @@ import type { CoverageSummary } from '../../db/repositories/coverage-repository.
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { COVERAGE_STATES, type CoverageState } from '../../market/coverage.ts';
-
-/** Slots by state. */
-export type SlotCounts = Readonly<Record<CoverageState, number>>;
+import { toIso } from '../../market/moments.ts';
+import type { SlotCounts } from './health-schema.ts';
 
 /** All series of one exchange, timeframe and metric. */
 export interface SlotGroup {
@@ -81,7 +80,7 @@ export class LedgerTotals {
     try {
       const summaries = await coverage.summarize();
       this.#snapshot = {
-        as_of: new Date(begunAt).toISOString(),
+        as_of: toIso(begunAt),
         slots: addSlots(summaries.map(({ slots }) => slots)),
         groups: groupSlots(summaries),
         quarantine: await quarantine.count(),

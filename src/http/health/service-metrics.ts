@@ -1,32 +1,10 @@
 import { collectDefaultMetrics, Histogram } from 'prom-client';
 import type { CompletenessProbes } from './completeness-health.ts';
 import { registerExchangeMetrics, registerLedgerMetrics } from './completeness-metrics.ts';
-import type { HealthProbes, Phase } from './health.ts';
+import { PHASES } from './health-schema.ts';
+import type { HealthProbes } from './health.ts';
 import { MetricRegistry } from './metric-registry.ts';
-
-/** What the ingest did since the start of the process. */
-export interface IngestTotals {
-  /** Requests that were answered, and steps that failed. */
-  readonly requests: number;
-  readonly failures: number;
-  /** Rows: read in answers and messages, new, rewritten by the exchange after they were stored, refused. */
-  readonly read: number;
-  readonly stored: number;
-  readonly revised: number;
-  readonly quarantined: number;
-  /** Closed candles of live streams that were written, new or not. */
-  readonly streamed: number;
-}
-
-/** All series of one exchange and timeframe, or all its feeds of one futures metric. */
-export interface IngestLag {
-  readonly exchange: string;
-  readonly timeframe: string;
-  /** `ohlcv`, or the futures feed. */
-  readonly metric: string;
-  /** How far the most delayed of them is behind the exchange's clock: 0 when all are current. */
-  readonly lag_seconds: number;
-}
+import { SERIES_STATES, type IngestCounters, type IngestLag } from '../../market/service-state.ts';
 
 /** One pool of database connections. */
 export interface PoolState {
@@ -45,7 +23,7 @@ export interface ServiceMetricsDeps {
   /** Each answers at once, from memory. */
   readonly probes: Pick<HealthProbes, 'phase' | 'database' | 'schema' | 'ingestSeries'> & {
     readonly completeness: CompletenessProbes;
-    ingestTotals(): IngestTotals;
+    ingestTotals(): IngestCounters;
     ingestLags(): readonly IngestLag[];
     pools(): readonly PoolState[];
     /** Clients that listen to /v1/stream. */
@@ -61,10 +39,8 @@ const COUNTERS = {
   revised: ['rows_revised_total', 'Stored candles that the exchange told otherwise later.'],
   quarantined: ['rows_quarantined_total', 'Rows that could not be stored.'],
   streamed: ['candles_streamed_total', 'Closed candles of live streams that were written, new or not.'],
-} as const satisfies Record<keyof IngestTotals, readonly [string, string]>;
+} as const satisfies Record<keyof IngestCounters, readonly [string, string]>;
 
-const PHASES: readonly Phase[] = ['connecting', 'migrating', 'verifying', 'running', 'stopping'];
-const SERIES_STATES = ['complete', 'backfilling', 'behind', 'refused'] as const;
 const JOB_OUTCOMES = ['done', 'failed'] as const;
 const JOB_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800];
 /** The long ones are for exports. Each is a series of every route and status: steps of two or three tell enough. */
@@ -197,7 +173,7 @@ function registerIngestMetrics(metrics: MetricRegistry, probes: Probes): void {
     for (const { exchange, timeframe, metric, lag_seconds } of probes.ingestLags())
       set({ exchange, timeframe, metric }, lag_seconds);
   });
-  for (const name of Object.keys(COUNTERS) as (keyof IngestTotals)[]) {
+  for (const name of Object.keys(COUNTERS) as (keyof IngestCounters)[]) {
     const [metric, help] = COUNTERS[name];
     metrics.counter(metric, help, [], (add) => add({}, probes.ingestTotals()[name]));
   }

@@ -1,4 +1,5 @@
-import { describeHealth, type HealthDocument, type HealthProbes } from './health.ts';
+import type { HealthDocument } from './health-schema.ts';
+import { describeHealth, type HealthProbes } from './health.ts';
 
 /** The data of a `health` event: what GET /health says, without what changes all the time. */
 export type HealthSummary = Pick<HealthDocument, 'status' | 'phase' | 'reasons'>;

@@ -1,4 +1,5 @@
 import { formatEvent } from './live-event.ts';
+import { toIso } from '../../market/moments.ts';
 
 /** One event that waits for its client. */
 export interface QueuedEvent {
@@ -59,7 +60,7 @@ export class EventQueue {
     if (this.#dropped > 0) {
       const notice = {
         count: this.#dropped,
-        since: new Date(this.#droppedSince).toISOString(),
+        since: toIso(this.#droppedSince),
         resume_from: this.#lastTaken,
       };
       this.#dropped = 0;

@@ -1,6 +1,7 @@
 import type { CandleRevision } from '../../db/repositories/candle-revisions-repository.ts';
 import type { SeriesLook, StoredCandle } from '../../db/repositories/live-feed-repository.ts';
 import type { Series } from '../../market/instrument.ts';
+import { toIso } from '../../market/moments.ts';
 import { toCandleObject, toCandleValues, type Numbers } from '../formats/rows.ts';
 
 /**
@@ -46,8 +47,8 @@ export function createCandleEvent({ series, candle }: StoredCandle): LiveEvent {
 export function createRevisionEvent({ series, changedAt, before, after }: CandleRevision): LiveEvent {
   return new LiveEvent('revision', series, (numbers) => ({
     ...series,
-    timestamp: new Date(after.timestamp).toISOString(),
-    changed_at: new Date(changedAt).toISOString(),
+    timestamp: toIso(after.timestamp),
+    changed_at: toIso(changedAt),
     old: toCandleValues(before, numbers),
     new: toCandleValues(after, numbers),
   }));
@@ -62,8 +63,8 @@ export function createGapEvent({ series, missing, gaps }: SeriesLook): LiveEvent
   return new LiveEvent('gap', series, () => ({
     ...series,
     missing,
-    since: gaps && new Date(gaps.since).toISOString(),
-    until: gaps && new Date(gaps.until).toISOString(),
+    since: gaps && toIso(gaps.since),
+    until: gaps && toIso(gaps.until),
   }));
 }
 

@@ -12,6 +12,7 @@ import { createHealthEvent, formatEvent, type LiveEvent } from './live-event.ts'
 import { LiveWatch, type LiveFeed, type StoredCandles } from './live-watch.ts';
 import { readBacklog } from './read-backlog.ts';
 import { matchesEvent, type StreamFilter } from './stream-filter.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 export interface LiveHubDeps {
   readonly feed: LiveFeed;
@@ -45,7 +46,7 @@ const LIMITS: LiveLimits = {
   lookEveryMs: 1_000,
   beatEveryMs: 15_000,
   patienceMs: 120_000,
-  lingerMs: 60_000,
+  lingerMs: MINUTE_MS,
 };
 /** Looking takes at most a tenth of the time. */
 const REST_RATIO = 10;

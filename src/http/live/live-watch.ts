@@ -135,10 +135,10 @@ export class LiveWatch {
   /** Publishes what the ledger says beyond the candles that were told. */
   #compare(before: SeriesLook | undefined, after: SeriesLook): void {
     const key = seriesKey(after.series);
-    const untold = after.have - (before?.have ?? 0) - (this.#ahead.get(key) ?? 0);
-    if (untold < 0) this.#ahead.set(key, -untold);
+    const uncounted = after.have - (before?.have ?? 0) - (this.#ahead.get(key) ?? 0);
+    if (uncounted < 0) this.#ahead.set(key, -uncounted);
     else this.#ahead.delete(key);
-    if (untold > 0) this.#deps.publish(createHistoryEvent(after.series, untold));
+    if (uncounted > 0) this.#deps.publish(createHistoryEvent(after.series, uncounted));
     if (after.missing !== (before?.missing ?? 0)) this.#deps.publish(createGapEvent(after));
   }
 }

@@ -1,5 +1,6 @@
 import type { SeriesLook } from '../../db/repositories/live-feed-repository.ts';
 import { seriesKey } from '../../market/instrument.ts';
+import { DAY_MS, MINUTE_MS } from '../../market/moments.ts';
 import type { Cursor } from './cursor.ts';
 import { createCandleEvent, createGapEvent, createRevisionEvent, type LiveEvent } from './live-event.ts';
 import { LOOK_BACK_MS, MAX_PER_SERIES, type LiveFeed } from './live-watch.ts';
@@ -18,10 +19,10 @@ export interface BacklogRequest {
 /** Events, or why they cannot be told. */
 export type Backlog = { readonly events: readonly LiveEvent[] } | { readonly reason: string };
 
-const LONGEST_MS = 24 * 3_600_000;
+const LONGEST_MS = DAY_MS;
 const MAX_EVENTS = 5_000;
 /** So much later another process may have looked. Later ids are of a database that was set back. */
-const AHEAD_MS = 60_000;
+const AHEAD_MS = MINUTE_MS;
 
 /**
  * Reads from the database what was stored since a client went away: candles in the order of their opening times, then

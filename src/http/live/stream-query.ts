@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readExchangeId, readSymbol } from '../../market/instrument.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import { EVENT_TYPES, type EventType } from './live-event.ts';
 import type { StreamFilter } from './stream-filter.ts';
@@ -24,14 +25,15 @@ function list<T extends string>(parse: (item: string) => T, example: string) {
 }
 
 function parseExchange(item: string): string {
-  if (!/^[a-z0-9_]{1,40}$/i.test(item)) throw new RangeError('must be ids of exchanges, such as binance,okx');
-  return item.toLowerCase();
+  const id = readExchangeId(item);
+  if (id === null) throw new RangeError('must be ids of exchanges, such as binance,okx');
+  return id;
 }
 
 function parseSymbol(item: string): string {
-  if (item.length > 60 || !/^[^\s/:,]+\/[^\s/:,]+$/.test(item))
-    throw new RangeError('must be spot symbols BASE/QUOTE, such as BTC/USDT,*/EUR');
-  return item.toUpperCase();
+  const symbol = readSymbol(item);
+  if (symbol === null) throw new RangeError('must be spot symbols BASE/QUOTE, such as BTC/USDT,*/EUR');
+  return symbol;
 }
 
 function parseEventType(item: string): EventType {

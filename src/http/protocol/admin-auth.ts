@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { sleep } from '../../retry.ts';
 import { RequestError } from './errors.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 export interface AdminAuthDeps {
   /** null: every admin request is refused with 403. */
@@ -13,7 +14,7 @@ export interface AdminAuthDeps {
 
 /** After so many wrong tokens in one window an address is refused without a look at its token. */
 const MAX_WRONG = 10;
-const WINDOW_MS = 60_000;
+const WINDOW_MS = MINUTE_MS;
 /** The first wrong token costs this much waiting, each further one twice as much as the one before. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;

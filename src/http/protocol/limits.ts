@@ -5,8 +5,17 @@ import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientOf } from './client-of.ts';
 import { RequestError } from './errors.ts';
-import type { ExportLimits } from '../formats/export-limit.ts';
 import type { HttpApp } from './http-app.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
+
+/** How many exports may run, so that the other requests find a free connection to the database. */
+export interface ExportLimits {
+  /** An export may have two statements running, and the pool has ten connections. */
+  readonly all: number;
+  readonly perClient: number;
+  /** An export whose client takes nothing for so long is cut off. */
+  readonly patienceMs: number;
+}
 
 /** Who may ask from where, and how often. */
 export interface HttpLimits {
@@ -29,7 +38,6 @@ export const CONTENT_SECURITY_POLICY = {
   'object-src': ["'none'"],
 };
 
-const MINUTE_MS = 60_000;
 /** Answers below this are as long compressed as not. */
 const COMPRESS_FROM_BYTES = 1024;
 /** Clients remembered at once. */

@@ -119,11 +119,6 @@ export const TEXT_BODY = z.string();
 /** The whole body as bytes, such as Parquet. */
 export const BINARY_BODY = z.string().meta({ format: 'binary' });
 
-/** A moment in an answer: ISO 8601 in UTC with milliseconds. */
-export const moment = z
-  .string()
-  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
-  .meta({ id: 'Moment', format: 'date-time', description: 'ISO 8601 in UTC, such as 2026-01-31T08:00:00.000Z.' });
 /** An exact decimal in an answer: a string, or a number where `numbers=float` asked for it. */
 export const amount = z
   .union([z.string().regex(/^-?\d+(\.\d+)?$/), z.number()])

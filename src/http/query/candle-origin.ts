@@ -2,8 +2,7 @@ import { canBuildFrom } from '../../db/repositories/aggregate-candles.ts';
 import type { Series } from '../../market/instrument.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
-import type { HealthProbes } from '../health/health.ts';
-import { assertSeriesKnown, type SeriesBounds } from './series-lookup.ts';
+import { assertSeriesKnown, type CollectionProbe, type SeriesBounds } from './series-lookup.ts';
 
 interface Market {
   readonly exchange: string;
@@ -29,7 +28,7 @@ export async function findOrigin(
   series: Series,
   range: { readonly since: number | null; readonly until: number },
   reader: OriginReader,
-  probes: Pick<HealthProbes, 'ingestSeries'>,
+  probes: CollectionProbe,
 ): Promise<Timeframe | null> {
   const { exchange, symbol, timeframe } = series;
   const stored = await reader.listBounds({ exchange, symbol });

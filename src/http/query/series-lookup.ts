@@ -1,6 +1,6 @@
 import type { Series } from '../../market/instrument.ts';
+import type { SeriesState } from '../../market/service-state.ts';
 import { RequestError } from '../protocol/errors.ts';
-import type { SeriesState } from '../health/health.ts';
 
 /** A stored series with the opening times (epoch ms) of its oldest and newest candle. */
 export interface SeriesBounds extends Series {
@@ -11,6 +11,13 @@ export interface SeriesBounds extends Series {
 export interface BoundsReader {
   /** Every stored series. Cheap on any number of rows. */
   listBounds(): Promise<readonly SeriesBounds[]>;
+}
+
+type CollectedSeries = Pick<SeriesState, 'exchange' | 'symbol' | 'timeframe' | 'state'>;
+
+/** Answers from memory what is collected, or was refused. */
+export interface CollectionProbe {
+  ingestSeries(): readonly CollectedSeries[];
 }
 
 /** How many alternatives an answer names. */
@@ -24,7 +31,7 @@ const MAX_NAMED = 8;
 export async function assertSeriesKnown(
   series: Series,
   reader: BoundsReader,
-  collected: readonly SeriesState[],
+  collected: readonly CollectedSeries[],
 ): Promise<void> {
   if (collected.some((state) => isSame(state, series) && state.state !== 'refused')) return;
   const stored = await reader.listBounds();

@@ -1,65 +1,34 @@
 import { z } from 'zod';
-import type {
-  CoverageFilter,
-  CoveragePage,
-  CoverageSummary,
-  StoredCoverage,
-} from '../../db/repositories/coverage-repository.ts';
+import type { CoverageFilter, CoverageRepository, StoredCoverage } from '../../db/repositories/coverage-repository.ts';
 import { AppError } from '../../errors.ts';
-import { COVERAGE_STATES, type CoverageKey, type CoverageState } from '../../market/coverage.ts';
+import { COVERAGE_STATES } from '../../market/coverage.ts';
+import { moment } from '../../market/moment-schema.ts';
+import { toIso } from '../../market/moments.ts';
+import { countSlots } from '../../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { RequestError } from '../protocol/errors.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { slotCounts } from '../health/health-schema.ts';
-import { addSlots, type SlotCounts } from '../health/ledger-totals.ts';
-import {
-  coverageQuery,
-  coverageSummaryQuery,
-  createCursorLink,
-  gapsQuery,
-  pickGiven,
-  toRange,
-} from '../query/parameters.ts';
+import { addSlots } from '../health/ledger-totals.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { toRange } from '../query/page-window.ts';
+import { keyParameters, pageLimit, pickGiven, rangeParameters, text } from '../query/parameters.ts';
 
-/** What the routes need of the ledger. */
-export interface LedgerReader {
-  /** A page of ranges, ordered by key and time; throws AppError CURSOR_INVALID where `after` is none. */
-  listRanges(
-    filter: CoverageFilter,
-    page: { readonly limit: number; readonly after?: string | undefined },
-  ): Promise<CoveragePage>;
-  summarize(filter: Partial<CoverageKey>): Promise<readonly CoverageSummary[]>;
-}
+type LedgerReader = Pick<CoverageRepository, 'listRanges' | 'summarize'>;
 
 export interface CoverageRoutesDeps {
   readonly open: OpenReaders<{ readonly coverage: LedgerReader }>;
 }
 
-/** A range of the ledger as it is answered. */
-export interface CoverageObject {
-  readonly exchange: string;
-  readonly symbol: string;
-  readonly timeframe: string;
-  readonly metric: string;
-  readonly since: string;
-  readonly until: string;
-  readonly state: CoverageState;
-  /** How many opening times lie in it. */
-  readonly slots: number;
-  /** The evidence: how many answers had nothing, and when the first and the last of them came. */
-  readonly asks: number;
-  readonly first_asked_at: string | null;
-  readonly last_asked_at: string | null;
-  readonly reason: string | null;
-}
+/** The query of requests for the ledger's missing ranges. `after` is the place that `next` names. */
+const gapsQuery = z.strictObject({ ...keyParameters, ...rangeParameters, limit: pageLimit, after: text.optional() });
 
-/** The ledger's ranges in pages of `limit` that `next` links. */
-interface CoverageAnswer {
-  readonly next: string | null;
-  readonly data: readonly CoverageObject[];
-}
+/** The query of requests for the ledger's ranges. */
+const coverageQuery = gapsQuery.extend({
+  state: z.enum(COVERAGE_STATES, { error: `must be one of ${COVERAGE_STATES.join(', ')}` }).optional(),
+});
 
 const LEDGER = { chapter: 'Completeness', access: 'data' } as const;
 const coverageKey = {
@@ -69,25 +38,22 @@ const coverageKey = {
   metric: z.string().describe('ohlcv, or a feed of the futures data.'),
 };
 
+const coverageRange = z.object({
+  ...coverageKey,
+  since: moment,
+  until: moment,
+  state: z.enum(COVERAGE_STATES),
+  slots: z.int().describe('How many opening times lie in it.'),
+  asks: z.int().describe('How many answers of the exchange had nothing.'),
+  first_asked_at: moment.nullable(),
+  last_asked_at: moment.nullable(),
+  reason: z.string().nullable(),
+});
+/** A range of the ledger as it is answered. */
+export type CoverageObject = z.output<typeof coverageRange>;
+
 const rangesAnswer = z
-  .object({
-    next: nextLink,
-    data: z
-      .array(
-        z.object({
-          ...coverageKey,
-          since: moment,
-          until: moment,
-          state: z.enum(COVERAGE_STATES),
-          slots: z.int().describe('How many opening times lie in it.'),
-          asks: z.int().describe('How many answers of the exchange had nothing.'),
-          first_asked_at: moment.nullable(),
-          last_asked_at: moment.nullable(),
-          reason: z.string().nullable(),
-        }),
-      )
-      .readonly(),
-  })
+  .object({ next: nextLink, data: z.array(coverageRange).readonly() })
   .meta({ id: 'CoverageRanges' });
 
 const summaryAnswer = z
@@ -111,17 +77,9 @@ const gapsSchema = describeRoute(
 );
 const summarySchema = describeRoute(
   { ...LEDGER, id: 'summarizeCoverage', summary: 'Slots by state, for each series and metric and in total' },
-  { querystring: coverageSummaryQuery },
+  { querystring: z.strictObject(keyParameters) },
   summaryAnswer,
 );
-
-/** What the ledger says of one key in all, as it is answered. */
-interface CoverageSummaryObject extends CoverageKey {
-  readonly since: string;
-  readonly until: string;
-  readonly ranges: number;
-  readonly slots: SlotCounts;
-}
 
 /**
  * `GET /v1/coverage`: what is known of each stretch of each series and metric. `GET /v1/coverage/summary`: slots by
@@ -142,10 +100,10 @@ export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDep
     const summaries = await open(reply).coverage.summarize(pickGiven(query));
     return {
       total: addSlots(summaries.map(({ slots }) => slots)),
-      data: summaries.map(({ key, since, until, ranges, slots }): CoverageSummaryObject => ({
+      data: summaries.map(({ key, since, until, ranges, slots }) => ({
         ...key,
-        since: new Date(since).toISOString(),
-        until: new Date(until).toISOString(),
+        since: toIso(since),
+        until: toIso(until),
         ranges,
         slots,
       })),
@@ -153,7 +111,7 @@ export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDep
   });
 }
 
-type GapsQuery = ReturnType<(typeof gapsQuery)['parse']>;
+type GapsQuery = z.output<typeof gapsQuery>;
 
 async function answerRanges(
   coverage: LedgerReader,
@@ -161,7 +119,7 @@ async function answerRanges(
   { since, until, limit, after, ...key }: GapsQuery,
   filter: Pick<CoverageFilter, 'states'>,
   query: GapsQuery,
-): Promise<CoverageAnswer> {
+): Promise<z.output<typeof rangesAnswer>> {
   const range = toRange({ since, until });
   try {
     const page = await coverage.listRanges(
@@ -189,10 +147,10 @@ function toCoverageObject(stored: StoredCoverage): CoverageObject {
     symbol,
     timeframe,
     metric,
-    since: new Date(since).toISOString(),
-    until: new Date(until).toISOString(),
+    since: toIso(since),
+    until: toIso(until),
     state,
-    slots: countSlots(stored),
+    slots: countStored(stored),
     asks,
     first_asked_at: toIso(firstAskedAt),
     last_asked_at: toIso(lastAskedAt),
@@ -201,14 +159,10 @@ function toCoverageObject(stored: StoredCoverage): CoverageObject {
 }
 
 /** 0 where hands have put a timeframe there that is none. */
-function countSlots({ since, until, timeframe }: StoredCoverage): number {
+function countStored(stored: StoredCoverage): number {
   try {
-    return Math.ceil((until - since) / timeframeMs(parseTimeframe(timeframe)));
+    return countSlots(stored, timeframeMs(parseTimeframe(stored.timeframe)));
   } catch {
     return 0;
   }
-}
-
-function toIso(timeMs: number | null): string | null {
-  return timeMs === null ? null : new Date(timeMs).toISOString();
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { exchangeState } from '../../market/service-state.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
 import type { HealthProbes } from '../health/health.ts';
-import { exchangeState } from '../health/health-schema.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute } from '../protocol/route-schema.ts';

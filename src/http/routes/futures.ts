@@ -1,44 +1,28 @@
 import { z } from 'zod';
-import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import type { FuturesRepository } from '../../db/repositories/futures-repository.ts';
 import type { Logger } from '../../logger.ts';
-import {
-  FUTURES_METRICS,
-  FUTURES_SLOT_MS,
-  type FuturesFeed,
-  type FuturesSnapshot,
-} from '../../market/futures-snapshot.ts';
+import { FUTURES_METRICS, FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
-import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
+import { chooseFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
+import { FORMATS, isExportFormat } from '../formats/formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
 import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, toGapObject } from '../formats/send-page.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createPageLink, futuresQuery, toPageLimit, toWindow } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
+import { amount, describeRoute } from '../protocol/route-schema.ts';
 import { cutPage } from '../formats/rows.ts';
+import { createPageLink } from '../query/page-links.ts';
+import { toWindow } from '../query/page-window.ts';
+import { rowsParameters, toPageLimit } from '../query/parameters.ts';
 import { nameSome } from '../query/series-lookup.ts';
 
-/** What the route needs of futures_data; rows come oldest first. */
-export interface FuturesReader {
-  /** The first `limit` snapshots of the range. */
-  list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
-  /** The first and the last stored moment (epoch ms); null where nothing is stored. */
-  findBounds(exchange: string, symbol: string): Promise<Bounds | null>;
-  /** What the ledger says to be missing of each feed, of the hours that have ended by `now` (epoch ms). */
-  listLedgerGaps(
-    exchange: string,
-    symbol: string,
-    range: TimeRange,
-    now: number,
-  ): Promise<readonly (LedgerGap & { readonly metric: FuturesFeed })[]>;
-  /** Everything that has snapshots. */
-  listSymbols(): Promise<readonly { readonly exchange: string; readonly symbol: string }[]>;
-}
+type FuturesReader = Pick<FuturesRepository, 'list' | 'findBounds' | 'listLedgerGaps' | 'listSymbols'>;
 
 export interface FuturesRoutesDeps {
   readonly open: OpenReaders<{ readonly futures: FuturesReader }>;
@@ -52,6 +36,20 @@ interface Bounds {
 
 const COLUMNS: readonly ExportColumn[] = FUTURES_METRICS.map((name) => ({ name, kind: 'decimal' }));
 const known = amount.nullable();
+
+/** The snapshot of an hour in an answer: every metric is there, null where it is not known. */
+const futuresAnswer = z
+  .object({
+    timestamp: moment.describe('A full hour.'),
+    open_interest: known.describe('In the base currency.'),
+    open_interest_value: known.describe('In the quote currency.'),
+    funding_rate: known.describe('Fraction for each funding interval: 0.0001 is 0.01 %.'),
+    mark_price: known,
+    top_trader_ratio: known.describe('Long / short positions of the top traders.'),
+    taker_buy_sell_ratio: known.describe('Of the hour that begins there.'),
+  })
+  .meta({ id: 'FuturesSnapshot' });
+export type FuturesObject = z.output<typeof futuresAnswer>;
 
 const SUMMARY = 'Futures data of one perpetual, hour by hour';
 const futuresSchema = describeRoute(
@@ -69,29 +67,19 @@ const futuresSchema = describeRoute(
       SUMMARY,
       { exchange: z.string(), symbol: z.string(), ...completeness },
       {
-        row: z
-          .object({
-            timestamp: moment.describe('A full hour.'),
-            open_interest: known.describe('In the base currency.'),
-            open_interest_value: known.describe('In the quote currency.'),
-            funding_rate: known.describe('Fraction for each funding interval: 0.0001 is 0.01 %.'),
-            mark_price: known,
-            top_trader_ratio: known.describe('Long / short positions of the top traders.'),
-            taker_buy_sell_ratio: known.describe('Of the hour that begins there.'),
-          })
-          .meta({ id: 'FuturesSnapshot' }),
+        row: futuresAnswer,
         array: z
           .tuple([z.int(), known, known, known, known, known, known])
           .meta({ id: 'FuturesArray', description: `[milliseconds, ${FUTURES_METRICS.join(', ')}]` }),
       },
     ),
   },
-  { querystring: futuresQuery },
+  { querystring: z.strictObject(rowsParameters) },
 );
 
 /** `GET /v1/futures`: the hourly snapshots of a perpetual in every format, and which feeds lack which hours. */
 export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRoutesDeps): void {
-  app.get('/v1/futures', { schema: futuresSchema }, async (request, reply) => {
+  app.get('/v1/futures', { schema: futuresSchema, config: { exports: true } }, async (request, reply) => {
     const { exchange, symbol, numbers, ...query } = request.query;
     const { futures } = open(reply);
     const format = chooseFormat(query.format, request.headers.accept);
@@ -106,7 +94,7 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
       setCompleteness(reply, gaps.length);
       const list = async (part: TimeRange, rows: number) =>
         (await futures.list(exchange, symbol, part, rows)).map((snapshot) => toTextRow(snapshot));
-      const shape = format === 'ndjson' ? 'object' : 'csv';
+      const { shape } = FORMATS[format];
       const range = { since: start, until: Math.min(until, bounds.last + 1) };
       return await sendExport(request, reply, {
         format,
@@ -125,7 +113,7 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
     const { nextSince } = page;
     const answered = createRange(range.since, nextSince ?? until);
     const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
-    const shape = format === 'json' ? 'object' : 'array';
+    const { shape } = FORMATS[format];
     const link = { exchange, symbol, limit, numbers, format: query.format };
     return sendPage(request, reply, {
       format,

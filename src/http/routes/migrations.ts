@@ -8,7 +8,8 @@ import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import { assertRunning, assertUpgradable } from '../health/phase-gate.ts';
 import { deferredStep } from '../health/health-schema.ts';
-import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
 
 /** What the routes need of the migrator. */
 export interface SchemaPort {

@@ -4,11 +4,16 @@ import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-c
 import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
 import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
 import type { Logger } from '../../logger.ts';
+import { moment } from '../../market/moment-schema.ts';
 import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
+import { createPageLink } from '../query/page-links.ts';
+import { toWindow, type Window } from '../query/page-window.ts';
+import { rowsParameters, timeframeParameter, toPageLimit } from '../query/parameters.ts';
 import { createEntityTag, isFresh } from '../protocol/entity-tag.ts';
-import { chooseFormat, isExportFormat, type ExportFormat, type PageFormat } from '../formats/choose-format.ts';
+import { chooseFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
+import { EXPORT_NAMES, FORMATS, isExportFormat, type ExportFormat, type PageFormat } from '../formats/formats.ts';
 import type { ExportColumn } from '../formats/parquet-encoder.ts';
 import { readNewest } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
@@ -16,9 +21,8 @@ import { sendPage, setCompleteness, setNext, toGapObject } from '../formats/send
 import { varyByAccept } from '../formats/vary-by-accept.ts';
 import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { candlesQuery, createPageLink, toPageLimit, toWindow, type Window } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment } from '../protocol/route-schema.ts';
+import { amount, describeRoute } from '../protocol/route-schema.ts';
 
 /** What the route needs of ohlcv_data; candles come oldest first. */
 export interface CandleReader extends OriginReader {
@@ -33,6 +37,8 @@ export interface OhlcvRoutesDeps {
   readonly logger: Logger;
 }
 
+/** The query of requests for candles. */
+export const candlesQuery = z.strictObject({ ...rowsParameters, timeframe: timeframeParameter });
 type CandlesQuery = z.output<typeof candlesQuery>;
 
 export const CANDLE_EXPORT_COLUMNS: readonly ExportColumn[] = ['open', 'high', 'low', 'close', 'volume'].map(
@@ -72,7 +78,8 @@ const ohlcvSchema = describeRoute(
     summary: SUMMARY,
     description:
       'The candles that open in [since, until), oldest first; without `since` the newest ones before `until`. ' +
-      'Pages of `limit` (500) that `next` links, or with csv, ndjson and parquet the whole range at any size, where ' +
+      'Pages of `limit` (500) that `next` links, or ' +
+      `with ${EXPORT_NAMES} the whole range at any size, where ` +
       '`limit` may be left out. A timeframe that is not stored is built from a stored one that divides it: a candle of ' +
       'which something is missing, or which is still forming, is marked `partial`. Exports of built candles with `since` and ' +
       '`limit` tell the completeness of the whole range. Arrays leave partial candles out: without ' +
@@ -95,7 +102,7 @@ const ohlcvSchema = describeRoute(
 
 /** `GET /v1/ohlcv`: candles in every format, as stored or built from a finer timeframe, and what is missing of them. */
 export function registerOhlcvRoutes(app: HttpApp, deps: OhlcvRoutesDeps): void {
-  app.get('/v1/ohlcv', { schema: ohlcvSchema }, async (request, reply) => {
+  app.get('/v1/ohlcv', { schema: ohlcvSchema, config: { exports: true } }, async (request, reply) => {
     const format = chooseFormat(request.query.format, request.headers.accept);
     return isExportFormat(format)
       ? await exportCandles(deps, request.query, format, request, reply)
@@ -116,7 +123,7 @@ async function pageCandles(
   const { since, until } = toWindow(query, now);
   const series = { exchange, symbol, timeframe };
   const { ohlcv } = open(reply);
-  const shape = format === 'json' ? 'object' : 'array';
+  const { shape } = FORMATS[format];
   const asked = { series, since, until, limit, shape, numbers, from: null, now } as const;
   let page = await ohlcv.readPage(asked);
   // Whether the series is stored at all is asked only where nothing was found: most requests are one statement.
@@ -166,7 +173,7 @@ async function exportCandles(
     const tag = createEntityTag(format, JSON.stringify({ ...query, format }), from ?? '', state.digest);
     if (isFresh(request, reply, tag)) return reply.code(304).send();
   }
-  const shape = format === 'ndjson' ? 'object' : 'csv';
+  const { shape } = FORMATS[format];
   // The first built candle opens before the first candle that is stored.
   const first = since === null && from !== null ? floorToTimeframe(state.since ?? until, timeframe) : state.since;
   const start = { since: first ?? until, until, limit };

@@ -1,23 +1,23 @@
 import { z } from 'zod';
-import type { QuarantinedRow, QuarantineFilter } from '../../db/repositories/quarantine-repository.ts';
+import type { QuarantinedRow, QuarantineRepository } from '../../db/repositories/quarantine-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createCursorLink, pickGiven, quarantineQuery } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
-
-/** What the route needs of the quarantine. */
-export interface QuarantineReader {
-  /** Newest first; those with an id before `before`. */
-  list(options: {
-    readonly filter: QuarantineFilter;
-    readonly limit: number;
-    readonly before?: string | undefined;
-  }): Promise<readonly QuarantinedRow[]>;
-}
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { moment } from '../../market/moment-schema.ts';
+import { toIso } from '../../market/moments.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { keyParameters, pageLimit, pickGiven, rowBefore } from '../query/parameters.ts';
 
 export interface QuarantineRoutesDeps {
-  readonly open: OpenReaders<{ readonly quarantine: QuarantineReader }>;
+  readonly open: OpenReaders<{ readonly quarantine: Pick<QuarantineRepository, 'list'> }>;
 }
+
+const quarantineQuery = z.strictObject({
+  ...keyParameters,
+  source: z.enum(['rest', 'stream'], { error: 'must be rest or stream' }).optional(),
+  limit: pageLimit,
+  before: rowBefore,
+});
 
 const quarantineSchema = describeRoute(
   {
@@ -72,12 +72,12 @@ function toQuarantineObject(row: QuarantinedRow) {
     symbol,
     timeframe,
     metric,
-    claimed_at: claimedAt === null ? null : new Date(claimedAt).toISOString(),
+    claimed_at: toIso(claimedAt),
     reason,
     raw,
     source,
     seen,
-    first_seen_at: new Date(row.firstSeenAt).toISOString(),
-    last_seen_at: new Date(row.lastSeenAt).toISOString(),
+    first_seen_at: toIso(row.firstSeenAt),
+    last_seen_at: toIso(row.lastSeenAt),
   };
 }

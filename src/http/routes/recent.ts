@@ -1,35 +1,33 @@
 import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
-import type { Series } from '../../market/instrument.ts';
+import type { RecentOhlcvRepository } from '../../db/repositories/recent-ohlcv-repository.ts';
+import { moment } from '../../market/moment-schema.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Logger } from '../../logger.ts';
 import { RequestError } from '../protocol/errors.ts';
-import { chooseFormat, isExportFormat } from '../formats/choose-format.ts';
+import { chooseFormat } from '../formats/choose-format.ts';
 import { describeFormats } from '../formats/describe-formats.ts';
+import { EXPORT_NAMES, FORMATS, isExportFormat } from '../formats/formats.ts';
 import { pageLines } from '../formats/page-lines.ts';
 import { writeRow, type TextRow } from '../formats/row-text.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage } from '../formats/send-page.ts';
 import type { HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { candlesQuery, createPageLink, toPageLimit, toWindow } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
 import { cutPage } from '../formats/rows.ts';
+import { createPageLink } from '../query/page-links.ts';
+import { toWindow } from '../query/page-window.ts';
+import { toPageLimit } from '../query/parameters.ts';
 import { assertSeriesKnown, type BoundsReader } from '../query/series-lookup.ts';
-import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray } from './ohlcv.ts';
-
-/** What the route needs of the view recent_ohlcv; rows come oldest first. */
-export interface RecentCandleReader {
-  list(series: Series, range: TimeRange, limit: number): Promise<readonly Candle[]>;
-  /** The newest `limit` candles before a moment (epoch ms). */
-  listNewest(series: Series, limit: number, before: number): Promise<readonly Candle[]>;
-  /** False until the view was refreshed for the first time: reading it fails before. */
-  isPopulated(): Promise<boolean>;
-}
+import { CANDLE_EXPORT_COLUMNS, candleAnswer, candleArray, candlesQuery } from './ohlcv.ts';
 
 export interface RecentRoutesDeps {
-  readonly open: OpenReaders<{ readonly recentOhlcv: RecentCandleReader; readonly ohlcv: BoundsReader }>;
+  readonly open: OpenReaders<{
+    readonly recentOhlcv: Pick<RecentOhlcvRepository, 'list' | 'listNewest' | 'isPopulated'>;
+    readonly ohlcv: BoundsReader;
+  }>;
   readonly probes: HealthProbes;
   readonly logger: Logger;
 }
@@ -45,7 +43,7 @@ const recentSchema = describeRoute(
     summary: SUMMARY,
     description:
       'As /v1/ohlcv, but of what was stored when the view was last refreshed, and never built from another timeframe. ' +
-      'Without `since`: the newest `limit` of them before `until`; csv, ndjson and parquet without `limit` too: all.',
+      `Without \`since\`: the newest \`limit\` of them before \`until\`; ${EXPORT_NAMES} without \`limit\` too: all.`,
     problems: ['SERIES_UNKNOWN', 'NOT_POPULATED', 'NOT_ACCEPTABLE'],
     answers: describeFormats(
       SUMMARY,
@@ -58,7 +56,7 @@ const recentSchema = describeRoute(
 
 /** `GET /v1/recent`: as /v1/ohlcv, out of the view of the last seven days as of its last refresh (`refreshed_at`). */
 export function registerRecentRoutes(app: HttpApp, { open, probes, logger }: RecentRoutesDeps): void {
-  app.get('/v1/recent', { schema: recentSchema }, async (request, reply) => {
+  app.get('/v1/recent', { schema: recentSchema, config: { exports: true } }, async (request, reply) => {
     const { exchange, symbol, timeframe, numbers, ...query } = request.query;
     const { recentOhlcv, ohlcv } = open(reply);
     const format = chooseFormat(query.format, request.headers.accept);
@@ -78,7 +76,7 @@ export function registerRecentRoutes(app: HttpApp, { open, probes, logger }: Rec
         await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
       const list = async (part: TimeRange, rows: number) =>
         (await recentOhlcv.list(series, part, rows)).map((candle) => toTextRow(candle));
-      const shape = format === 'ndjson' ? 'object' : 'csv';
+      const { shape } = FORMATS[format];
       return await sendExport(request, reply, {
         format,
         columns: CANDLE_EXPORT_COLUMNS,
@@ -94,7 +92,7 @@ export function registerRecentRoutes(app: HttpApp, { open, probes, logger }: Rec
         ? { rows: await recentOhlcv.listNewest(series, limit, until), nextSince: null }
         : cutPage(await recentOhlcv.list(series, { since, until }, limit + 1), limit);
     if (page.rows.length === 0) await assertSeriesKnown(series, ohlcv, probes.ingestSeries());
-    const shape = format === 'json' ? 'object' : 'array';
+    const { shape } = FORMATS[format];
     const link = { ...series, limit, numbers, format: query.format };
     return sendPage(request, reply, {
       format,

@@ -1,24 +1,38 @@
 import { z } from 'zod';
-import type { CandleRevision, RevisionFilter } from '../../db/repositories/candle-revisions-repository.ts';
+import type { CandleRevision, CandleRevisionsRepository } from '../../db/repositories/candle-revisions-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
-import { createCursorLink, pickGiven, revisionsQuery, toRange } from '../query/parameters.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { amount, describeRoute, moment, nextLink } from '../protocol/route-schema.ts';
-import { toCandleValues, type Numbers } from '../formats/rows.ts';
-
-/** What the route needs of the log of revisions. */
-export interface RevisionReader {
-  /** Newest first; those with an id before `before`. */
-  list(
-    options: RevisionFilter & { readonly limit: number; readonly before?: string | undefined },
-  ): Promise<readonly CandleRevision[]>;
-}
+import { describeRoute, nextLink } from '../protocol/route-schema.ts';
+import { candleValues, type Numbers, toCandleValues } from '../formats/rows.ts';
+import { moment } from '../../market/moment-schema.ts';
+import { toIso } from '../../market/moments.ts';
+import { createCursorLink } from '../query/page-links.ts';
+import { toRange } from '../query/page-window.ts';
+import {
+  keyParameters,
+  pageLimit,
+  pickGiven,
+  rangeParameters,
+  rowBefore,
+  rowsParameters,
+} from '../query/parameters.ts';
 
 export interface RevisionsRoutesDeps {
-  readonly open: OpenReaders<{ readonly candleRevisions: RevisionReader }>;
+  readonly open: OpenReaders<{ readonly candleRevisions: Pick<CandleRevisionsRepository, 'list'> }>;
 }
 
-const values = z.object({ open: amount, high: amount, low: amount, close: amount, volume: amount });
+const { exchange, symbol, timeframe } = keyParameters;
+
+/** `since` and `until` are of opening times. */
+const revisionsQuery = z.strictObject({
+  exchange,
+  symbol,
+  timeframe,
+  ...rangeParameters,
+  limit: pageLimit,
+  before: rowBefore,
+  numbers: rowsParameters.numbers,
+});
 
 const revisionsSchema = describeRoute(
   {
@@ -39,8 +53,8 @@ const revisionsSchema = describeRoute(
           timeframe: z.string(),
           timestamp: moment.describe('The opening time of the candle.'),
           changed_at: moment,
-          old: values,
-          new: values,
+          old: candleValues,
+          new: candleValues,
         }),
       ),
     })
@@ -74,8 +88,8 @@ function toRevisionObject({ id, series, changedAt, before, after }: CandleRevisi
   return {
     id,
     ...series,
-    timestamp: new Date(before.timestamp).toISOString(),
-    changed_at: new Date(changedAt).toISOString(),
+    timestamp: toIso(before.timestamp),
+    changed_at: toIso(changedAt),
     old: toCandleValues(before, numbers),
     new: toCandleValues(after, numbers),
   };

@@ -1,29 +1,13 @@
 import { z } from 'zod';
 import type { Series } from '../../market/instrument.ts';
-import type { HealthProbes, SeriesState } from '../health/health.ts';
+import { moment } from '../../market/moment-schema.ts';
+import { toIso } from '../../market/moments.ts';
+import { SERIES_STATES } from '../../market/service-state.ts';
+import type { CollectedSeries, HealthProbes } from '../health/health.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
-import { describeRoute, moment } from '../protocol/route-schema.ts';
+import { describeRoute } from '../protocol/route-schema.ts';
 import type { SeriesBounds } from '../query/series-lookup.ts';
-
-/** One series as it is answered: what is stored of it, and where its ingest stands. */
-export interface SeriesObject {
-  readonly exchange: string;
-  readonly symbol: string;
-  readonly timeframe: string;
-  /** How many candles are stored; null where `counts` was not asked for. */
-  readonly candles: number | null;
-  /** The opening times of the oldest and the newest stored candle; null where none is. */
-  readonly first: string | null;
-  readonly last: string | null;
-  /** The close of the newest one, with the digits that the exchange sent. */
-  readonly last_close: string | null;
-  /** `stored`: it is not collected by this process. */
-  readonly state: SeriesState['state'] | 'stored';
-  readonly missing: number | null;
-  readonly rejected: number;
-  readonly last_error: string | null;
-}
 
 export interface StoredSeries extends SeriesBounds {
   /** The close of its newest candle. */
@@ -36,7 +20,7 @@ export interface SeriesCount extends Series {
 }
 
 /** What the route needs of ohlcv_data. */
-export interface CoverageReader {
+export interface SeriesReader {
   /** Every stored series. Cheap on any number of rows. */
   listBounds(): Promise<readonly StoredSeries[]>;
   /** How many candles each has, which reads the whole index. */
@@ -44,7 +28,7 @@ export interface CoverageReader {
 }
 
 export interface SeriesRoutesDeps {
-  readonly open: OpenReaders<{ readonly ohlcv: CoverageReader }>;
+  readonly open: OpenReaders<{ readonly ohlcv: SeriesReader }>;
   readonly probes: HealthProbes;
 }
 
@@ -61,14 +45,13 @@ const seriesAnswer = z
     first: moment.nullable().describe('The opening time of the oldest stored candle.'),
     last: moment.nullable().describe('The opening time of the newest stored candle.'),
     last_close: z.string().nullable().describe('Its close, with every digit.'),
-    state: z
-      .enum(['complete', 'backfilling', 'behind', 'refused', 'stored'])
-      .describe('`stored`: this process does not collect it.'),
+    state: z.enum([...SERIES_STATES, 'stored']).describe('`stored`: this process does not collect it.'),
     missing: z.int().nullable().describe('How many candles are still to fetch; null where that is not known.'),
     rejected: z.int().describe('Rows of the exchange that cannot be candles.'),
     last_error: z.string().nullable(),
   })
   .meta({ id: 'Series' });
+export type SeriesObject = z.output<typeof seriesAnswer>;
 
 const seriesSchema = describeRoute(
   {
@@ -99,7 +82,7 @@ export function registerSeriesRoutes(app: HttpApp, { open, probes }: SeriesRoute
 function joinSeries(
   stored: readonly StoredSeries[],
   counts: readonly SeriesCount[] | null,
-  collected: readonly SeriesState[],
+  collected: readonly CollectedSeries[],
 ): SeriesObject[] {
   const bounds = new Map(stored.map((entry) => [keyOf(entry), entry]));
   const numbers = counts && new Map(counts.map((entry) => [keyOf(entry), entry.count]));
@@ -114,8 +97,8 @@ function joinSeries(
       symbol: named.symbol,
       timeframe: named.timeframe,
       candles: found === undefined ? 0 : (numbers?.get(key) ?? null),
-      first: found === undefined ? null : new Date(found.first).toISOString(),
-      last: found === undefined ? null : new Date(found.last).toISOString(),
+      first: toIso(found?.first ?? null),
+      last: toIso(found?.last ?? null),
       last_close: found?.lastClose ?? null,
       state: state?.state ?? 'stored',
       missing: state?.missing ?? null,

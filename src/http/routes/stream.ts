@@ -17,7 +17,8 @@ export interface LivePort {
 }
 
 export interface StreamRoutesDeps {
-  readonly live: LivePort;
+  /** Without it the route is not there. */
+  readonly live: LivePort | undefined;
   readonly open: OpenReaders<{ readonly ohlcv: BoundsReader }>;
   readonly probes: HealthProbes;
 }
@@ -39,6 +40,7 @@ meanwhile is not told: where that matters, read /v1/ohlcv again. A comment comes
 
 /** `GET /v1/stream`: what is stored, as it is stored. */
 export function registerStreamRoutes(app: HttpApp, { live, open, probes }: StreamRoutesDeps): void {
+  if (!live) return;
   app.get(
     '/v1/stream',
     {

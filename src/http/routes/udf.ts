@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Candle } from '../../market/candle.ts';
 import type { Series } from '../../market/instrument.ts';
-import type { HealthProbes } from '../health/health.ts';
+import { SECOND_MS } from '../../market/moments.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { Problem } from '../protocol/problems.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, TEXT_BODY } from '../protocol/route-schema.ts';
-import { nameSome } from '../query/series-lookup.ts';
-import type { UdfMarkets } from '../udf/markets.ts';
+import { type BoundsReader, type CollectionProbe, nameSome } from '../query/series-lookup.ts';
+import { UdfMarkets } from '../udf/markets.ts';
 import { answerHistory, refuse, type HistoryReader } from '../udf/history.ts';
 import { findShortest, listOffered, listResolutions } from '../udf/resolutions.ts';
 import { describeSymbol, tickerOf } from '../udf/symbol-info.ts';
@@ -29,9 +29,9 @@ export interface BarReader extends HistoryReader {
 
 export interface UdfRoutesDeps {
   readonly open: OpenReaders<{ readonly ohlcv: BarReader }>;
-  /** Shared by all requests, and so cancelled by none. */
-  readonly markets: UdfMarkets;
-  readonly probes: Pick<HealthProbes, 'ingestSeries'>;
+  /** The list of markets is read for all requests, and so cancelled by none. */
+  readonly shared: { readonly ohlcv: BoundsReader };
+  readonly probes: CollectionProbe;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -39,7 +39,6 @@ export interface UdfRoutesDeps {
 const CRYPTO = 'crypto';
 /** Candles whose digits are counted. */
 const SAMPLE = 200;
-const SECOND_MS = 1_000;
 
 /**
  * TradingView's Universal Data Feed, for its charting library and whatever else speaks it. Refusals are answered as the
@@ -47,7 +46,8 @@ const SECOND_MS = 1_000;
  *
  * @see https://www.tradingview.com/charting-library-docs/latest/connecting_data/UDF
  */
-export function registerUdfRoutes(app: HttpApp, { open, markets, probes, now = Date.now }: UdfRoutesDeps): void {
+export function registerUdfRoutes(app: HttpApp, { open, shared, probes, now = Date.now }: UdfRoutesDeps): void {
+  const markets = new UdfMarkets(shared);
   app.register((udf: HttpApp, _options, done) => {
     udf.addHook('onSend', answerInProtocol);
 

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
+import { SECOND_MS } from '../../market/moments.ts';
 import { timeframeMs } from '../../market/timeframe.ts';
 import { findOrigin, type OriginReader } from '../query/candle-origin.ts';
+import type { CollectionProbe } from '../query/series-lookup.ts';
 import { readNewest } from '../formats/read-newest.ts';
-import type { HealthProbes } from '../health/health.ts';
 import { findTimeframe, listOffered, listResolutions } from './resolutions.ts';
 import { tickerOf, type UdfMarket } from './symbol-info.ts';
 import { MAX_RANGE_BARS, type historyAnswer, type historyQuery } from './udf-schema.ts';
@@ -17,13 +18,11 @@ export interface HistoryReader extends OriginReader {
 type Bar = readonly [timeMs: number, open: number, high: number, low: number, close: number, volume: number];
 type History = z.output<typeof historyAnswer>;
 
-const SECOND_MS = 1_000;
-
 /** The bars of a market that open in [from, to), or the last `countback` of those that open before `to`. */
 export async function answerHistory(
   market: UdfMarket,
   { resolution, from, to, countback }: z.output<typeof historyQuery>,
-  deps: { readonly ohlcv: HistoryReader; readonly probes: Pick<HealthProbes, 'ingestSeries'>; readonly now: number },
+  deps: { readonly ohlcv: HistoryReader; readonly probes: CollectionProbe; readonly now: number },
 ): Promise<History> {
   const { exchange, symbol, timeframes } = market;
   const { ohlcv, probes, now } = deps;

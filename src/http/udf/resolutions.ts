@@ -1,8 +1,6 @@
 import { canBuildFrom } from '../../db/repositories/aggregate-candles.ts';
+import { DAY_MS, MINUTE_MS } from '../../market/moments.ts';
 import { parseTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /** How the charting library writes a timeframe: minutes as a number, then `1D`, `1W`. */
 export function toResolution(timeframe: Timeframe): string {

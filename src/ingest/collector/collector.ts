@@ -1,5 +1,5 @@
+import type { SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import type { CollectorState } from '../ingest-state.ts';
 import { Setbacks } from './setbacks.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
 import { SourceLedger } from './source-ledger.ts';
@@ -93,7 +93,7 @@ export class Collector {
     return knownUntil < until ? now - knownUntil : 0;
   }
 
-  state(): CollectorState {
+  state(): SeriesState['state'] {
     if (this.#setbacks.isRefused) return 'refused';
     const missing = this.countMissing();
     if (missing === null || this.#phase === 'probing') return 'backfilling';

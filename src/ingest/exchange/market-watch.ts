@@ -3,8 +3,8 @@ import type { Exchange } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
 import { isWildcard, type Instrument, type MarketPattern } from '../../market/instrument.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
-import type { SeriesState } from '../ingest-state.ts';
 import { resolveMarkets } from '../../market/resolve-markets.ts';
+import type { SeriesState } from '../../market/service-state.ts';
 
 export interface MarketWatchDeps {
   readonly exchange: Exchange;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Problem } from '../../../src/http/protocol/problems.ts';
-import type { Phase } from '../../../src/http/health/health.ts';
+import type { Phase } from '../../../src/http/health/health-schema.ts';
 import type { CandleObject } from '../../../src/http/formats/rows.ts';
 import { createProbes, createTestApp, FIRST_MS, get, HOUR_MS, iso } from './in-memory.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Problem } from '../../../src/http/protocol/problems.ts';
-import type { FuturesObject } from '../../../src/http/formats/rows.ts';
+import type { FuturesObject } from '../../../src/http/routes/futures.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { BTC, createProbes, createTestApp, FIRST_MS, get, HOUR_MS, hourlyCandles, iso } from './in-memory.ts';

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RecordFault, toCandle, type CandleRecord } from '../../../src/import/candle-record.ts';
 import { readCandleRecords } from '../../../src/import/read-candle-records.ts';
-import { parseMoment } from '../../../src/import/moment.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 
 /** Reads a text that arrives in pieces of `size` characters. */
@@ -114,38 +113,5 @@ describe('toCandle', () => {
         () => toCandle({ ...record, ...change }, hour, now),
         (error) => error instanceof RecordFault && message.test(error.message),
       );
-  });
-});
-
-describe('parseMoment', () => {
-  it('reads ISO 8601 with and without a zone, milliseconds and microseconds', () => {
-    const expected = Date.UTC(2025, 0, 1, 12, 34);
-    for (const text of [
-      '2025-01-01T12:34:00.000Z',
-      '2025-01-01T12:34:00.000Z',
-      '2025-01-01T12:34Z',
-      '2025-01-01 12:34:00',
-      '2025-01-01 12:34:00+00:00',
-      '2025-01-01T14:34:00.000000+0200',
-      String(expected),
-      `${expected}000`,
-    ])
-      assert.equal(parseMoment(text), expected, text);
-    assert.equal(parseMoment('2025-01-01'), Date.UTC(2025, 0, 1));
-    assert.equal(parseMoment('2025-01-01T00:00:00.000Z'), Date.UTC(2025, 0, 1));
-  });
-
-  it('refuses everything else', () => {
-    for (const text of [
-      '',
-      '2025-13-01',
-      '2025-01-01T24:61:00.000Z',
-      '2025-01-01T12:60:00.000Z',
-      '1735734840000001',
-      '12',
-      '01.02.2025',
-      '2025-01-01T1:2',
-    ])
-      assert.equal(parseMoment(text), null, text);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
-import type { SeriesState } from '../../../src/ingest/ingest-state.ts';
+import type { SeriesState } from '../../../src/market/service-state.ts';
 import { ProgressBar } from '../../../src/ingest/progress-bar.ts';
 import { ProgressMeter } from '../../../src/ingest/progress-meter.ts';
 import { createKeptLog } from '../../support/kept-log.ts';

@@ -1,10 +1,9 @@
 import type { CoverageState } from '../../../market/coverage.ts';
 
-export type { HealthDocument } from '../../health/health.ts';
-export type { ExchangeState } from '../../health/completeness-health.ts';
+export type { ExchangeState } from '../../../market/service-state.ts';
+export type { HealthDocument, SlotCounts } from '../../health/health-schema.ts';
 export type { SeriesObject } from '../../routes/series.ts';
 export type { CoverageObject } from '../../routes/coverage.ts';
-export type { SlotCounts } from '../../health/ledger-totals.ts';
 
 /** What names a series in the requests for its candles. */
 export interface SeriesName {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AuditState, CompletenessProbes, ExchangeState } from '../../../../src/http/health/completeness-health.ts';
+import type { CompletenessProbes } from '../../../../src/http/health/completeness-health.ts';
 import { describeHealth, type HealthProbes } from '../../../../src/http/health/health.ts';
 import { createCompleteness, createProbes, LEDGER } from '../in-memory.ts';
+import type { AuditState, ExchangeState } from '../../../../src/market/service-state.ts';
 
 const FACTS = { version: '1.2.3', uptimeSeconds: 12.9, now: new Date('2026-11-22T07:00:00Z') };
 const describeWith = (changes: Partial<CompletenessProbes>, more: Partial<HealthProbes> = {}) =>

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DatabaseUnavailableError } from '../../../../src/errors.ts';
 import { isDatabaseUnavailable } from '../../../../src/http/protocol/errors.ts';
-import type { HealthProbes, Phase } from '../../../../src/http/health/health.ts';
+import type { Phase } from '../../../../src/http/health/health-schema.ts';
+import type { HealthProbes } from '../../../../src/http/health/health.ts';
 import type { Problem } from '../../../../src/http/protocol/problems.ts';
 import { createProbes, createTestApp } from '../in-memory.ts';
 
