@@ -2,7 +2,7 @@ import { mixHash, seedOf } from './noise.ts';
 import type { StretchSpec } from './chaos-rates.ts';
 
 /** A stretch of time, half-open. */
-export interface Stretch {
+export interface UnsettledRange {
   readonly startMs: number;
   readonly untilMs: number;
 }
@@ -28,7 +28,7 @@ export class ChaosDice {
   }
 
   /** The stretch of the kind `key` that holds the moment, or null. */
-  findStretch(key: string, chance: number, spec: StretchSpec, nowMs: number): Stretch | null {
+  findStretch(key: string, chance: number, spec: StretchSpec, nowMs: number): UnsettledRange | null {
     const window = Math.floor(nowMs / spec.windowMs);
     const next = this.sequence(`${key}:${window}`);
     if (next() >= chance) return null;

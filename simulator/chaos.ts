@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.ts';
 import { ChaosAnswers } from './chaos-answers.ts';
-import { ChaosDice, type Stretch } from './chaos-dice.ts';
+import { ChaosDice, type UnsettledRange } from './chaos-dice.ts';
 import { CHAOS_RATES, STRETCHES, type ChaosKind, type ChaosRates } from './chaos-rates.ts';
 import { findRowShape, type WireRow } from './chaos-rows.ts';
 import { createChaosStreams } from './chaos-streams.ts';
@@ -169,13 +169,13 @@ class SeededChaos implements Chaos {
     return { ...(json as object), symbols: shown };
   }
 
-  #findStretch(kind: StretchKind, id = ''): Stretch | null {
+  #findStretch(kind: StretchKind, id = ''): UnsettledRange | null {
     if (this.#isStopped) return null;
     return this.#dice.findStretch(`${kind}:${id}`, this.#rates[kind], STRETCHES[kind], this.#clock.now());
   }
 
   /** Counts the stretch at its first request; whether it was counted before. */
-  #note(kind: StretchKind, { startMs }: Stretch, id = ''): boolean {
+  #note(kind: StretchKind, { startMs }: UnsettledRange, id = ''): boolean {
     const key = `${kind}:${id}:${startMs}`;
     if (this.#stretches.has(key)) return true;
     this.#stretches.add(key);

@@ -7,7 +7,7 @@ import { ceilToTimeframe, floorToTimeframe, isOnGrid, parseTimeframe, timeframeM
 /**
  * - `have_without_row`: the ledger has it as stored, and there is no row
  * - `row_outside_have`: a row where the ledger says anything else
- * - `row_unknown`: a row in a stretch that the ledger does not speak of
+ * - `row_unknown`: a row in a range that the ledger does not speak of
  * - `empty_contradicted`: confirmed as empty inside a longer candle with volume that no shorter one with volume explains
  * - `ranges_overlap`, `range_off_grid`: the ledger contradicts itself, or begins or ends inside a slot
  * - `row_off_grid`: a row at no opening time; left as it is
@@ -25,7 +25,7 @@ export const DIFFERENCE_KINDS = [
 ] as const;
 export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
 
-/** One stretch in which ledger and rows differ. */
+/** One range in which ledger and rows differ. */
 export interface CoverageDifference extends TimeRange {
   readonly key: CoverageKey;
   readonly kind: DifferenceKind;
@@ -34,8 +34,8 @@ export interface CoverageDifference extends TimeRange {
 }
 
 /** Everything in which the ledger differs from the rows, by kind, each kind oldest first. */
-export function compareCoverage(stretch: AuditedStretch): CoverageDifference[] {
-  const { key, ledger, stored, lacking, strays, contradicted } = stretch;
+export function compareCoverage(part: AuditedStretch): CoverageDifference[] {
+  const { key, ledger, stored, lacking, strays, contradicted } = part;
   const timeframe = parseTimeframe(key.timeframe);
   const have = mergeRanges(ledger.filter(({ state }) => state === 'have'));
   const known = mergeRanges(ledger);
@@ -66,11 +66,11 @@ export function compareCoverage(stretch: AuditedStretch): CoverageDifference[] {
 
 /**
  * What to write so that the ledger tells the truth: rows are `have`, and what was noted as stored without a row is
- * `missing`, to be fetched again. Stretches that contradict themselves are told anew from the rows.
+ * `missing`, to be fetched again. Ranges that contradict themselves are told anew from the rows.
  */
-export function planLedgerRepair(stretch: AuditedStretch): CoverageRange[] {
-  const timeframe = parseTimeframe(stretch.key.timeframe);
-  const differences = compareCoverage(stretch);
+export function planLedgerRepair(part: AuditedStretch): CoverageRange[] {
+  const timeframe = parseTimeframe(part.key.timeframe);
+  const differences = compareCoverage(part);
   const of = (...kinds: DifferenceKind[]) => mergeRanges(differences.filter(({ kind }) => kinds.includes(kind)));
   const broken = mergeRanges(
     of('ranges_overlap', 'range_off_grid').map(({ since, until }) => ({
@@ -78,8 +78,8 @@ export function planLedgerRepair(stretch: AuditedStretch): CoverageRange[] {
       until: ceilToTimeframe(until, timeframe),
     })),
   );
-  const lost = [...of('have_without_row'), ...intersectLists(broken, stretch.lacking)];
-  const found = [...of('row_outside_have', 'row_unknown'), ...subtractLists(broken, stretch.lacking)];
+  const lost = [...of('have_without_row'), ...intersectLists(broken, part.lacking)];
+  const found = [...of('row_outside_have', 'row_unknown'), ...subtractLists(broken, part.lacking)];
   const doubted = subtractLists(of('empty_contradicted'), broken);
   return [
     ...mergeRanges(lost).map((range) => toMissing(range, 'the ledger had it as stored and an audit found no row')),

@@ -84,8 +84,8 @@ export class CrossCheck {
     if (!range) return;
     for (let start = range.since; start < range.until; start += SUMS_STRETCH_MS) {
       signal.throwIfAborted();
-      const stretch = { since: start, until: Math.min(start + SUMS_STRETCH_MS, range.until) };
-      const { compared, deviations } = await this.#stores.audit.checkCandleSums({ exchange, symbol }, stretch);
+      const part = { since: start, until: Math.min(start + SUMS_STRETCH_MS, range.until) };
+      const { compared, deviations } = await this.#stores.audit.checkCandleSums({ exchange, symbol }, part);
       this.#counts.candle_sums.compared += compared;
       for (const { timestamp, values, hourVolume, minutesVolume } of deviations) {
         const detail = `${values}: the hour has a volume of ${hourVolume}, its minutes ${minutesVolume}`;

@@ -8,7 +8,7 @@ const REASON = 'somebody asked for it to be looked at again';
 
 /**
  * Notes what is confirmed as empty as missing, as if nobody had asked yet, so that the service asks anew. One
- * transaction for each stretch of each key.
+ * transaction for each range of each key.
  *
  * @returns how many slots of how many series and feeds; `matched` counts those that `includes` takes.
  */

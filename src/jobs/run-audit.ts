@@ -21,7 +21,7 @@ export interface AuditStores extends CrossCheckStores {
     repair(
       key: CoverageKey,
       range: TimeRange,
-      decide: (stretch: AuditedStretch) => readonly CoverageRange[],
+      decide: (part: AuditedStretch) => readonly CoverageRange[],
     ): Promise<readonly CoverageRange[]>;
   };
 }
@@ -51,7 +51,7 @@ export interface AuditReport {
   /** Series and feeds, and their slots, that were looked at. */
   readonly series: number;
   readonly slots: number;
-  /** Stretches in which ledger and rows differ, and how many of them were put right. */
+  /** Ranges in which ledger and rows differ, and how many of them were put right. */
   readonly differences: number;
   readonly repaired: number;
   /** Slots (of `row_off_grid` rows, of `key_invalid` keys) by kind; kinds without any are left out. */
@@ -76,8 +76,8 @@ const LONGEST_REST_MS = 2_000;
 const UNREPAIRABLE: readonly DifferenceKind[] = ['row_off_grid', 'key_invalid'];
 
 /**
- * Recomputes the ledger from the rows, stretch by stretch, and tells every difference. No transaction is longer than
- * one stretch of one series.
+ * Recomputes the ledger from the rows, range by range, and tells every difference. No transaction is longer than
+ * one range of one series.
  *
  * @throws whatever the database throws, and the signal's reason; what was repaired until then stays so.
  */
@@ -97,13 +97,13 @@ export async function runAudit(deps: AuditDeps, options: AuditOptions, signal: A
       signal.throwIfAborted();
       const askedAt = clock.now();
       const range = { since: start, until: Math.min(start + stretchMs, until) };
-      const stretch = await stores.audit.inspect(key, range);
-      if (stretch === null) continue;
-      tally.slots += Math.round((stretch.range.until - stretch.range.since) / timeframeMs(timeframe));
-      const differences = compareCoverage(stretch);
+      const part = await stores.audit.inspect(key, range);
+      if (part === null) continue;
+      tally.slots += Math.round((part.range.until - part.range.since) / timeframeMs(timeframe));
+      const differences = compareCoverage(part);
       tally.add(differences);
       if (options.repairs && differences.some(({ kind }) => !UNREPAIRABLE.includes(kind)))
-        await repair(deps, stretch, tally);
+        await repair(deps, part, tally);
       await rest(clock, (clock.now() - askedAt) * options.restRatio, signal);
     }
   }
@@ -127,9 +127,9 @@ export async function runAudit(deps: AuditDeps, options: AuditOptions, signal: A
 /** The difference may have gone meanwhile: what counts is what is seen while nobody else writes. */
 async function repair({ stores, onMissing }: AuditDeps, { key, range }: AuditedStretch, tally: Tally): Promise<void> {
   let seen: readonly CoverageDifference[] = [];
-  const changes = await stores.audit.repair(key, range, (stretch) => {
-    seen = compareCoverage(stretch);
-    return planLedgerRepair(stretch);
+  const changes = await stores.audit.repair(key, range, (part) => {
+    seen = compareCoverage(part);
+    return planLedgerRepair(part);
   });
   tally.repaired += seen.filter(({ kind }) => !UNREPAIRABLE.includes(kind)).length;
   const missing = changes.filter(({ state }) => state === 'missing');

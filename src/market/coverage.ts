@@ -4,7 +4,7 @@ import type { TimeRange } from './time-range.ts';
 import { floorToTimeframe, type Timeframe } from './timeframe.ts';
 
 /**
- * What is known of a stretch of one series and metric.
+ * What is known of a range of one series and metric.
  *
  * - `have`: everything that the exchange has in it is stored
  * - `missing`: wanted and not stored yet, or asked for without an answer that may be believed
@@ -27,7 +27,7 @@ export interface CoverageKey {
   readonly metric: CoverageMetric;
 }
 
-/** A stretch in one state, with the evidence for it. Ranges of one key never overlap. */
+/** A range in one state, with the evidence for it. Ranges of one key never overlap. */
 export interface CoverageRange extends TimeRange {
   readonly state: CoverageState;
   /** How many answers without anything there were: they count only at different times. 0 for `have`. */
@@ -49,12 +49,12 @@ export function feedKey(exchange: string, symbol: string, feed: FuturesFeed): Co
   return { exchange, symbol, timeframe: '1h', metric: feed };
 }
 
-/** A stretch of which everything is stored. */
+/** A range of which everything is stored. */
 export function haveRange({ since, until }: TimeRange): CoverageRange {
   return { since, until, state: 'have', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
 }
 
-/** A stretch that was never asked for. */
+/** A range that was never asked for. */
 export function missingRange({ since, until }: TimeRange): CoverageRange {
   return { since, until, state: 'missing', asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
 }

@@ -114,9 +114,9 @@ export class ExchangeShare {
     const surplus = own.slice(part);
     const lacking = Math.max(0, part - own.length);
     const idle = this.others.filter((symbol) => unclaimed.has(symbol));
-    const wish = idle.length > lacking ? idle : this.others;
+    const wanted = idle.length > lacking ? idle : this.others;
     const take = surplus.length > 0 ? 0 : Math.max(lacking, idle.length);
-    const ask = isComeback ? wish.filter((symbol) => this.#before.has(symbol)) : wish;
+    const ask = isComeback ? wanted.filter((symbol) => this.#before.has(symbol)) : wanted;
     if (!isComeback) this.#before = new Set();
     return { give: [...unwanted, ...surplus], ask: take === 0 ? [] : ask, take: Math.min(take, ask.length) };
   }

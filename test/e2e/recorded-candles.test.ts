@@ -171,7 +171,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
       it('have their gaps confirmed after a SIGKILL between the two answers, and no answer is forgotten', async () => {
         await using fresh = await createTestDatabase();
         database = fresh;
-        const listOpen = async () =>
+        const listUnsettled = async () =>
           (await Promise.all(recorded.map(({ symbol }) => readLedger(symbol)))).flatMap((ledger) =>
             ledger.filter(({ state }) => state !== 'have'),
           );
@@ -179,7 +179,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
           // Nothing is confirmed before the kill: the second answer would be due in an hour.
           await using service = start({ CONFIRM_EMPTY_AFTER_S: '3600' });
           const isAskedOnce = async () => {
-            const open = await listOpen();
+            const open = await listUnsettled();
             return (
               open.length > 0 && open.every(({ asks }) => asks === 1) && (await countStored(database.url)) === total
             );
@@ -191,14 +191,14 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
             await delay(100);
           }
           assert.deepEqual(await service.end('SIGKILL'), { code: null, signal: 'SIGKILL' });
-          return await listOpen();
+          return await listUnsettled();
         })();
         assert.ok(before.every(({ state }) => state === 'missing'));
         const asked = stage.exchange.requests.length;
         await using service = start();
         await service.waitUntilComplete(LONG_SILENCE_MS);
         await assertLedgerAsRecorded();
-        const after = await listOpen();
+        const after = await listUnsettled();
         for (const gap of before) {
           const parts = after.filter(
             (range) => range.symbol === gap.symbol && range.since < gap.until && range.until > gap.since,

@@ -69,7 +69,7 @@ describeOnEachServer('commit that fails', ({ url, kysely, repositories, rows: ba
       const { inserted, updated, unchanged } = await commit(all);
       const given = all.reduce((sum, { rows }) => sum + rows.length, 0);
       assert.deepEqual([inserted + updated, updated, unchanged], [given, isCopy ? 1 : 2, 0]);
-      assert.equal(await repositories().candleRevisions.count(), isCopy ? 0 : 1);
+      assert.equal(await repositories().candleRewrites.count(), isCopy ? 0 : 1);
       assert.equal(await repositories().quarantine.count(), 3);
     });
 

@@ -160,7 +160,7 @@ describeOnEachServer('commit beside a naive model', ({ kysely, repositories, cle
             .filter(([, value]) => value !== undefined);
       assert.deepEqual(stored, sorted(values), `${named}: the rows of ${JSON.stringify(key)}`);
     }
-    assert.equal(await repositories().candleRevisions.count(), rewritten, named);
+    assert.equal(await repositories().candleRewrites.count(), rewritten, named);
     const kept = await repositories().quarantine.list({ limit: 100 });
     assert.equal(
       kept.reduce((sum, { seen }) => sum + seen, 0),

@@ -125,7 +125,7 @@ describeOnEachServer('commit', ({ repositories, rows: bare, query, clear }) => {
     assert.deepEqual(await coverage().list(feedKey('binance', 'BTC/USDT', 'mark_price')), [have(0, 120)]);
     assert.deepEqual(await coverage().list(feedKey('binance', 'BTC/USDT', 'open_interest')), [have(60, 180)]);
     assert.equal(await repositories().quarantine.count(), 1);
-    assert.equal(await repositories().candleRevisions.count({ series: BTC }), 1);
+    assert.equal(await repositories().candleRewrites.count({ series: BTC }), 1);
     // A page of one series tells it too.
     const page = await commit(candleEntry(BTC, [b!]));
     assert.deepEqual(page, { ...NOTHING, updated: 1, changes: [{ series: BTC, before: changed, after: b }] });

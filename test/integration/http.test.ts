@@ -65,7 +65,7 @@ function createHeldRows() {
     recentOhlcv: rows.recentOhlcv,
     coverage: rows.coverage,
     quarantine: rows.quarantine,
-    candleRevisions: rows.candleRevisions,
+    candleRewrites: rows.candleRewrites,
     cancelledBy: () => repositories,
     ohlcv: {
       ...rows.ohlcv,

@@ -31,12 +31,12 @@ async function useLedger(url: string): Promise<void> {
   const kysely = connect(url);
   try {
     const repositories = createRepositories(kysely);
-    const { coverage, quarantine, replicas, jobRuns, candleRevisions, exchangeBlocks } = repositories;
+    const { coverage, quarantine, replicas, jobRuns, candleRewrites, exchangeBlocks } = repositories;
     const series = seriesOf('binance', 'BTC/USDT', '1h');
     const [first, second] = [0, 3_600_000];
     await repositories.commit([candleEntry(series, [candleOf(first)])]);
     await repositories.commit([candleEntry(series, [candleOf(first, ['1', '1', '1', '1', '1'])])]);
-    assert.equal(await candleRevisions.count(), 1);
+    assert.equal(await candleRewrites.count(), 1);
     const key = { ...series, metric: 'ohlcv' } as const;
     await coverage.survey(key, { since: first, until: 3 * second });
     for (const since of [second, 2 * second])

@@ -18,7 +18,7 @@ describeOnEachServer('live candles and their revisions', ({ repositories, rows, 
   const ohlcv = () => repositories().ohlcv;
   const commit = (entries: readonly SeriesCandles[]) =>
     repositories().commit(entries.map(({ series, candles }) => candleEntry(series, candles)));
-  const revisions = () => repositories().candleRevisions;
+  const revisions = () => repositories().candleRewrites;
 
   it('stores candles of many series in one go, each digit, and tells them apart', async () => {
     const [a, b, c] = candlesFrom(T0, MINUTE, 3) as [

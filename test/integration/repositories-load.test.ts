@@ -68,7 +68,7 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
     assert.deepEqual(await store(changed), { inserted: 3000, updated: 3000, unchanged: 3000 });
     assert.deepEqual(await collect(), changed);
     assert.deepEqual(await store(changed.toReversed()), { inserted: 0, updated: 0, unchanged: 9000 });
-    assert.equal(await repositories().candleRevisions.count(), 3000);
+    assert.equal(await repositories().candleRewrites.count(), 3000);
   });
 
   it('compares where another writer fills the empty time between the probe and the copy', async () => {
@@ -82,7 +82,7 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
     });
     assert.deepEqual(await collect(), candles);
     assert.deepEqual(await listHave(), [have(0, 6000)]);
-    const [revision, ...more] = await repositories().candleRevisions.list({ limit: 9 });
+    const [revision, ...more] = await repositories().candleRewrites.list({ limit: 9 });
     assert.deepEqual([revision?.before.open, revision?.after, more], ['9', candles[50], []]);
   });
 
@@ -101,7 +101,7 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
     const candles = candlesFrom(T0, MINUTE, 26_000);
     const broken = { ...candles[25_999]!, open: 'x' as Candle['open'] };
     await assert.rejects(store(candles.with(-1, broken)), (error) => sqlStateOf(error) === '22P02');
-    assert.equal((await ohlcv().findCoverage(SERIES))?.count, 20_000);
+    assert.equal((await ohlcv().findStoredRows(SERIES))?.count, 20_000);
     assert.deepEqual(await listHave(), [have(0, 20_000)]);
     assert.deepEqual(await store(candles), { inserted: 6000, updated: 0, unchanged: 20_000 });
   });
@@ -110,7 +110,7 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
     const broken = { ...candleOf(T0 + 19_999 * MINUTE), open: 'x' as Candle['open'] };
     const step = [...candlesFrom(T0, MINUTE, 19_999), broken];
     await assert.rejects(store(step), (error) => sqlStateOf(error) === '22P02');
-    assert.equal(await ohlcv().findCoverage(SERIES), null);
+    assert.equal(await ohlcv().findStoredRows(SERIES), null);
     assert.deepEqual(await listHave(), []);
   });
 
@@ -124,7 +124,7 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
       await endSession(url(), blocked);
       await rejected;
     });
-    assert.equal(await ohlcv().findCoverage(SERIES), null);
+    assert.equal(await ohlcv().findStoredRows(SERIES), null);
     assert.deepEqual(await listHave(), []);
     assert.equal((await store(candles)).inserted, 6000);
   });

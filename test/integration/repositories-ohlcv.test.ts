@@ -90,7 +90,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
     const candles = [...candlesFrom(T0, HOUR, 6000), candleOf(T0 + 5999 * HOUR)];
     for (const write of [upsert(SERIES, candles), store(candles)])
       await assert.rejects(write, { code: 'CANDLES_CONTRADICT', message: /binance BTC\/USDT 1h/ });
-    assert.equal(await ohlcv().findCoverage(SERIES), null);
+    assert.equal(await ohlcv().findStoredRows(SERIES), null);
   });
 
   it('lets two writers store the same rows at once', async () => {
@@ -106,7 +106,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
       results.reduce((sum, result) => sum + result.inserted, 0),
       10_000,
     );
-    assert.equal((await ohlcv().findCoverage(SERIES))?.count, 10_000);
+    assert.equal((await ohlcv().findStoredRows(SERIES))?.count, 10_000);
   });
 
   it('keeps series apart, in lists, coverage and gaps', async () => {
@@ -129,7 +129,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
     ].toSorted((a, b) =>
       `${a.exchange} ${a.symbol} ${a.timeframe}` < `${b.exchange} ${b.symbol} ${b.timeframe}` ? -1 : 1,
     );
-    assert.deepEqual(await ohlcv().listCoverage(), expected);
+    assert.deepEqual(await ohlcv().listStoredRows(), expected);
     assert.deepEqual(
       await ohlcv().listBounds(),
       expected.map(({ count, ...bounds }) => ({
@@ -137,8 +137,8 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
         lastClose: (count === 3 ? candlesFrom(T0, HOUR, 3) : [candleOf(bounds.last)]).at(-1)?.close,
       })),
     );
-    assert.deepEqual(await ohlcv().findCoverage(SERIES), { first: T0, last: T0 + 2 * HOUR, count: 3 });
-    assert.deepEqual(await ohlcv().findCoverage(SERIES, { since: T0 + 1, until: T0 + 2 * HOUR }), {
+    assert.deepEqual(await ohlcv().findStoredRows(SERIES), { first: T0, last: T0 + 2 * HOUR, count: 3 });
+    assert.deepEqual(await ohlcv().findStoredRows(SERIES, { since: T0 + 1, until: T0 + 2 * HOUR }), {
       first: T0 + HOUR,
       last: T0 + HOUR,
       count: 1,
@@ -148,8 +148,8 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
 
   it('answers nothing stored with null and empty lists', async () => {
     assert.equal(await ohlcv().findLatest(SERIES), null);
-    assert.equal(await ohlcv().findCoverage(SERIES), null);
-    assert.deepEqual(await ohlcv().listCoverage(), []);
+    assert.equal(await ohlcv().findStoredRows(SERIES), null);
+    assert.deepEqual(await ohlcv().listStoredRows(), []);
     assert.deepEqual(await ohlcv().listBounds(), []);
     assert.deepEqual(await ohlcv().list(SERIES, ALL, 10), []);
     const nothing = { inserted: 0, updated: 0, unchanged: 0, changes: [] };
@@ -208,7 +208,7 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
       () => store([broken, ...candlesFrom(T0 + HOUR, HOUR, 6000)]),
     ])
       await assert.rejects(write(), (error) => sqlStateOf(error) === '22P02');
-    assert.equal(await ohlcv().findCoverage(SERIES), null);
+    assert.equal(await ohlcv().findStoredRows(SERIES), null);
     assert.equal((await upsert(SERIES, [candleOf(T0)])).inserted, 1);
     await assert.rejects(
       kysely()

@@ -3,14 +3,14 @@ import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
 
-/** A stretch of one series and metric that is stored now. */
+/** A range of one series and metric that is stored now. */
 interface StoredStretch {
   readonly key: CoverageKey;
   readonly range: CoverageRange;
 }
 
 /**
- * Makes one stretch of each key `have` where that takes one look to the left and one to the right: it goes on where a
+ * Makes one range of each key `have` where that takes one look to the left and one to the right: it goes on where a
  * `have` ends, is known already, or stands alone. One statement for any number of keys, in the transaction that has
  * their locks; each key once.
  *
@@ -18,11 +18,11 @@ interface StoredStretch {
  */
 export async function extendPlainly(
   transaction: Kysely<Database>,
-  stretches: readonly StoredStretch[],
+  parts: readonly StoredStretch[],
 ): Promise<StoredStretch[]> {
-  if (stretches.length === 0) return [];
-  const column = (name: keyof CoverageKey) => stretches.map(({ key }) => key[name]);
-  const times = (name: keyof TimeRange) => stretches.map(({ range }) => new Date(range[name]).toISOString());
+  if (parts.length === 0) return [];
+  const column = (name: keyof CoverageKey) => parts.map(({ key }) => key[name]);
+  const times = (name: keyof TimeRange) => parts.map(({ range }) => new Date(range[name]).toISOString());
   const isOfSameKey = (a: string, b: string) =>
     sql.raw(['exchange', 'symbol', 'timeframe', 'metric'].map((name) => `${a}.${name} = ${b}.${name}`).join(' and '));
   const { rows } = await sql<{ index: number }>`
@@ -55,5 +55,5 @@ export async function extendPlainly(
       select exchange, symbol, timeframe, metric, since, until, 'have' from judged where verdict = 'alone'
     )
     select index::int from judged where verdict = 'other' order by index`.execute(transaction);
-  return rows.map((row) => stretches[row.index - 1]).filter((stretch) => stretch !== undefined);
+  return rows.map((row) => parts[row.index - 1]).filter((part) => part !== undefined);
 }

@@ -5,7 +5,7 @@ import { lockCoverage, recordRanges } from '../repositories/coverage-rows.ts';
 import { extendPlainly } from './extend-coverage.ts';
 
 /**
- * Tells the ledger what the entries say, each key once. Where it is one stretch that is stored now, as the live stream
+ * Tells the ledger what the entries say, each key once. Where it is one range that is stored now, as the live stream
  * brings it, one statement serves all keys together.
  */
 export async function recordLedger(transaction: Kysely<Database>, entries: readonly CommitEntry[]): Promise<void> {

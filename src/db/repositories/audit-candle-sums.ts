@@ -81,7 +81,7 @@ const LENGTHS = ['1m', '3m', '5m', '15m', '30m', '1h', '2h', '4h', '6h', '8h', '
 );
 
 /**
- * The stretches in which a longer candle with volume is stored and not one shorter candle with volume: whatever the
+ * The ranges in which a longer candle with volume is stored and not one shorter candle with volume: whatever the
  * ledger calls confirmed_empty there is not. Oldest first, joined, clipped to `range`.
  */
 export async function findVolumeWithoutCandles(

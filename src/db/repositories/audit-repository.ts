@@ -18,12 +18,12 @@ import { inTransaction, lockCoverage } from './coverage-rows.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
 import { OhlcvRepository } from './ohlcv-repository.ts';
 
-/** A series or feed that the ledger or the rows know, and the stretch in which either does. */
+/** A series or feed that the ledger or the rows know, and the range in which either does. */
 export interface AuditedKey extends TimeRange {
   readonly key: CoverageKey;
 }
 
-/** What the ledger and the rows say of one stretch, as one moment saw both. */
+/** What the ledger and the rows say of one range, as one moment saw both. */
 export interface AuditedStretch {
   readonly key: CoverageKey;
   /** Whole slots. */
@@ -121,12 +121,12 @@ export class AuditRepository {
   async repair(
     key: CoverageKey,
     range: TimeRange,
-    decide: (stretch: AuditedStretch) => readonly CoverageRange[],
+    decide: (part: AuditedStretch) => readonly CoverageRange[],
   ): Promise<readonly CoverageRange[]> {
     return await inTransaction(this.#kysely, async (transaction) => {
       await lockCoverage(transaction, [key]);
-      const stretch = await inspect(transaction, key, range);
-      const changes = stretch ? decide(stretch) : [];
+      const part = await inspect(transaction, key, range);
+      const changes = part ? decide(part) : [];
       if (changes.length > 0) await new CoverageRepository({ kysely: transaction }).record(key, changes);
       return changes;
     });

@@ -16,7 +16,7 @@ import { assertCoverage, clipCoverage } from './overlay-coverage.ts';
 import { surveyRows } from './survey-rows.ts';
 
 /**
- * coverage: what is known of each stretch of each series and metric. Ranges of one key never overlap; who changes a key
+ * coverage: what is known of each range of each series and metric. Ranges of one key never overlap; who changes a key
  * holds its lock until the transaction ends. In a transaction write rows first, then the ledger, each key once.
  */
 export class CoverageRepository {

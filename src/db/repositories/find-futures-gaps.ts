@@ -4,9 +4,9 @@ import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
 
 /**
- * The parts of the range without this metric, oldest first. A value holds for `stepMs`, so a stretch begins `stepMs`
+ * The parts of the range without this metric, oldest first. A value holds for `stepMs`, so a range begins `stepMs`
  * after the value before it (which may lie before the range) and ends at the next value. Before the oldest value
- * ever stored a stretch counts from `stepMs` on: a shorter one need not contain a time at which there is one (funding
+ * ever stored a range counts from `stepMs` on: a shorter one need not contain a time at which there is one (funding
  * is settled every eight hours, at hours that we do not know).
  */
 export async function findFuturesGaps(

@@ -3,7 +3,7 @@ import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
 import { commitEntries } from '../commit/commit-entries.ts';
 import type { Database } from '../schema.ts';
 import { cancelledBy } from './cancelled-by.ts';
-import { CandleRevisionsRepository } from './candle-revisions-repository.ts';
+import { CandleRewritesRepository } from './candle-rewrites-repository.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { ExchangeBlocksRepository } from './exchange-blocks-repository.ts';
 import { FuturesRepository } from './futures-repository.ts';
@@ -24,7 +24,7 @@ export interface Repositories {
   readonly recentOhlcv: RecentOhlcvRepository;
   readonly telegramReports: TelegramReportsRepository;
   readonly coverage: CoverageRepository;
-  readonly candleRevisions: CandleRevisionsRepository;
+  readonly candleRewrites: CandleRewritesRepository;
   readonly quarantine: QuarantineRepository;
   readonly replicas: ReplicasRepository;
   readonly jobRuns: JobRunsRepository;
@@ -47,7 +47,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     recentOhlcv: new RecentOhlcvRepository({ kysely }),
     telegramReports: new TelegramReportsRepository({ kysely }),
     coverage: new CoverageRepository({ kysely }),
-    candleRevisions: new CandleRevisionsRepository({ kysely }),
+    candleRewrites: new CandleRewritesRepository({ kysely }),
     quarantine: new QuarantineRepository({ kysely }),
     replicas: new ReplicasRepository({ kysely }),
     jobRuns: new JobRunsRepository({ kysely }),

@@ -3,7 +3,7 @@ import type { TimeRange } from '../../market/time-range.ts';
 import type { Parameters } from './statement-text.ts';
 
 /**
- * A stretch without rows that may have had some. `unknown`: the ledger is silent on it. What the exchange confirmed as
+ * A range without rows that may have had some. `unknown`: the ledger is silent on it. What the exchange confirmed as
  * empty is no gap.
  */
 export interface LedgerGap extends TimeRange {

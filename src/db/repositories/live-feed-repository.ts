@@ -4,13 +4,13 @@ import type { Series } from '../../market/instrument.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { fromCandleRow, type CandleRow } from './candle-row.ts';
-import { fromRevisionRow, type CandleRevision } from './candle-revisions-repository.ts';
+import { fromRewriteRow, type CandleRewrite } from './candle-rewrites-repository.ts';
 import { inTransaction } from './coverage-rows.ts';
 
 /** What the ledger says of the candles of one series in all. */
 export interface SeriesLook {
   readonly series: Series;
-  /** The end (epoch ms) of the newest stored stretch; null where nothing is stored. */
+  /** The end (epoch ms) of the newest stored range; null where nothing is stored. */
   readonly tail: number | null;
   /** Slots that are stored, and slots that are missing. */
   readonly have: number;
@@ -106,7 +106,7 @@ export class LiveFeedRepository {
   }
 
   /** The first `limit` entries of candle_revisions after this id, in the order in which they were written. */
-  async listRevisions(after: string, limit: number): Promise<CandleRevision[]> {
+  async listRevisions(after: string, limit: number): Promise<CandleRewrite[]> {
     return await this.#bounded(async (kysely) => {
       const rows = await kysely
         .selectFrom('candle_revisions')
@@ -115,7 +115,7 @@ export class LiveFeedRepository {
         .orderBy('id')
         .limit(limit)
         .execute();
-      return rows.map(fromRevisionRow);
+      return rows.map(fromRewriteRow);
     });
   }
 

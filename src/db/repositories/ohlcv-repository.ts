@@ -19,7 +19,7 @@ export interface Bounds {
 }
 
 /** What is stored of a series. */
-export interface Coverage extends Bounds {
+export interface StoredRows extends Bounds {
   /** Rows. */
   readonly count: number;
 }
@@ -86,7 +86,7 @@ export class OhlcvRepository {
   }
 
   /** What is stored of the series, or of its part inside `range`; null where nothing is. Counts by reading the index. */
-  async findCoverage(series: Series, range?: TimeRange): Promise<Coverage | null> {
+  async findStoredRows(series: Series, range?: TimeRange): Promise<StoredRows | null> {
     let query = this.#kysely
       .selectFrom('ohlcv_data')
       .select(({ fn }) => [
@@ -154,7 +154,7 @@ export class OhlcvRepository {
    * `listBounds` with the number of rows of each series. Counting reads the whole index, about a second for ten
    * million rows: not for an endpoint that is asked often; `listBounds` is.
    */
-  async listCoverage(): Promise<(Series & Coverage)[]> {
+  async listStoredRows(): Promise<(Series & StoredRows)[]> {
     const { rows } = await sql<SeriesRow & { first: Date; last: Date; count: string }>`
       select exchange, symbol, timeframe, min(timestamp) as first, max(timestamp) as last, count(*) as count
       from ohlcv_data group by exchange, symbol, timeframe order by exchange, symbol, timeframe`.execute(this.#kysely);

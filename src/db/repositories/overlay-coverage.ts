@@ -44,7 +44,7 @@ export function assertCoverage(ranges: readonly CoverageRange[]): void {
   }
 }
 
-/** Whether both say the same of the same stretch. */
+/** Whether both say the same of the same range. */
 export function isSameCoverage(a: CoverageRange, b: CoverageRange): boolean {
   return (
     a.since === b.since && a.until === b.until && a.reason === b.reason && a.state === b.state && hasSameEvidence(a, b)

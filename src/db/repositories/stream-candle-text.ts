@@ -73,7 +73,7 @@ async function* streamPages(kysely: Kysely<Database>, request: CandleTextRequest
 /** Statements of one export that run at once: writing rows as text is most of the work, and the server has more cores. */
 const AT_ONCE = 2;
 
-/** Stretches of time that hold a page each: these do not depend on each other, so that two can be asked for at once. */
+/** Ranges of time that hold a page each: these do not depend on each other, so that two can be asked for at once. */
 async function* streamWindows(kysely: Kysely<Database>, request: CandleTextRequest): AsyncGenerator<CandleLines, void> {
   const bounds = await findBounds(kysely, request);
   if (!bounds) return;

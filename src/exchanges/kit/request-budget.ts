@@ -21,7 +21,7 @@ const LEAST_SHARE = { patient: 0.02, urgent: 0.07 } as const;
  * What a refusal leaves of our shares. A count that the exchange tells shows us who spends besides; where it tells none,
  * there may be two more like us, and who overruns a limit again within the hour is banned.
  */
-const CUT = { told: 1 / 2, untold: 1 / 3 } as const;
+const CUT = { told: 1 / 2, unrecorded: 1 / 3 } as const;
 const LEAST_FACTOR = 1 / 9;
 /** A tenth of the shares comes back with each window, where the exchange tells no count only after this long. */
 const UNTOLD_CUT_MS = 2 * 3_600_000;
@@ -149,7 +149,7 @@ export class RequestBudget {
   /** Notes a refusal (429) though we kept to our shares: somebody spends besides us whom the exchange's count hides. */
   cut(): void {
     this.#advance();
-    this.#factor = Math.max(LEAST_FACTOR, this.#factor * (this.#isTold ? CUT.told : CUT.untold));
+    this.#factor = Math.max(LEAST_FACTOR, this.#factor * (this.#isTold ? CUT.told : CUT.unrecorded));
     this.#mendsAt = this.#isTold ? 0 : this.#clock.now() + UNTOLD_CUT_MS;
     this.#tokens.urgent = Math.min(0, this.#tokens.urgent);
     this.#tokens.patient = Math.min(0, this.#tokens.patient);

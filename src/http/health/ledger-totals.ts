@@ -29,7 +29,7 @@ export interface LedgerSnapshot {
 export interface LedgerTotalsDeps {
   readonly coverage: { summarize(): Promise<readonly CoverageSummary[]> };
   readonly quarantine: { count(): Promise<number> };
-  readonly candleRevisions: { count(): Promise<number> };
+  readonly candleRewrites: { count(): Promise<number> };
   /** Whether the database may be asked now. */
   readonly isReady: () => boolean;
   readonly logger: Logger;
@@ -75,7 +75,7 @@ export class LedgerTotals {
   }
 
   async #count(): Promise<void> {
-    const { coverage, quarantine, candleRevisions, logger } = this.#deps;
+    const { coverage, quarantine, candleRewrites, logger } = this.#deps;
     const begunAt = this.#clock.now();
     try {
       const summaries = await coverage.summarize();
@@ -84,7 +84,7 @@ export class LedgerTotals {
         slots: addSlots(summaries.map(({ slots }) => slots)),
         groups: groupSlots(summaries),
         quarantine: await quarantine.count(),
-        revisions: await candleRevisions.count(),
+        revisions: await candleRewrites.count(),
         last_error: null,
       };
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { CandleRevision } from '../../db/repositories/candle-revisions-repository.ts';
+import type { CandleRewrite } from '../../db/repositories/candle-rewrites-repository.ts';
 import type { SeriesLook, StoredCandle } from '../../db/repositories/live-feed-repository.ts';
 import type { Series } from '../../market/instrument.ts';
 import { toIso } from '../../market/moments.ts';
@@ -44,7 +44,7 @@ export function createCandleEvent({ series, candle }: StoredCandle): LiveEvent {
   return new LiveEvent('candle', series, (numbers) => ({ ...series, ...toCandleObject(candle, numbers) }));
 }
 
-export function createRevisionEvent({ series, changedAt, before, after }: CandleRevision): LiveEvent {
+export function createRevisionEvent({ series, changedAt, before, after }: CandleRewrite): LiveEvent {
   return new LiveEvent('revision', series, (numbers) => ({
     ...series,
     timestamp: toIso(after.timestamp),

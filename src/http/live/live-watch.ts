@@ -1,4 +1,4 @@
-import type { CandleRevision } from '../../db/repositories/candle-revisions-repository.ts';
+import type { CandleRewrite } from '../../db/repositories/candle-rewrites-repository.ts';
 import type { LiveLook, SeriesLook, StoredCandle, StoredSince } from '../../db/repositories/live-feed-repository.ts';
 import type { Candle } from '../../market/candle.ts';
 import { seriesKey, type Series } from '../../market/instrument.ts';
@@ -15,7 +15,7 @@ import {
 export interface LiveFeed {
   look(): Promise<LiveLook>;
   listStoredSince(options: StoredSince): Promise<StoredCandle[]>;
-  listRevisions(after: string, limit: number): Promise<CandleRevision[]>;
+  listRevisions(after: string, limit: number): Promise<CandleRewrite[]>;
 }
 
 /** Candles that were committed, of one series, oldest first; some may have been stored before. */
@@ -120,7 +120,7 @@ export class LiveWatch {
     this.#revision = revisions.at(-1)?.id ?? look.revision;
   }
 
-  async #listRevisions(revision: string): Promise<CandleRevision[]> {
+  async #listRevisions(revision: string): Promise<CandleRewrite[]> {
     const after = BigInt(revision) - REVISIONS_BACK;
     return await this.#deps.feed.listRevisions(String(after > 0n ? after : 0n), MAX_REVISIONS);
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CandleRevision, CandleRevisionsRepository } from '../../db/repositories/candle-revisions-repository.ts';
+import type { CandleRewrite, CandleRewritesRepository } from '../../db/repositories/candle-rewrites-repository.ts';
 import type { HttpApp } from '../protocol/http-app.ts';
 import type { OpenReaders } from '../protocol/request-signal.ts';
 import { describeRoute, nextLink } from '../protocol/route-schema.ts';
@@ -18,7 +18,7 @@ import {
 } from '../query/parameters.ts';
 
 export interface RevisionsRoutesDeps {
-  readonly open: OpenReaders<{ readonly candleRevisions: Pick<CandleRevisionsRepository, 'list'> }>;
+  readonly open: OpenReaders<{ readonly candleRewrites: Pick<CandleRewritesRepository, 'list'> }>;
 }
 
 const { exchange, symbol, timeframe } = keyParameters;
@@ -69,7 +69,7 @@ export function registerRevisionsRoutes(app: HttpApp, { open }: RevisionsRoutesD
   app.get('/v1/revisions', { schema: revisionsSchema }, async ({ query }, reply) => {
     const { since, until, limit, before, numbers, ...series } = query;
     const range = toRange({ since, until });
-    const rows = await open(reply).candleRevisions.list({
+    const rows = await open(reply).candleRewrites.list({
       series: pickGiven(series),
       ...(range ? { range } : {}),
       limit: limit + 1,
@@ -84,7 +84,7 @@ export function registerRevisionsRoutes(app: HttpApp, { open }: RevisionsRoutesD
   });
 }
 
-function toRevisionObject({ id, series, changedAt, before, after }: CandleRevision, numbers: Numbers) {
+function toRevisionObject({ id, series, changedAt, before, after }: CandleRewrite, numbers: Numbers) {
   return {
     id,
     ...series,

@@ -24,7 +24,7 @@ export interface SeriesReader {
   /** Every stored series. Cheap on any number of rows. */
   listBounds(): Promise<readonly StoredSeries[]>;
   /** How many candles each has, which reads the whole index. */
-  listCoverage(): Promise<readonly SeriesCount[]>;
+  listStoredRows(): Promise<readonly SeriesCount[]>;
 }
 
 export interface SeriesRoutesDeps {
@@ -72,7 +72,7 @@ const seriesSchema = describeRoute(
 export function registerSeriesRoutes(app: HttpApp, { open, probes }: SeriesRoutesDeps): void {
   app.get('/v1/series', { schema: seriesSchema }, async (request, reply) => {
     const { ohlcv } = open(reply);
-    const counting = request.query.counts === 'true' ? ohlcv.listCoverage() : Promise.resolve(null);
+    const counting = request.query.counts === 'true' ? ohlcv.listStoredRows() : Promise.resolve(null);
     const [stored, counts] = await Promise.all([ohlcv.listBounds(), counting]);
     return { data: joinSeries(stored, counts, probes.ingestSeries()) };
   });

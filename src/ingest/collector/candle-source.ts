@@ -93,8 +93,8 @@ export class CandleSource implements Source {
       if (!answered || !first || page.rejected.length > 0) continue;
       const lengthMs = timeframeMs(timeframe);
       const firstTradedAt = page.answered.since <= range.since ? first.timestamp : -Infinity;
-      const believed = page.candles.map(({ timestamp }) => timestamp - lengthMs);
-      return intersectLists(findUncovered(whole, believed, 3 * lengthMs), [answered])
+      const present = page.candles.map(({ timestamp }) => timestamp - lengthMs);
+      return intersectLists(findUncovered(whole, present, 3 * lengthMs), [answered])
         .map((silent) => this.#toSlots(silent))
         .filter(({ since, until }) => since < until)
         .map((silent) => ({

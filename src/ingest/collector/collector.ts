@@ -1,11 +1,11 @@
 import type { SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import { Setbacks } from './setbacks.ts';
+import { Backoff } from './backoff.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
 import { SourceLedger } from './source-ledger.ts';
 import { SourceSteps } from './source-steps.ts';
 import type { Source } from './source.ts';
-import { URGENCY, type Urgency, type Wish } from './urgency.ts';
+import { URGENCY, type Urgency, type NextStep } from './urgency.ts';
 
 /**
  * Where a collector stands: it looks at the newest page in the ledger first (`opening`), then at the rest of it
@@ -19,7 +19,7 @@ type Task = 'idle' | 'open' | 'survey' | 'review' | 'probe' | 'expire' | 'tail' 
 
 interface Choice {
   readonly task: Task;
-  readonly wish: Wish;
+  readonly next: NextStep;
   /** From this moment on something more urgent may be due. */
   readonly validUntil: number;
 }
@@ -35,7 +35,7 @@ export class Collector {
   readonly source: Source;
   readonly ledger: SourceLedger;
   readonly #deps: SourceLedgerDeps;
-  readonly #setbacks = new Setbacks();
+  readonly #backoff = new Backoff();
   readonly #steps: SourceSteps;
   #phase: Phase = 'opening';
   #isBusy = false;
@@ -57,7 +57,7 @@ export class Collector {
 
   /** Why it is held, or something is missing that was refused; null where nothing is wrong. */
   get lastError(): string | null {
-    if (this.#setbacks.error !== null) return this.#setbacks.error;
+    if (this.#backoff.error !== null) return this.#backoff.error;
     if (this.ledger.missing.hasRefused) return this.#rejection ?? 'the exchange refused a part of the history';
     return this.ledger.missing.countDoubtful() > 0 ? this.#steps.rejects.describe() : null;
   }
@@ -69,7 +69,7 @@ export class Collector {
 
   /** Consecutive steps that failed. */
   get failures(): number {
-    return this.#setbacks.failures;
+    return this.#backoff.failures;
   }
 
   /**
@@ -79,7 +79,7 @@ export class Collector {
   countMissing(): number | null {
     if (this.#phase === 'opening' || this.#phase === 'surveying') return null;
     const expectedUntil = this.source.untilAt(this.#deps.now() - this.source.patienceMs - GRACE_MS);
-    return this.ledger.missing.count(Math.max(expectedUntil, this.ledger.unheardUntil));
+    return this.ledger.missing.count(Math.max(expectedUntil, this.ledger.unansweredUntil));
   }
 
   /** How far the newest slots are behind the exchange's clock: 0 when current, null before the first look. */
@@ -94,19 +94,20 @@ export class Collector {
   }
 
   state(): SeriesState['state'] {
-    if (this.#setbacks.isRefused) return 'refused';
+    if (this.#backoff.isRefused) return 'refused';
     const missing = this.countMissing();
     if (missing === null || this.#phase === 'probing') return 'backfilling';
     if ((this.lagMs() ?? 0) > 2 * this.source.stepMs + this.source.patienceMs) return 'behind';
     if (missing === 0) return 'complete';
-    const { unheardUntil } = this.ledger;
-    if (unheardUntil > 0 && (this.ledger.missing.findNewest(unheardUntil)?.until ?? 0) >= unheardUntil) return 'behind';
+    const { unansweredUntil } = this.ledger;
+    if (unansweredUntil > 0 && (this.ledger.missing.findNewest(unansweredUntil)?.until ?? 0) >= unansweredUntil)
+      return 'behind';
     return missing <= this.ledger.missing.countDoubtful() ? 'behind' : 'backfilling';
   }
 
   /** What it wants next. Cheap: thought over again only when something happened or a moment came. */
-  peek(): Wish {
-    return this.#choose(this.#deps.now()).wish;
+  nextStep(): NextStep {
+    return this.#choose(this.#deps.now()).next;
   }
 
   /** Something outside changed what it may want: a candle came by the live stream, or that stream ended. */
@@ -115,9 +116,9 @@ export class Collector {
   }
 
   /** Tells the ledger what ended a while ago without a word of it. To be called while the exchange is away. */
-  async tellUnheard(signal: AbortSignal): Promise<void> {
+  async recordUnanswered(signal: AbortSignal): Promise<void> {
     if (this.#phase === 'opening') return;
-    await this.ledger.tellUnheard(signal);
+    await this.ledger.recordUnanswered(signal);
     this.reconsider();
   }
 
@@ -128,45 +129,45 @@ export class Collector {
   }
 
   /**
-   * Does the one thing that `peek` wished for: at most one request and the write of its answer. Resolves with whether
+   * Does what `nextStep` told: at most one request and the write of its answer. Resolves with whether
    * the exchange was asked, rather than the database alone.
    *
    * @throws the exchange's errors, RowsRefusedError, the signal's reason; the state is then as if it had not been tried.
    */
   async step(signal: AbortSignal): Promise<boolean> {
     const { task } = this.#choose(this.#deps.now());
-    const { count } = this.#setbacks;
+    const { count } = this.#backoff;
     try {
       const wasAsked = await this.#run(task, signal);
-      if (wasAsked) this.#setbacks.noteSuccess(count, task === 'tail');
+      if (wasAsked) this.#backoff.noteSuccess(count, task === 'tail');
       return wasAsked;
     } finally {
       this.reconsider();
     }
   }
 
-  /** Notes that a step failed; nothing is wished for during the next `waitMs`. */
+  /** Notes that a step failed; nothing is asked during the next `waitMs`. */
   hold(waitMs: number, message: string): void {
-    this.#setbacks.hold(this.#deps.now() + waitMs, message);
+    this.#backoff.hold(this.#deps.now() + waitMs, message);
     this.reconsider();
   }
 
   /** There is a sign that what held it is over: it is tried again now. */
-  hasten(): void {
-    this.#setbacks.hasten();
+  retryNow(): void {
+    this.#backoff.retryNow();
     this.reconsider();
   }
 
-  /** Notes that a step of history failed; only the live tail is wished for during the next `waitMs`. */
+  /** Notes that a step of history failed; only the live tail is asked for during the next `waitMs`. */
   holdHistory(waitMs: number, message: string): void {
     this.#rejection = message;
-    this.#setbacks.holdHistory(this.#deps.now() + waitMs, message);
+    this.#backoff.holdHistory(this.#deps.now() + waitMs, message);
     this.reconsider();
   }
 
   /** Notes that the exchange will not serve this source; it is looked at again after `waitMs`. */
   refuse(waitMs: number, reason: string): void {
-    this.#setbacks.refuse(this.#deps.now() + waitMs, reason);
+    this.#backoff.refuse(this.#deps.now() + waitMs, reason);
     this.reconsider();
   }
 
@@ -177,7 +178,7 @@ export class Collector {
 
   #think(now: number): Choice {
     const { ledger, source } = this;
-    const { heldUntil, historyHeldUntil, allFailures } = this.#setbacks;
+    const { heldUntil, historyHeldUntil, allFailures } = this.#backoff;
     if (heldUntil > now) return this.#wait(heldUntil);
     // After a failure one step goes ahead and tells whether it is over.
     if (allFailures > 0 && this.#steps.inFlight > 0) return this.#wait(Infinity);
@@ -192,7 +193,7 @@ export class Collector {
       tailAt,
       missing.nextAt(now),
       ledger.reviewAt,
-      this.#steps.isRereading ? Infinity : ledger.unsettled.dueAt(),
+      this.#steps.isRereading ? Infinity : ledger.provisional.dueAt(),
     );
     if (!this.#isBusy && this.#phase === 'surveying') return this.#want('survey', now, tailAt);
     if (!this.#isBusy && this.#phase === 'collecting' && ledger.reviewAt <= now)
@@ -201,7 +202,7 @@ export class Collector {
     if (!this.#isBusy && this.#phase === 'probing') return this.#want('probe', now, tailAt);
     if (this.#phase !== 'collecting') return this.#wait(tailAt);
     if (!this.#isBusy && ledger.hasExpired(now)) return this.#want('expire', now, tailAt);
-    const isRereadDue = !this.#steps.isRereading && ledger.unsettled.findDue(now, source.pageSlots) !== null;
+    const isRereadDue = !this.#steps.isRereading && ledger.provisional.findDue(now, source.pageSlots) !== null;
     const urgency = end === null ? null : this.#rateBacklog(end);
     if (urgency !== null && (!isRereadDue || urgency < URGENCY.reread))
       return this.#want('backlog', now, Math.max(now + 1, nextAt), urgency);
@@ -221,7 +222,7 @@ export class Collector {
     const isLocal = task === 'open' || task === 'survey' || task === 'review' || task === 'expire';
     const oldest = urgency === URGENCY.expiring ? this.ledger.missing.findOldest() : null;
     const deletedAt = oldest && depthMs !== null ? oldest.since + depthMs : Infinity;
-    return { task, wish: { urgency, at, kind: isLocal ? null : kind, isTail, deletedAt }, validUntil };
+    return { task, next: { urgency, at, kind: isLocal ? null : kind, isTail, deletedAt }, validUntil };
   }
 
   /** What the exchange deletes soon, holes in what is stored, or the years before it. */

@@ -1,7 +1,7 @@
 import { haveRange, type CoverageRange } from '../../market/coverage.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { judgeHoles, type Hole } from './judge-holes.ts';
-import { cutKnown, listOpen, type Known } from './known.ts';
+import { cutKnown, listUnsettled, type Known } from './known.ts';
 import type { Reading } from './read-answer.ts';
 import type { Silence, Source } from './source.ts';
 import {
@@ -11,9 +11,9 @@ import {
   LONG_SLOTS,
   toLedger,
   toRecheck,
-  type Stretch,
-  type StretchRules,
-} from './stretch.ts';
+  type UnsettledRange,
+  type UnsettledRules,
+} from './unsettled-range.ts';
 
 /** What follows from an answer: what to write into the ledger, and how to go on once that is committed. */
 export interface Judgement {
@@ -22,11 +22,11 @@ export interface Judgement {
   /** What is empty for certain by this answer, and was not before. */
   readonly confirmed: readonly TimeRange[];
   /** What is known then of `replaced`. */
-  readonly next: readonly Stretch[];
+  readonly next: readonly UnsettledRange[];
   readonly replaced: readonly TimeRange[];
 }
 
-export interface JudgeRules extends StretchRules {
+export interface JudgeRules extends UnsettledRules {
   readonly source: Pick<Source, 'untilAt' | 'patienceMs' | 'dueMs'>;
 }
 
@@ -37,8 +37,8 @@ export function judgeAnswer(known: Known, reading: Reading, nowMs: number, rules
   const holes = judgeHoles({
     slots,
     rejected,
-    holes: listOpen(known, uncovered),
-    silent: listOpen(known, open),
+    holes: listUnsettled(known, uncovered),
+    silent: listUnsettled(known, open),
     stepMs,
     lateSince: source.untilAt(nowMs - source.patienceMs),
     earlySince: source.untilAt(nowMs - source.dueMs),
@@ -51,9 +51,9 @@ export function judge(
   known: Known,
   { have, holes }: { readonly have: readonly TimeRange[]; readonly holes: readonly Hole[] },
   nowMs: number,
-  rules: StretchRules,
+  rules: UnsettledRules,
 ): Judgement {
-  const next: Stretch[] = [];
+  const next: UnsettledRange[] = [];
   const changes: CoverageRange[] = have.map(haveRange);
   const confirmed: TimeRange[] = [];
   // Part of a long run of wanted slots: what one page says of the end of it is no short hole.
@@ -61,9 +61,9 @@ export function judge(
   const long = wanted.filter(({ since, until }) => until - since >= LONG_SLOTS * rules.stepMs);
   for (const hole of holes) {
     const isPartOfLong = long.some((run) => intersectRanges(run, hole.range));
-    const isUnbacked = hole.isBare === true && isPartOfLong;
+    const isUnwitnessed = hole.isRowless === true && isPartOfLong;
     for (const before of cutKnown(known, hole.range)) {
-      const after = afterHole(before, { ...hole, isUnbacked }, nowMs, rules.confirmAfterMs);
+      const after = afterHole(before, { ...hole, isUnwitnessed }, nowMs, rules.confirmAfterMs);
       // What nobody expects yet is no news for the ledger.
       if (hole.verdict !== 'early' && !isSameEvidence(before, after)) changes.push(toLedger(after));
       if (after.state !== 'confirmed_empty') next.push(after);
@@ -82,15 +82,15 @@ export function judge(
   };
 }
 
-/** What follows where longer candles tell of stretches without anything. */
+/** What follows where longer candles tell of ranges without anything. */
 export function judgeSilences(
   known: Known,
   silences: readonly Silence[],
   nowMs: number,
-  rules: StretchRules,
+  rules: UnsettledRules,
 ): Judgement {
   const holes = silences.flatMap(({ range, reason }) =>
-    listOpen(known, [range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
+    listUnsettled(known, [range]).map((hole) => ({ range: hole, verdict: 'empty' as const, reason })),
   );
   return judge(known, { have: [], holes }, nowMs, rules);
 }

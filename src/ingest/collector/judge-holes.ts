@@ -3,7 +3,7 @@ import { intersectLists, subtractLists } from '../../market/range-lists.ts';
 import { createRange, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 
 /**
- * A stretch without rows in one answer, by what it means.
+ * A range without rows in one answer, by what it means.
  *
  * - `early`: the newest slots, which nobody expects yet
  * - `late`: those before them, which the exchange may not have published yet
@@ -16,7 +16,7 @@ export interface Hole {
   /** For a person. */
   readonly reason: string;
   /** Whether the answer held no row at all: it may as well be an outage. */
-  readonly isBare?: boolean;
+  readonly isRowless?: boolean;
 }
 
 interface Answer {
@@ -34,7 +34,7 @@ interface Answer {
 }
 
 /** What an answer without any row says of itself: alone it proves little. */
-export const BARE_REASON = 'an answer without any row';
+export const ROWLESS_REASON = 'an answer without any row';
 export const LATE_REASON = 'the exchange has not published it yet';
 
 /**
@@ -66,10 +66,15 @@ export function judgeHoles({ slots, rejected, holes, silent, stepMs, lateSince, 
   const openSince = Math.max(slots.at(-1) ?? 0, lateSince);
   const count = slots.length;
   const reason =
-    count === 0 ? BARE_REASON : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
+    count === 0 ? ROWLESS_REASON : `an answer with ${count} ${count === 1 ? 'row' : 'rows'} around it has none`;
   return [
     ...joinEqual(doubtful),
-    ...clip(unclaimed, 0, openSince).map((range): Hole => ({ range, verdict: 'empty', reason, isBare: count === 0 })),
+    ...clip(unclaimed, 0, openSince).map((range): Hole => ({
+      range,
+      verdict: 'empty',
+      reason,
+      isRowless: count === 0,
+    })),
     ...toLate(clip(unclaimed, openSince, Infinity)),
     ...late,
   ];

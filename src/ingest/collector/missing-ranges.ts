@@ -6,12 +6,12 @@ import { replaceKnown, type Known } from './known.ts';
 import {
   createNew,
   isDue,
-  isUnbackedSilence,
+  isUnwitnessedSilence,
   listFromLedger,
   LONG_SLOTS,
-  type Stretch,
-  type StretchRules,
-} from './stretch.ts';
+  type UnsettledRange,
+  type UnsettledRules,
+} from './unsettled-range.ts';
 
 /**
  * What one source still lacks: the ledger's view of it, in memory, with when each part is asked for next. The only
@@ -21,19 +21,19 @@ import {
  * All times are epoch milliseconds on the source's grid of `stepMs`; `nowMs` is the exchange's clock.
  */
 export class MissingRanges {
-  readonly #rules: StretchRules;
+  readonly #rules: UnsettledRules;
   #known: Known = [];
   #taken: TimeRange[] = [];
   #available: { readonly ranges: readonly TimeRange[]; readonly validUntil: number } | null = null;
 
-  constructor(rules: StretchRules) {
+  constructor(rules: UnsettledRules) {
     this.#rules = rules;
   }
 
   /** Takes over what the ledger says, oldest first. */
   load(ranges: readonly CoverageRange[], nowMs: number): void {
-    const stretches = listFromLedger(ranges, nowMs, this.#rules);
-    this.#replace(ranges, stretches);
+    const parts = listFromLedger(ranges, nowMs, this.#rules);
+    this.#replace(ranges, parts);
   }
 
   /** Notes a range that nobody asked for yet. */
@@ -112,8 +112,8 @@ export class MissingRanges {
   /** What may be asked for now, joined, oldest first. */
   listAvailable(nowMs: number): readonly TimeRange[] {
     if (this.#available && nowMs < this.#available.validUntil) return this.#available.ranges;
-    const [due, waiting]: [Stretch[], Stretch[]] = [[], []];
-    for (const stretch of this.#known) (isDue(stretch, nowMs) ? due : waiting).push(stretch);
+    const [due, waiting]: [UnsettledRange[], UnsettledRange[]] = [[], []];
+    for (const part of this.#known) (isDue(part, nowMs) ? due : waiting).push(part);
     const ranges = subtractLists(mergeRanges(due), mergeRanges(this.#taken));
     const validUntil = waiting.reduce((soonest, { notBefore }) => Math.min(soonest, notBefore), Infinity);
     this.#available = { ranges, validUntil };
@@ -149,19 +149,17 @@ export class MissingRanges {
   }
 
   /**
-   * Takes the stretches of silence whose next answer is due, as one range that spans them, where they are longer than
+   * Takes the ranges of silence whose next answer is due, as one range that spans them, where they are longer than
    * `maxSlots` together, or else the newest that only answers without any row spoke for; null where there is none.
    */
   takeLongSilence(nowMs: number, maxSlots: number): TimeRange | null {
     const { stepMs } = this.#rules;
-    const long = this.#known.filter(
-      (stretch) => stretch.asks > 0 && stretch.state !== 'refused' && isDue(stretch, nowMs),
-    );
-    const [unbacked, backed] = [true, false].map((is) =>
-      this.#listLongFree(long.filter((stretch) => isUnbackedSilence(stretch, stepMs) === is)),
+    const long = this.#known.filter((part) => part.asks > 0 && part.state !== 'refused' && isDue(part, nowMs));
+    const [unwitnessed, witnessed] = [true, false].map((is) =>
+      this.#listLongFree(long.filter((part) => isUnwitnessedSilence(part, stepMs) === is)),
     ) as [TimeRange[], TimeRange[]];
-    // Unbacked ones one by one: the shorter the span, the finer the candles that reach past it.
-    const due = this.#countSlots(backed, Infinity) > maxSlots ? backed : unbacked.slice(-1);
+    // Unwitnessed ones one by one: the shorter the span, the finer the candles that reach past it.
+    const due = this.#countSlots(witnessed, Infinity) > maxSlots ? witnessed : unwitnessed.slice(-1);
     const [first, last] = [due[0], due.at(-1)];
     if (!first || !last) return null;
     const span = { since: first.since, until: last.until };
@@ -171,8 +169,8 @@ export class MissingRanges {
   }
 
   /** The long ranges that these make and nobody has taken. */
-  #listLongFree(stretches: readonly Stretch[]): TimeRange[] {
-    return subtractLists(mergeRanges(stretches), mergeRanges(this.#taken)).filter(this.#isLong);
+  #listLongFree(parts: readonly UnsettledRange[]): TimeRange[] {
+    return subtractLists(mergeRanges(parts), mergeRanges(this.#taken)).filter(this.#isLong);
   }
 
   /** Ends what a `take` began; what was not settled meanwhile may be taken again. */
@@ -191,7 +189,7 @@ export class MissingRanges {
     this.#replace(replaced, next);
   }
 
-  get #wanted(): Stretch[] {
+  get #wanted(): UnsettledRange[] {
     return this.#known.filter(({ state }) => state !== 'confirmed_empty');
   }
 
@@ -202,8 +200,8 @@ export class MissingRanges {
 
   readonly #isLong = ({ since, until }: TimeRange): boolean => until - since >= LONG_SLOTS * this.#rules.stepMs;
 
-  #replace(ranges: readonly TimeRange[], stretches: readonly Stretch[]): void {
-    this.#known = replaceKnown(this.#known, ranges, stretches);
+  #replace(ranges: readonly TimeRange[], parts: readonly UnsettledRange[]): void {
+    this.#known = replaceKnown(this.#known, ranges, parts);
     this.#available = null;
   }
 

@@ -6,7 +6,7 @@ import { intersectLists, listRange } from '../../market/range-lists.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import { logChanges, tallyAnswer } from './answer-tally.ts';
-import { BelievedStretches } from './believed-stretches.ts';
+import { ConfirmedEmptyLog } from './confirmed-empty-log.ts';
 import { judgeAnswer, judgeRefusal, judgeSilences, type Judgement, type JudgeRules } from './judge-answer.ts';
 import { readAnswer, withoutHoles } from './read-answer.ts';
 import { Lock } from './lock.ts';
@@ -14,8 +14,8 @@ import { MissingRanges } from './missing-ranges.ts';
 import { toQuarantine } from './rejected-rows.ts';
 import type { Silence, SourceAnswer } from './source.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
-import { toOutOfWindow } from './stretch.ts';
-import { UnsettledSlots } from './unsettled-slots.ts';
+import { toOutOfWindow } from './unsettled-range.ts';
+import { ProvisionalSlots } from './provisional-slots.ts';
 import { listRegained, settleWindowEdge } from './window-edge.ts';
 
 /** What others note in the ledger is seen within this time. */
@@ -30,17 +30,17 @@ export class SourceLedger {
   /** Held during each write; whoever else writes rows of this source (the live stream) holds it too. */
   readonly lock = new Lock();
   readonly missing: MissingRanges;
-  readonly unsettled: UnsettledSlots;
+  readonly provisional: ProvisionalSlots;
   readonly #deps: SourceLedgerDeps;
-  readonly #believed: BelievedStretches;
+  readonly #confirmedEmpty: ConfirmedEmptyLog;
   readonly #rules: JudgeRules;
   #since = 0;
   /** Where the newest page began when this run started: what lies before it is the survey's. */
   #pageSince = 0;
   #knownUntil: number | null = null;
   /** Where the ledger ends: of what lies behind it the database knows nothing. */
-  #toldUntil: number | null = null;
-  #unheardUntil = 0;
+  #recordedUntil: number | null = null;
+  #unansweredUntil = 0;
   #latestSlot: number | null = null;
   #firstHave = Infinity;
   #hasReread = false;
@@ -53,8 +53,8 @@ export class SourceLedger {
     this.#deps = deps;
     this.#rules = { stepMs, confirmAfterMs: confirmEmptyAfterMs, source };
     this.missing = new MissingRanges(this.#rules);
-    this.unsettled = new UnsettledSlots({ stepMs, settleMs });
-    this.#believed = new BelievedStretches({ fields, stepMs, logger });
+    this.provisional = new ProvisionalSlots({ stepMs, settleMs });
+    this.#confirmedEmpty = new ConfirmedEmptyLog({ fields, stepMs, logger });
   }
 
   /** The oldest slot to keep. */
@@ -103,7 +103,7 @@ export class SourceLedger {
       const told = await this.#load(createRange(this.#pageSince, until), signal, dueUntil);
       this.#knownUntil = until;
       this.#reviewAt = now() + REVIEW_EVERY_MS;
-      this.#toldUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
+      this.#recordedUntil = Math.max(dueUntil, told.at(-1)?.until ?? 0);
     });
   }
 
@@ -152,7 +152,7 @@ export class SourceLedger {
     // What was read just before the last run ended was perhaps not final.
     this.#hasReread = true;
     const page = { since: newest.until - source.pageSlots * source.stepMs, until: newest.until };
-    this.unsettled.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
+    this.provisional.add(have.map((each) => intersectRanges(each, page)).filter((each) => each !== null));
     return ranges;
   }
 
@@ -184,21 +184,21 @@ export class SourceLedger {
       const { range, have } = read;
       const { known } = this.missing;
       const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#rules);
-      const judgement = { ...judged, changes: [...this.listUntold(range.since), ...judged.changes] };
+      const judgement = { ...judged, changes: [...this.listUnrecorded(range.since), ...judged.changes] };
       const rows = answer.rows.filter(({ timestamp }) => timestamp >= range.since && timestamp < range.until);
       const entry = { key: source.key, rows, quarantine: toQuarantine(source.key, answer.rejected, 'rest') };
       const outcome = await this.#commit(entry, judgement, signal);
       const [first, last] = [rows[0], rows.at(-1)];
       if (first && last) this.#noteHave(first.timestamp, last.timestamp);
-      this.unsettled.note(have, nowMs);
-      if (range.until >= this.#unheardUntil) this.#unheardUntil = 0;
+      this.provisional.note(have, nowMs);
+      if (range.until >= this.#unansweredUntil) this.#unansweredUntil = 0;
       logChanges(logger, outcome.changes);
       onAnswer(tallyAnswer(entry, outcome));
     });
   }
 
   /**
-   * Commits that the exchange has nothing in some stretches, as far as one answer may tell. Resolves with whether that
+   * Commits that the exchange has nothing in some ranges, as far as one answer may tell. Resolves with whether that
    * was news.
    */
   async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<boolean> {
@@ -232,24 +232,24 @@ export class SourceLedger {
   }
 
   /** What the ledger is to be told before it hears of a slot: nobody has asked for what lies between. */
-  listUntold(slot: number): CoverageRange[] {
-    return this.#toldUntil === null || this.#hasEnded ? [] : listRange(this.#toldUntil, slot).map(missingRange);
+  listUnrecorded(slot: number): CoverageRange[] {
+    return this.#recordedUntil === null || this.#hasEnded ? [] : listRange(this.#recordedUntil, slot).map(missingRange);
   }
 
   /** The end of the slots that were noted as missing because nobody answered, until an answer came; or 0. */
-  get unheardUntil(): number {
-    return this.#unheardUntil;
+  get unansweredUntil(): number {
+    return this.#unansweredUntil;
   }
 
   /** Commits that slots ended a while ago of which nobody said anything: the exchange is away. */
-  async tellUnheard(signal: AbortSignal): Promise<void> {
+  async recordUnanswered(signal: AbortSignal): Promise<void> {
     const { source, now } = this.#deps;
     await this.lock.run(async () => {
       this.advance(now());
       const until = Math.min(this.#knownUntil ?? 0, source.untilAt(now() - source.dueMs));
-      const changes = this.listUntold(until);
+      const changes = this.listUnrecorded(until);
       await this.#record({ changes, replaced: [], next: [], confirmed: [] }, signal);
-      if (changes.length > 0) this.#unheardUntil = until;
+      if (changes.length > 0) this.#unansweredUntil = until;
     });
   }
 
@@ -260,9 +260,9 @@ export class SourceLedger {
     const range = { since: slot, until: slot + this.#deps.source.stepMs };
     if (slot > this.#knownUntil) this.missing.add({ since: this.#knownUntil, until: slot });
     this.#knownUntil = Math.max(this.#knownUntil, range.until);
-    this.#toldUntil = Math.max(this.#toldUntil ?? 0, range.until);
+    this.#recordedUntil = Math.max(this.#recordedUntil ?? 0, range.until);
     this.missing.settle(range);
-    this.unsettled.note([range], this.#deps.now());
+    this.provisional.note([range], this.#deps.now());
     this.#noteHave(slot, slot);
   }
 
@@ -292,7 +292,8 @@ export class SourceLedger {
 
   #apply(judgement: Judgement): void {
     this.missing.apply(judgement);
-    if (this.#toldUntil !== null) this.#toldUntil = Math.max(this.#toldUntil, judgement.changes.at(-1)?.until ?? 0);
-    this.#believed.note(judgement.confirmed);
+    if (this.#recordedUntil !== null)
+      this.#recordedUntil = Math.max(this.#recordedUntil, judgement.changes.at(-1)?.until ?? 0);
+    this.#confirmedEmpty.note(judgement.confirmed);
   }
 }

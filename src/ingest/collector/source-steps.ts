@@ -90,7 +90,7 @@ export class SourceSteps {
   /** Reads slots again that were read before they were final. */
   async reread(signal: AbortSignal): Promise<boolean> {
     const { source, ledger, now, onTaken } = this.#deps;
-    const asked = ledger.unsettled.findDue(now(), source.pageSlots);
+    const asked = ledger.provisional.findDue(now(), source.pageSlots);
     if (!asked) return false;
     this.#isRereading = true;
     onTaken();
@@ -105,7 +105,7 @@ export class SourceSteps {
 
   #noteReread(asked: TimeRange): void {
     const { source, ledger, logger, now } = this.#deps;
-    for (const { since, until } of ledger.unsettled.noteAnswered(asked, now())) {
+    for (const { since, until } of ledger.provisional.noteAnswered(asked, now())) {
       const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
       logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
     }
@@ -125,7 +125,7 @@ export class SourceSteps {
     await ledger.accept(page, asked, signal);
   }
 
-  /** Where longer timeframes do not help, the stretch is asked for page by page before they are tried again. */
+  /** Where longer timeframes do not help, the range is asked for page by page before they are tried again. */
   async #askSilence(range: TimeRange, signal: AbortSignal): Promise<void> {
     const { source, ledger, now } = this.#deps;
     const isNews = await ledger.acceptSilence(await source.fetchSilence(range, signal), signal);

@@ -16,7 +16,7 @@ export interface SourceAnswer {
   readonly evidence: 'each_slot' | 'settlements';
 }
 
-/** A stretch without anything, as candles of a longer timeframe tell it; `reason` for a person. */
+/** A range without anything, as candles of a longer timeframe tell it; `reason` for a person. */
 export interface Silence {
   readonly range: TimeRange;
   readonly reason: string;

@@ -9,7 +9,7 @@ export const URGENCY = { tail: 0, feedTail: 1, expiring: 2, gap: 3, reread: 4, h
 export type Urgency = (typeof URGENCY)[keyof typeof URGENCY];
 
 /** What a collector wants, and not before which moment of the exchange's clock. */
-export interface Wish {
+export interface NextStep {
   readonly urgency: Urgency;
   /** Infinity where only the end of a step under way can tell. */
   readonly at: number;
@@ -22,11 +22,11 @@ export interface Wish {
 }
 
 /** Negative where `a` goes first: by urgency, then whatever is deleted first, then whoever waited longest. */
-export function compareWishes(
-  a: { readonly wish: Wish; readonly servedAt: number },
-  b: { readonly wish: Wish; readonly servedAt: number },
+export function compareSteps(
+  a: { readonly next: NextStep; readonly servedAt: number },
+  b: { readonly next: NextStep; readonly servedAt: number },
 ): number {
-  if (a.wish.urgency !== b.wish.urgency) return a.wish.urgency - b.wish.urgency;
-  if (a.wish.deletedAt !== b.wish.deletedAt) return a.wish.deletedAt < b.wish.deletedAt ? -1 : 1;
+  if (a.next.urgency !== b.next.urgency) return a.next.urgency - b.next.urgency;
+  if (a.next.deletedAt !== b.next.deletedAt) return a.next.deletedAt < b.next.deletedAt ? -1 : 1;
   return a.servedAt - b.servedAt;
 }

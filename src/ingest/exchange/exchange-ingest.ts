@@ -8,7 +8,7 @@ import type { ExchangeState, SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import { CandleSource } from '../collector/candle-source.ts';
-import type { Chore } from './chores.ts';
+import type { Task } from './periodic-tasks.ts';
 import { Collector } from '../collector/collector.ts';
 import type { DatabaseGate } from '../collector/database-gate.ts';
 import { ExchangeWorker } from './exchange-worker.ts';
@@ -19,7 +19,7 @@ import type { IngestStores } from '../collector/ports.ts';
 import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
 import type { AnswerTally } from '../collector/answer-tally.ts';
 import type { Source } from '../collector/source.ts';
-import { UnheardTails } from './unheard-tails.ts';
+import { UnansweredTails } from './unanswered-tails.ts';
 import type { MarketShares } from '../../replicas/market-shares.ts';
 
 export interface ExchangeIngestDeps {
@@ -50,7 +50,7 @@ export class ExchangeIngest {
   readonly #deps: ExchangeIngestDeps;
   readonly #live: LiveIngest | null;
   readonly #blocks: SharedBlocks;
-  readonly #unheard: UnheardTails;
+  readonly #unanswered: UnansweredTails;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #collectors: readonly Collector[] = [];
@@ -67,7 +67,7 @@ export class ExchangeIngest {
       database,
       clock,
       logger,
-      chores: this.#createChores(),
+      tasks: this.#createChores(),
       collectors: () => this.#collectors,
       isInformed: () => this.#blocks.isFresh(),
       onStep: (isAnswered) => {
@@ -82,7 +82,7 @@ export class ExchangeIngest {
       onLooked: () => this.worker.wake(),
     });
     this.#live = this.#createLive();
-    this.#unheard = new UnheardTails({
+    this.#unanswered = new UnansweredTails({
       clock,
       logger,
       isAway: () => {
@@ -157,7 +157,7 @@ export class ExchangeIngest {
     try {
       // A ban outlives the process that was told of it: no request before we know.
       await this.#blocks.exchangeNews(inner);
-      loops.push(this.#blocks.run(inner), this.worker.run(inner), this.#unheard.run(inner));
+      loops.push(this.#blocks.run(inner), this.worker.run(inner), this.#unanswered.run(inner));
       if (this.#live) loops.push(this.#live.run(inner));
       await Promise.all(loops);
     } catch (error) {
@@ -188,13 +188,13 @@ export class ExchangeIngest {
       onGap: () => this.worker.wake(),
       onLive: () => {
         if (!exchange.noteSign()) return;
-        for (const collector of this.#collectors) collector.hasten();
+        for (const collector of this.#collectors) collector.retryNow();
         this.worker.wake();
       },
     });
   }
 
-  #createChores(): Chore[] {
+  #createChores(): Task[] {
     const { exchange } = this.#deps;
     return [
       {

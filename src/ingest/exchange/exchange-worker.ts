@@ -3,10 +3,10 @@ import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, mes
 import type { Exchange, RequestKind } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
 import { backoffMs, type Backoff } from '../../retry.ts';
-import { Chores, type Chore, type ChoreEntry } from './chores.ts';
+import { Tasks, type Task, type ChoreEntry } from './periodic-tasks.ts';
 import type { Collector } from '../collector/collector.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
-import { compareWishes, type Wish } from '../collector/urgency.ts';
+import { compareSteps, type NextStep } from '../collector/urgency.ts';
 import { Wakeup } from '../../wakeup.ts';
 
 export interface ExchangeWorkerDeps {
@@ -15,7 +15,7 @@ export interface ExchangeWorkerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Done in this order at the start, each until it succeeded once, and repeated in their time. */
-  readonly chores: readonly Chore[];
+  readonly tasks: readonly Task[];
   /** The collectors of the moment; may change while the worker runs. */
   readonly collectors: () => Iterable<Collector>;
   /** Asked before each step: whether it may begin on what is known. Where not, `wake` is called once more is known. */
@@ -48,14 +48,14 @@ const LONG_AGO = -1;
 const UNUSABLE_LOG_EVERY_MS = 60_000;
 
 /**
- * The one loop that asks an exchange: the most urgent wish first, among equals whoever waited longest, with a bound on
+ * The one loop that asks an exchange: the most urgent next step first, among equals whoever waited longest, with a bound on
  * the steps in flight. Nothing is begun that would wait for an allowance, so that a class of requests that is used up
  * holds up no other. Hundreds of series need no timer each, and a page is gone from memory when it is written.
  */
 export class ExchangeWorker {
   readonly #deps: ExchangeWorkerDeps;
   readonly #wakeup: Wakeup;
-  readonly #chores: Chores;
+  readonly #tasks: Tasks;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #served = new WeakMap<Collector, number>();
   #turns = 0;
@@ -66,12 +66,12 @@ export class ExchangeWorker {
   constructor(deps: ExchangeWorkerDeps) {
     this.#deps = deps;
     this.#wakeup = new Wakeup({ clock: deps.clock });
-    this.#chores = new Chores(deps);
+    this.#tasks = new Tasks(deps);
   }
 
   /** Why the exchange's clock or markets cannot be read, or null. */
   get lastError(): string | null {
-    return this.#chores.lastError;
+    return this.#tasks.lastError;
   }
 
   /** Whether steps are in flight. */
@@ -115,7 +115,7 @@ export class ExchangeWorker {
 
   #findChore(): Turn | number | null {
     const { exchange, clock, logger } = this.#deps;
-    const due = this.#chores.findDue();
+    const due = this.#tasks.findDue();
     if (due === null || typeof due === 'number') return due;
     const waitMs = exchange.readyAt('listing', true) - clock.now();
     if (waitMs > 0) return due.doneAt === null ? waitMs : null;
@@ -123,20 +123,20 @@ export class ExchangeWorker {
   }
 
   #toTurn(entry: ChoreEntry, logger: Logger): Turn {
-    const { name } = entry.chore;
+    const { name } = entry.task;
     return {
       work: async (signal) => {
-        await this.#chores.run(entry, signal);
+        await this.#tasks.run(entry, signal);
         return true;
       },
-      onFailure: (waitMs, message) => this.#chores.fail(entry, waitMs, message),
+      onFailure: (waitMs, message) => this.#tasks.fail(entry, waitMs, message),
       onRefused: (error) => {
         const reason = messageOf(error);
-        logger.error({ chore: name, reason }, 'the exchange refused a request that it must answer');
-        this.#chores.fail(entry, HOUR_MS, reason);
+        logger.error({ task: name, reason }, 'the exchange refused a request that it must answer');
+        this.#tasks.fail(entry, HOUR_MS, reason);
       },
       failures: entry.failures,
-      fields: { exchange: this.#deps.exchange.id, chore: name },
+      fields: { exchange: this.#deps.exchange.id, task: name },
     };
   }
 
@@ -146,21 +146,21 @@ export class ExchangeWorker {
     if (exchangeNow === null) return 1_000;
     const now = clock.now();
     const readiness = new Readiness(exchange, now);
-    let best: { collector: Collector; wish: Wish; servedAt: number } | null = null;
-    let soonest = Math.max(this.#chores.waitMs(), exchange.readyAt('listing', true) - now);
+    let best: { collector: Collector; next: NextStep; servedAt: number } | null = null;
+    let soonest = Math.max(this.#tasks.waitMs(), exchange.readyAt('listing', true) - now);
     for (const collector of collectors()) {
-      const wish = collector.peek();
-      if (isTailOnly && !wish.isTail) continue;
-      const waitMs = Math.max(wish.at - exchangeNow, readiness.waitMs(wish));
+      const next = collector.nextStep();
+      if (isTailOnly && !next.isTail) continue;
+      const waitMs = Math.max(next.at - exchangeNow, readiness.waitMs(next));
       if (waitMs > 0) {
         soonest = Math.min(soonest, waitMs);
         continue;
       }
-      const candidate = { collector, wish, servedAt: this.#served.get(collector) ?? LONG_AGO };
-      if (!best || compareWishes(candidate, best) < 0) best = candidate;
+      const candidate = { collector, next, servedAt: this.#served.get(collector) ?? LONG_AGO };
+      if (!best || compareSteps(candidate, best) < 0) best = candidate;
     }
     if (!best) return soonest;
-    return this.#toStep(best.collector, best.wish.isTail);
+    return this.#toStep(best.collector, best.next.isTail);
   }
 
   #toStep(collector: Collector, isTail: boolean): Turn {
@@ -174,7 +174,7 @@ export class ExchangeWorker {
       onRefused: (error, attempt) => {
         const reason = messageOf(error);
         // The list of markets tells whether it is gone.
-        if (error.reason === 'symbol') this.#chores.hasten('markets');
+        if (error.reason === 'symbol') this.#tasks.retryNow('markets');
         if (collector.isServed && error.reason !== 'timeframe') {
           // What it no longer keeps is refused once for each feed at the first start, and that is how it is found out.
           const level = !isTail && attempt === 1 ? 'info' : 'warn';
@@ -255,7 +255,7 @@ class Readiness {
     this.#now = now;
   }
 
-  waitMs({ kind, isTail }: Wish): number {
+  waitMs({ kind, isTail }: NextStep): number {
     if (kind === null) return 0;
     const known = isTail ? this.#urgent : this.#patient;
     let waitMs = known.get(kind);

@@ -193,8 +193,8 @@ function toEntries(groups: readonly Group[], rejected: readonly Rejection[]): Co
   const entries = new Map<string, CommitEntry>();
   for (const { collector, series, candles } of groups) {
     const entry = candleEntry(series, candles);
-    const untold = collector.ledger.listUntold(candles[0]?.timestamp ?? 0);
-    entries.set(seriesKey(series), { ...entry, changes: [...untold, ...entry.changes] });
+    const unrecorded = collector.ledger.listUnrecorded(candles[0]?.timestamp ?? 0);
+    entries.set(seriesKey(series), { ...entry, changes: [...unrecorded, ...entry.changes] });
   }
   for (const { series, row } of rejected) {
     const key = candleKey(series);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import type { CandleRevision } from '../../../src/db/repositories/candle-revisions-repository.ts';
+import type { CandleRewrite } from '../../../src/db/repositories/candle-rewrites-repository.ts';
 import type { StoredCoverage } from '../../../src/db/repositories/coverage-repository.ts';
 import type { LedgerGap } from '../../../src/db/repositories/ledger-gaps.ts';
 import type { QuarantinedRow } from '../../../src/db/repositories/quarantine-repository.ts';
@@ -56,7 +56,7 @@ export class InMemoryRows implements HttpRepositories {
   /** Ordered by key and time; newest first; newest first. */
   ranges: readonly StoredCoverage[] = [];
   quarantined: readonly QuarantinedRow[] = [];
-  revisions: readonly CandleRevision[] = [];
+  revisions: readonly CandleRewrite[] = [];
   /** What every answer for candles says to be missing. */
   gaps: readonly LedgerGap[] = [];
   isViewPopulated = true;
@@ -116,7 +116,7 @@ export class InMemoryRows implements HttpRepositories {
           ...{ first, last, lastClose },
         })),
     sumGaps: (_market, ranges) => Promise.resolve(ranges.map(() => 0)),
-    listCoverage: async () => this.#coverage(),
+    listStoredRows: async () => this.#coverage(),
     listNewest: async (series, limit, before = Infinity) => this.#between(series, -Infinity, before).slice(-limit),
   };
 
@@ -156,7 +156,7 @@ export class InMemoryRows implements HttpRepositories {
       this.quarantined.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
   };
 
-  readonly candleRevisions: HttpRepositories['candleRevisions'] = {
+  readonly candleRewrites: HttpRepositories['candleRewrites'] = {
     list: async ({ limit, before = '999' }) =>
       this.revisions.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
   };

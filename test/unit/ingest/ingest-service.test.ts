@@ -206,7 +206,7 @@ describe('IngestService, history', () => {
     const second = await start(window);
     await clock.run(14 * HOUR);
     const looked = count() - asked;
-    // The stretch lies in two pages, each with a time of its own.
+    // The range lies in two pages, each with a time of its own.
     assert.ok(looked >= 1 && looked <= 4, `${looked} looks`);
     await clock.run(26 * HOUR);
     assert.equal(count() - asked, looked, 'never again');
@@ -238,7 +238,7 @@ describe('IngestService, history', () => {
     const told = lines.filter(({ msg }) => /long stretch/.test(msg));
     // Of two pages that it lies in, the one with the longer part.
     assert.deepEqual(
-      told.map(({ slots, believed_slots: total }) => [slots, total]),
+      told.map(({ slots, empty_slots: total }) => [slots, total]),
       [[100, 100]],
     );
     const confirmed = stores.listCoverage(candleKey(BTC)).filter(({ state }) => state === 'confirmed_empty');

@@ -10,7 +10,7 @@ const at = (since: number, until: number) => ({ since: since * MINUTE, until: un
 const ledgerOf = (...ranges: [since: number, until: number, state: CoverageState][]) =>
   ranges.map(([since, until, state]) => ({ ...at(since, until), state }));
 
-function stretch(changes: Partial<AuditedStretch>): AuditedStretch {
+function part(changes: Partial<AuditedStretch>): AuditedStretch {
   return {
     key: KEY,
     range: at(0, 100),
@@ -33,7 +33,7 @@ describe('compareCoverage', () => {
     const states = (['missing', 'refused', 'out_of_window'] as const).map(
       (state, index) => [40 + index * 10, 50 + index * 10, state] as [number, number, CoverageState],
     );
-    const seen = stretch({
+    const seen = part({
       ledger: ledgerOf([10, 30, 'have'], [30, 40, 'confirmed_empty'], ...states),
       stored: [at(10, 30)],
       lacking: [at(0, 10), at(30, 100)],
@@ -43,7 +43,7 @@ describe('compareCoverage', () => {
   });
 
   it('finds what was confirmed empty under a longer candle with volume, and has it asked for again', () => {
-    const seen = stretch({
+    const seen = part({
       ledger: ledgerOf([0, 40, 'confirmed_empty'], [40, 50, 'missing'], [50, 60, 'have']),
       stored: [at(50, 60)],
       lacking: [at(0, 50), at(60, 100)],
@@ -55,7 +55,7 @@ describe('compareCoverage', () => {
   });
 
   it('finds what the ledger has as stored and is not, and has it fetched again', () => {
-    const seen = stretch({
+    const seen = part({
       ledger: ledgerOf([0, 50, 'have'], [50, 100, 'missing']),
       stored: [at(0, 20), at(25, 50)],
       lacking: [at(20, 25), at(50, 100)],
@@ -68,7 +68,7 @@ describe('compareCoverage', () => {
   });
 
   it('finds rows that the ledger denies or does not know, and notes them', () => {
-    const seen = stretch({
+    const seen = part({
       ledger: ledgerOf([0, 10, 'confirmed_empty'], [10, 20, 'missing']),
       stored: [at(5, 15), at(60, 62)],
       lacking: [at(0, 5), at(15, 60), at(62, 100)],
@@ -84,7 +84,7 @@ describe('compareCoverage', () => {
   });
 
   it('finds a ledger that contradicts itself, and has the rows decide', () => {
-    const seen = stretch({
+    const seen = part({
       ledger: ledgerOf([0, 30, 'have'], [20, 40, 'missing'], [50.5, 60, 'have']),
       stored: [at(0, 25), at(51, 60)],
       lacking: [at(25, 51), at(60, 100)],
@@ -104,7 +104,7 @@ describe('compareCoverage', () => {
   });
 
   it('tells rows at no opening time and leaves them', () => {
-    const seen = stretch({ strays: [90_001] });
+    const seen = part({ strays: [90_001] });
     assert.deepEqual(
       compareCoverage(seen).map(({ kind, since, slots }) => [kind, since, slots]),
       [['row_off_grid', 90_001, 1]],

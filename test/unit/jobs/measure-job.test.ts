@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Job } from '../../../src/jobs/job.ts';
 import { measureJob, type JobRun } from '../../../src/jobs/measure-job.ts';
 
-class Chore implements Job {
+class Task implements Job {
   readonly name = 'chore';
   readonly cron = '* * * * *';
   readonly runsAtStart = true;
@@ -23,25 +23,25 @@ class Chore implements Job {
 
 describe('measureJob', () => {
   it('is the same job, and tells how long its runs took and how they ended', async () => {
-    const chore = new Chore();
+    const task = new Task();
     const runs: JobRun[] = [];
     let now = 0;
     const measured = measureJob(
-      chore,
+      task,
       (run) => runs.push(run),
       () => (now += 250),
     );
     assert.deepEqual([measured.name, measured.cron, measured.runsAtStart], ['chore', '* * * * *', true]);
     assert.equal('runsUnclaimed' in measured, false);
     await measured.run(new AbortController().signal);
-    chore.fault = new Error('broken');
+    task.fault = new Error('broken');
     await assert.rejects(measured.run(new AbortController().signal), /broken/);
     assert.deepEqual(runs, [
       { job: 'chore', durationMs: 250, hasFailed: false },
       { job: 'chore', durationMs: 250, hasFailed: true },
     ]);
     await measured.followTurn?.(new AbortController().signal);
-    assert.equal(chore.followed, 1);
+    assert.equal(task.followed, 1);
     await assert.rejects(measured.run(AbortSignal.abort()), /broken/);
     assert.equal(runs.length, 2, 'a run that was ended from outside says nothing of the job');
   });

@@ -29,7 +29,7 @@ const MAX_PLACES = 240;
 /** More opening times than this between two candles are not walked one by one. */
 const MAX_WALK = 100_000;
 
-interface Stretch {
+interface LedgerRange {
   readonly since: number;
   readonly until: number;
   readonly state: HoleState;
@@ -49,7 +49,7 @@ export function createTimeline(
   { timeframe, until }: { readonly timeframe: string; readonly until: number },
 ): Timeline {
   const stretches = ledger
-    .flatMap(({ since, until: end, state, reason }): Stretch[] =>
+    .flatMap(({ since, until: end, state, reason }): LedgerRange[] =>
       state === 'have' ? [] : [{ since: Date.parse(since), until: Date.parse(end), state, reason }],
     )
     .sort((a, b) => a.since - b.since);
@@ -90,7 +90,7 @@ interface Run {
 }
 
 /** The opening times of [from, to), cut where what is known of them changes. */
-function findRuns(from: number, to: number, timeframe: string, stretches: readonly Stretch[]): Run[] {
+function findRuns(from: number, to: number, timeframe: string, stretches: readonly LedgerRange[]): Run[] {
   const runs: Run[] = [];
   let next = stretches.findIndex(({ until }) => until > from);
   let walked = 0;

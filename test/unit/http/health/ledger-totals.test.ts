@@ -25,7 +25,7 @@ function createTotals() {
       },
     },
     quarantine: { count: () => Promise.resolve(7) },
-    candleRevisions: { count: () => Promise.resolve(8) },
+    candleRewrites: { count: () => Promise.resolve(8) },
     isReady: () => state.isReady,
     logger: createRecordingLogger().logger,
     clock: { now: () => state.now },

@@ -1,5 +1,5 @@
 /* eslint-disable @typescript-eslint/require-await -- the port is asynchronous; memory answers at once */
-import type { CandleRevision } from '../../../../src/db/repositories/candle-revisions-repository.ts';
+import type { CandleRewrite } from '../../../../src/db/repositories/candle-rewrites-repository.ts';
 import type { SeriesLook, StoredCandle, StoredSince } from '../../../../src/db/repositories/live-feed-repository.ts';
 import type { LiveFeed } from '../../../../src/http/live/live-watch.ts';
 import type { Candle } from '../../../../src/market/candle.ts';
@@ -12,7 +12,7 @@ export class InMemoryFeed implements LiveFeed {
   /** Thrown by each call while it is set. */
   fault: Error | null = null;
   looks = 0;
-  readonly revisions: CandleRevision[] = [];
+  readonly revisions: CandleRewrite[] = [];
   readonly #rows: (StoredCandle & { readonly storedAt: number })[] = [];
   readonly #missing = new Map<string, { readonly since: number; readonly until: number; readonly slots: number }>();
 
@@ -65,7 +65,7 @@ export class InMemoryFeed implements LiveFeed {
       .slice(0, limit);
   }
 
-  async listRevisions(after: string, limit: number): Promise<CandleRevision[]> {
+  async listRevisions(after: string, limit: number): Promise<CandleRewrite[]> {
     if (this.fault) throw this.fault;
     return this.revisions.filter(({ id }) => BigInt(id) > BigInt(after)).slice(0, limit);
   }

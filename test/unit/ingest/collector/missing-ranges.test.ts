@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Hole } from '../../../../src/ingest/collector/judge-holes.ts';
 import { judge, judgeRefusal } from '../../../../src/ingest/collector/judge-answer.ts';
-import { listOpen } from '../../../../src/ingest/collector/known.ts';
+import { listUnsettled } from '../../../../src/ingest/collector/known.ts';
 import { MissingRanges } from '../../../../src/ingest/collector/missing-ranges.ts';
 import { findUncovered, intersectLists, subtractLists } from '../../../../src/market/range-lists.ts';
 import type { TimeRange } from '../../../../src/market/time-range.ts';
@@ -81,7 +81,7 @@ describe('MissingRanges', () => {
       range: range(1000, 1440),
       verdict: 'empty',
       reason: 'an answer without any row',
-      isBare: true,
+      isRowless: true,
     };
     const missing = create();
     missing.add(day);
@@ -91,17 +91,17 @@ describe('MissingRanges', () => {
       states.every(({ state }) => state === 'missing'),
       'within the hour',
     );
-    // The rest of a long stretch is no short hole either.
+    // The rest of a long range is no short hole either.
     const rest: Hole = { ...bare, range: range(990, 1000) };
     for (const turn of [0, 1]) settle(missing, [], [rest], t0 + turn * minute);
     assert.equal(missing.count(), 1440);
     const [last] = settle(missing, [], [bare], t0 + 60 * minute);
     assert.deepEqual([last?.state, last?.firstAskedAt], ['confirmed_empty', t0]);
 
-    const backed = create();
-    backed.add(day);
-    settle(backed, [], [{ ...bare, isBare: false, reason: 'an answer with 9 rows around it has none' }], t0);
-    const [second] = settle(backed, [], [bare], t0 + minute);
+    const witnessed = create();
+    witnessed.add(day);
+    settle(witnessed, [], [{ ...bare, isRowless: false, reason: 'an answer with 9 rows around it has none' }], t0);
+    const [second] = settle(witnessed, [], [bare], t0 + minute);
     assert.deepEqual([second?.state, second?.reason], ['confirmed_empty', 'an answer with 9 rows around it has none']);
     const short = create();
     short.add(range(0, 59));
@@ -112,7 +112,7 @@ describe('MissingRanges', () => {
   it('looks for longer candles where only answers without a row spoke, and waits the hour without a loop', () => {
     const missing = create();
     missing.add(range(0, 120));
-    const bare: Hole = { range: range(0, 120), verdict: 'empty', reason: 'an answer without any row', isBare: true };
+    const bare: Hole = { range: range(0, 120), verdict: 'empty', reason: 'an answer without any row', isRowless: true };
     const t0 = 48 * HOUR;
     settle(missing, [], [bare], t0);
     const silence = missing.takeLongSilence(t0 + CONFIRM, 1000);
@@ -136,7 +136,7 @@ describe('MissingRanges', () => {
       assert.equal(missing.nextAt(due - 1), due);
       const taken = missing.take(due, 10);
       assert.deepEqual(taken, recent);
-      assert.deepEqual(listOpen(missing.known, [recent]), [recent]);
+      assert.deepEqual(listUnsettled(missing.known, [recent]), [recent]);
       const [change] = settle(missing, [], [hole(recent, 'empty')], due);
       assert.deepEqual([change?.state, change?.asks, change?.lastAskedAt], ['confirmed_empty', 2 + ask, due]);
       missing.release(taken);
@@ -258,7 +258,7 @@ describe('MissingRanges', () => {
         settle(
           missing,
           [],
-          listOpen(missing.known, [where]).map((each) => hole(each, 'empty')),
+          listUnsettled(missing.known, [where]).map((each) => hole(each, 'empty')),
           now,
         );
         for (const slot of slots.filter((each) => model.has(each))) {

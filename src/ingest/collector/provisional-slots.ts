@@ -1,7 +1,7 @@
 import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { intersectLists, subtractLists } from '../../market/range-lists.ts';
 
-export interface UnsettledSlotsDeps {
+export interface ProvisionalSlotsDeps {
   readonly stepMs: number;
   /** How long after its end a slot is final; null: none is read again. */
   readonly settleMs: number | null;
@@ -16,7 +16,7 @@ const MAX_FAILURES = 5;
  *
  * All times are epoch milliseconds on the grid of `stepMs`; `nowMs` is the exchange's clock.
  */
-export class UnsettledSlots {
+export class ProvisionalSlots {
   readonly #stepMs: number;
   readonly #settleMs: number;
   readonly #batchMs: number;
@@ -24,7 +24,7 @@ export class UnsettledSlots {
   #failures = 0;
   #notBefore = 0;
 
-  constructor({ stepMs, settleMs }: UnsettledSlotsDeps) {
+  constructor({ stepMs, settleMs }: ProvisionalSlotsDeps) {
     this.#stepMs = stepMs;
     this.#settleMs = settleMs ?? Infinity;
     this.#batchMs = Math.max(1, Math.ceil((settleMs ?? stepMs) / stepMs)) * stepMs;

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 
 /** Something that is done for the whole exchange now and then, before any collector is asked. */
-export interface Chore {
+export interface Task {
   readonly name: string;
   /** How long after a success it is done again. */
   readonly everyMs: () => number;
@@ -9,7 +9,7 @@ export interface Chore {
 }
 
 export interface ChoreEntry {
-  readonly chore: Chore;
+  readonly task: Task;
   /** When it is due, by our clock. */
   at: number;
   failures: number;
@@ -19,18 +19,18 @@ export interface ChoreEntry {
   doneAt: number | null;
 }
 
-/** However often something asks for it, a chore is not done again sooner. */
+/** However often something asks for it, a task is not done again sooner. */
 const HASTE_MS = 5 * 60_000;
 
-/** The chores of one exchange, each until it succeeded once before the next, and repeated in their time. */
-export class Chores {
+/** The tasks of one exchange, each until it succeeded once before the next, and repeated in their time. */
+export class Tasks {
   readonly #clock: Clock;
   readonly #entries: readonly ChoreEntry[];
 
-  constructor({ chores, clock }: { readonly chores: readonly Chore[]; readonly clock: Clock }) {
+  constructor({ tasks, clock }: { readonly tasks: readonly Task[]; readonly clock: Clock }) {
     this.#clock = clock;
-    this.#entries = chores.map((chore) => ({
-      chore,
+    this.#entries = tasks.map((task) => ({
+      task,
       at: 0,
       failures: 0,
       lastError: null,
@@ -65,9 +65,9 @@ export class Chores {
 
   async run(entry: ChoreEntry, signal: AbortSignal): Promise<void> {
     entry.isBusy = true;
-    await entry.chore.run(signal).finally(() => (entry.isBusy = false));
+    await entry.task.run(signal).finally(() => (entry.isBusy = false));
     const now = this.#clock.now();
-    Object.assign(entry, { at: now + entry.chore.everyMs(), failures: 0, lastError: null, doneAt: now });
+    Object.assign(entry, { at: now + entry.task.everyMs(), failures: 0, lastError: null, doneAt: now });
   }
 
   /** Notes a failure, after which it is tried again in `waitMs`. */
@@ -75,9 +75,9 @@ export class Chores {
     Object.assign(entry, { at: this.#clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
   }
 
-  /** Something says that what this chore learned is out of date. */
-  hasten(name: string): void {
-    const entry = this.#entries.find(({ chore }) => chore.name === name);
+  /** Something says that what this task learned is out of date. */
+  retryNow(name: string): void {
+    const entry = this.#entries.find(({ task }) => task.name === name);
     if (!entry || entry.doneAt === null) return;
     entry.at = Math.min(entry.at, Math.max(this.#clock.now(), entry.doneAt + HASTE_MS));
   }

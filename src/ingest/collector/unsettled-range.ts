@@ -1,9 +1,9 @@
 import type { CoverageRange } from '../../market/coverage.ts';
 import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
-import { BARE_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
+import { ROWLESS_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
 
-/** A stretch of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
-export interface Stretch extends CoverageRange {
+/** A range of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
+export interface UnsettledRange extends CoverageRange {
   readonly state: 'missing' | 'refused' | 'confirmed_empty';
   /** What the latest answer meant; `new`: there was none. */
   readonly verdict: 'new' | 'refused' | Exclude<Hole['verdict'], 'early'>;
@@ -13,7 +13,7 @@ export interface Stretch extends CoverageRange {
   readonly notBefore: number;
 }
 
-export interface StretchRules {
+export interface UnsettledRules {
   readonly stepMs: number;
   /** How far apart the answers must be that make a hole a confirmed one. */
   readonly confirmAfterMs: number;
@@ -28,9 +28,9 @@ interface Wait {
 const HOUR_MS = 3_600_000;
 /** Real gaps are minutes long. From this length on silence is worth more proof, and a look in a longer timeframe. */
 export const LONG_SLOTS = 60;
-/** A long stretch that only answers without any row speak for: an outage that answers so lasts minutes. */
-const UNBACKED_ASKS = 3;
-const UNBACKED_SPAN = 60;
+/** A long range that only answers without any row speak for: an outage that answers so lasts minutes. */
+const UNWITNESSED_ASKS = 3;
+const UNWITNESSED_SPAN = 60;
 const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused', Wait>> = {
   late: { firstMs: 3_000, factor: 3, maxMs: 300_000 },
   doubtful: { firstMs: 60_000, factor: 3, maxMs: 6 * HOUR_MS },
@@ -43,11 +43,11 @@ const RECHECK_SPAN_MS = 3 * HOUR_MS;
 /** However old it is, a long one is looked at once more after this time. */
 const LONG_RECHECK_MS = 24 * HOUR_MS;
 
-export function isDue({ notBefore }: Stretch, nowMs: number): boolean {
+export function isDue({ notBefore }: UnsettledRange, nowMs: number): boolean {
   return notBefore <= nowMs;
 }
 
-export function createNew(since: number, until: number): Stretch {
+export function createNew(since: number, until: number): UnsettledRange {
   const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
   return { since, until, state: 'missing', ...evidence, verdict: 'new', attempts: 0, notBefore: 0 };
 }
@@ -59,9 +59,9 @@ export function createNew(since: number, until: number): Stretch {
 function fromLedger(
   range: CoverageRange,
   nowMs: number,
-  { confirmAfterMs, stepMs }: StretchRules,
+  { confirmAfterMs, stepMs }: UnsettledRules,
   isPartOfLong: boolean,
-): Stretch[] {
+): UnsettledRange[] {
   const { since, until, state, lastAskedAt } = range;
   if (state === 'have' || state === 'out_of_window') return [];
   if (state === 'confirmed_empty') return toRecheck(range, nowMs, stepMs, isPartOfLong);
@@ -74,7 +74,11 @@ function fromLedger(
 }
 
 /** What the ledger says, oldest first, as things to ask for. */
-export function listFromLedger(ranges: readonly CoverageRange[], nowMs: number, rules: StretchRules): Stretch[] {
+export function listFromLedger(
+  ranges: readonly CoverageRange[],
+  nowMs: number,
+  rules: UnsettledRules,
+): UnsettledRange[] {
   const empty = mergeRanges(ranges.filter(({ state }) => state === 'confirmed_empty')).filter(
     ({ since, until }) => until - since >= LONG_SLOTS * rules.stepMs,
   );
@@ -86,35 +90,39 @@ export function listFromLedger(ranges: readonly CoverageRange[], nowMs: number, 
 }
 
 /**
- * The same stretch after an answer without rows for it. Pass what is confirmed then to `toRecheck`. `isUnbacked`: it is
- * part of a long stretch, and the answer held no row at all; where no other answer spoke for it, two are not enough.
+ * The same range after an answer without rows for it. Pass what is confirmed then to `toRecheck`. `isUnwitnessed`: it is
+ * part of a long range, and the answer held no row at all; where no other answer spoke for it, two are not enough.
  */
 export function afterHole(
-  stretch: Stretch,
-  { verdict, reason: told, isUnbacked = false }: Pick<Hole, 'verdict' | 'reason'> & { readonly isUnbacked?: boolean },
+  part: UnsettledRange,
+  {
+    verdict,
+    reason: told,
+    isUnwitnessed = false,
+  }: Pick<Hole, 'verdict' | 'reason'> & { readonly isUnwitnessed?: boolean },
   nowMs: number,
   confirmAfterMs: number,
-): Stretch {
-  const isBacked = isWitnessed(stretch);
+): UnsettledRange {
+  const hasWitness = isWitnessed(part);
   // The better evidence stays, for the ledger to tell it after a restart too.
-  const reason = isUnbacked && isBacked ? (stretch.reason ?? told) : told;
-  const isTurn = isDue(stretch, nowMs);
-  if (verdict === 'early') return waitForLate({ ...stretch, state: 'missing', reason }, nowMs);
-  if (stretch.state === 'confirmed_empty') {
-    if (verdict === 'doubtful') return afterRefusal(stretch, 'doubtful', reason, nowMs);
-    return isTurn ? { ...stretch, asks: stretch.asks + 1, lastAskedAt: nowMs } : stretch;
+  const reason = isUnwitnessed && hasWitness ? (part.reason ?? told) : told;
+  const isTurn = isDue(part, nowMs);
+  if (verdict === 'early') return waitForLate({ ...part, state: 'missing', reason }, nowMs);
+  if (part.state === 'confirmed_empty') {
+    if (verdict === 'doubtful') return afterRefusal(part, 'doubtful', reason, nowMs);
+    return isTurn ? { ...part, asks: part.asks + 1, lastAskedAt: nowMs } : part;
   }
   if (verdict === 'doubtful')
-    return stretch.verdict === 'doubtful' && !isTurn ? stretch : afterRefusal(stretch, 'doubtful', reason, nowMs);
-  const { asks, firstAskedAt } = countEmpty(stretch, nowMs, confirmAfterMs);
-  const evidence = { asks, firstAskedAt, lastAskedAt: asks > stretch.asks ? nowMs : stretch.lastAskedAt };
-  if (verdict === 'late') return waitForLate({ ...stretch, ...evidence, state: 'missing', reason }, nowMs);
-  const needsMore = isUnbacked && !isBacked;
-  const spanMs = needsMore ? UNBACKED_SPAN * confirmAfterMs : confirmAfterMs;
-  if (asks >= (needsMore ? UNBACKED_ASKS : 2) && (!needsMore || nowMs - firstAskedAt >= spanMs)) {
+    return part.verdict === 'doubtful' && !isTurn ? part : afterRefusal(part, 'doubtful', reason, nowMs);
+  const { asks, firstAskedAt } = countEmpty(part, nowMs, confirmAfterMs);
+  const evidence = { asks, firstAskedAt, lastAskedAt: asks > part.asks ? nowMs : part.lastAskedAt };
+  if (verdict === 'late') return waitForLate({ ...part, ...evidence, state: 'missing', reason }, nowMs);
+  const needsMore = isUnwitnessed && !hasWitness;
+  const spanMs = needsMore ? UNWITNESSED_SPAN * confirmAfterMs : confirmAfterMs;
+  if (asks >= (needsMore ? UNWITNESSED_ASKS : 2) && (!needsMore || nowMs - firstAskedAt >= spanMs)) {
     const state = 'confirmed_empty';
     return {
-      ...stretch,
+      ...part,
       asks,
       firstAskedAt,
       lastAskedAt: nowMs,
@@ -131,48 +139,48 @@ export function afterHole(
       ? firstAskedAt + confirmAfterMs
       : Math.max(Math.min(firstAskedAt, nowMs) + spanMs, (evidence.lastAskedAt ?? nowMs) + confirmAfterMs);
   const notBefore = roundUp(dueAt, Math.min(10_000, Math.ceil(confirmAfterMs / 6)));
-  return { ...stretch, ...evidence, state: 'missing', reason, verdict, attempts: 0, notBefore };
+  return { ...part, ...evidence, state: 'missing', reason, verdict, attempts: 0, notBefore };
 }
 
-/** The same stretch after a request for it was refused, or a row in it. */
+/** The same range after a request for it was refused, or a row in it. */
 export function afterRefusal(
-  stretch: Stretch,
+  part: UnsettledRange,
   verdict: 'refused' | 'doubtful',
   reason: string,
   nowMs: number,
-): Stretch {
-  const isAgain = stretch.verdict === verdict;
-  const attempts = isAgain ? stretch.attempts + 1 : 1;
-  const firstAskedAt = isAgain ? (stretch.firstAskedAt ?? nowMs) : nowMs;
+): UnsettledRange {
+  const isAgain = part.verdict === verdict;
+  const attempts = isAgain ? part.attempts + 1 : 1;
+  const firstAskedAt = isAgain ? (part.firstAskedAt ?? nowMs) : nowMs;
   const state = verdict === 'refused' ? 'refused' : 'missing';
   const notBefore = nowMs + waitMs(verdict, attempts);
-  return { ...stretch, state, asks: 0, firstAskedAt, lastAskedAt: nowMs, reason, verdict, attempts, notBefore };
+  return { ...part, state, asks: 0, firstAskedAt, lastAskedAt: nowMs, reason, verdict, attempts, notBefore };
 }
 
-/** The same stretch, asked for again soon, and less often with each answer that came in its turn. */
-function waitForLate(stretch: Stretch, nowMs: number): Stretch {
-  const isAgain = stretch.verdict === 'late';
-  const isTurn = isDue(stretch, nowMs);
-  const attempts = isAgain ? stretch.attempts + (isTurn ? 1 : 0) : 1;
-  const notBefore = isAgain && !isTurn ? stretch.notBefore : nowMs + waitMs('late', attempts);
-  return { ...stretch, verdict: 'late', attempts, notBefore };
+/** The same range, asked for again soon, and less often with each answer that came in its turn. */
+function waitForLate(part: UnsettledRange, nowMs: number): UnsettledRange {
+  const isAgain = part.verdict === 'late';
+  const isTurn = isDue(part, nowMs);
+  const attempts = isAgain ? part.attempts + (isTurn ? 1 : 0) : 1;
+  const notBefore = isAgain && !isTurn ? part.notBefore : nowMs + waitMs('late', attempts);
+  return { ...part, verdict: 'late', attempts, notBefore };
 }
 
 /**
  * The parts of a confirmed range that are looked at again, oldest first, with the time; empty where it is settled for
- * good. What is young is looked at hourly; a long stretch and its parts, also old ones, once a day after the latest
+ * good. What is young is looked at hourly; a long range and its parts, also old ones, once a day after the latest
  * answer.
  */
-export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number, isPartOfLong = false): Stretch[] {
+export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number, isPartOfLong = false): UnsettledRange[] {
   const { until, lastAskedAt, firstAskedAt, asks, reason } = range;
   if (lastAskedAt === null || firstAskedAt === null) return [];
   const recentSlots = Math.max(0, Math.floor((until - (nowMs - RECHECK_AGE_MS)) / stepMs));
   const recentSince = Math.max(range.since, until - recentSlots * stepMs);
   const askedMs = lastAskedAt - firstAskedAt;
-  const wasLong = asks >= UNBACKED_ASKS && reason === BARE_REASON;
+  const wasLong = asks >= UNWITNESSED_ASKS && reason === ROWLESS_REASON;
   const isLong = isPartOfLong || wasLong || until - range.since >= LONG_SLOTS * stepMs;
   const lateWait = isLong && askedMs < LONG_RECHECK_MS ? LONG_RECHECK_MS : null;
-  const create = (since: number, end: number, waitedMs: number | null): Stretch[] => {
+  const create = (since: number, end: number, waitedMs: number | null): UnsettledRange[] => {
     if (since >= end || waitedMs === null) return [];
     const notBefore = Math.min(lastAskedAt, nowMs) + waitedMs;
     return [{ ...range, since, until: end, state: 'confirmed_empty', verdict: 'empty', attempts: 0, notBefore }];
@@ -185,13 +193,13 @@ export function toRecheck(range: CoverageRange, nowMs: number, stepMs: number, i
 
 /** Whether an answer with rows, or candles of a longer timeframe, said that it is empty. */
 function isWitnessed({ asks, reason }: CoverageRange): boolean {
-  return asks > 0 && reason !== null && reason !== BARE_REASON && reason !== LATE_REASON;
+  return asks > 0 && reason !== null && reason !== ROWLESS_REASON && reason !== LATE_REASON;
 }
 
-/** Whether only answers without any row spoke for a long stretch so far: candles of a longer timeframe may tell. */
-export function isUnbackedSilence(stretch: Stretch, stepMs: number): boolean {
-  const isLong = stretch.until - stretch.since >= LONG_SLOTS * stepMs;
-  return isLong && stretch.state === 'missing' && stretch.asks > 0 && stretch.reason === BARE_REASON;
+/** Whether only answers without any row spoke for a long range so far: candles of a longer timeframe may tell. */
+export function isUnwitnessedSilence(part: UnsettledRange, stepMs: number): boolean {
+  const isLong = part.until - part.since >= LONG_SLOTS * stepMs;
+  return isLong && part.state === 'missing' && part.asks > 0 && part.reason === ROWLESS_REASON;
 }
 
 /** Whether the ledger would say the same of both. */
@@ -205,7 +213,7 @@ export function isSameEvidence(a: CoverageRange, b: CoverageRange): boolean {
   );
 }
 
-/** What the ledger keeps of a stretch. */
+/** What the ledger keeps of a range. */
 export function toLedger({ since, until, state, asks, firstAskedAt, lastAskedAt, reason }: CoverageRange) {
   return { since, until, state, asks, firstAskedAt, lastAskedAt, reason } satisfies CoverageRange;
 }
@@ -217,7 +225,7 @@ export function toOutOfWindow({ since, until }: TimeRange, depthMs: number): Cov
 }
 
 /** Answers count only where they are far enough apart: the first one, and each that comes that long after it. */
-function countEmpty({ asks, firstAskedAt, lastAskedAt }: Stretch, nowMs: number, confirmAfterMs: number) {
+function countEmpty({ asks, firstAskedAt, lastAskedAt }: UnsettledRange, nowMs: number, confirmAfterMs: number) {
   if (asks === 0 || firstAskedAt === null) return { asks: 1, firstAskedAt: nowMs };
   const isApart = nowMs - (lastAskedAt ?? firstAskedAt) >= confirmAfterMs;
   return { asks: isApart ? asks + 1 : asks, firstAskedAt };

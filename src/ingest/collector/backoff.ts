@@ -1,5 +1,5 @@
 /** What holds a collector back for a while, for one part of its work. */
-interface Setback {
+interface Hold {
   readonly until: number;
   readonly failures: number;
   readonly error: string;
@@ -9,9 +9,9 @@ interface Setback {
  * The failures of one collector. When it is held, why, and whether it is refused always change together, so that they
  * cannot contradict each other. A failure of history leaves the live tail alone.
  */
-export class Setbacks {
-  #all: Setback | null = null;
-  #history: Setback | null = null;
+export class Backoff {
+  #all: Hold | null = null;
+  #history: Hold | null = null;
   #isRefused = false;
   #count = 0;
 
@@ -55,7 +55,7 @@ export class Setbacks {
   }
 
   /** Ends the wait of a failure that holds everything, unless it is a refusal; the failure still counts. */
-  hasten(): void {
+  retryNow(): void {
     if (this.#all && !this.#isRefused) this.#all = { ...this.#all, until: 0 };
   }
 

@@ -7,21 +7,21 @@ import type { CandleRevisionsTable, Database } from '../schema.ts';
 import type { SeriesChange } from '../../market/commit-entry.ts';
 
 /** A stored candle whose values were replaced, and when. */
-export interface CandleRevision extends SeriesChange {
+export interface CandleRewrite extends SeriesChange {
   /** Ascends in the order in which candles were rewritten. */
   readonly id: string;
   /** Epoch ms by the database's clock. */
   readonly changedAt: number;
 }
 
-export interface RevisionFilter {
+export interface RewriteFilter {
   readonly series?: Partial<Series> | undefined;
   /** Of the candles' opening times. */
   readonly range?: TimeRange | undefined;
 }
 
 /** candle_revisions: what the exchange told otherwise later. Written by the upserts of candles. */
-export class CandleRevisionsRepository {
+export class CandleRewritesRepository {
   readonly #kysely: Kysely<Database>;
 
   constructor({ kysely }: { readonly kysely: Kysely<Database> }) {
@@ -30,22 +30,22 @@ export class CandleRevisionsRepository {
 
   /** Newest first; those with an id before `before`, as the last one of the page before has it. */
   async list(
-    options: RevisionFilter & { readonly limit: number; readonly before?: string | undefined },
-  ): Promise<CandleRevision[]> {
+    options: RewriteFilter & { readonly limit: number; readonly before?: string | undefined },
+  ): Promise<CandleRewrite[]> {
     let query = this.#select(options).selectAll().orderBy('id', 'desc').limit(options.limit);
     if (options.before !== undefined) query = query.where('id', '<', options.before);
-    return (await query.execute()).map(fromRevisionRow);
+    return (await query.execute()).map(fromRewriteRow);
   }
 
   /** How many there are. */
-  async count(filter: RevisionFilter = {}): Promise<number> {
+  async count(filter: RewriteFilter = {}): Promise<number> {
     const { count } = await this.#select(filter)
       .select(({ fn }) => fn.countAll<string>().as('count'))
       .executeTakeFirstOrThrow();
     return Number(count);
   }
 
-  #select({ series = {}, range }: RevisionFilter) {
+  #select({ series = {}, range }: RewriteFilter) {
     let query = this.#kysely.selectFrom('candle_revisions');
     for (const column of ['exchange', 'symbol', 'timeframe'] as const) {
       const value = series[column];
@@ -58,7 +58,7 @@ export class CandleRevisionsRepository {
 }
 
 /** A stored row as a revision. */
-export function fromRevisionRow(row: Selectable<CandleRevisionsTable>): CandleRevision {
+export function fromRewriteRow(row: Selectable<CandleRevisionsTable>): CandleRewrite {
   const timestamp = row.timestamp.getTime();
   const decimal = (text: string) => text as Decimal;
   return {

@@ -3,7 +3,7 @@ import type { Logger } from '../../logger.ts';
 import type { Collector } from '../collector/collector.ts';
 import { RowsRefusedError } from '../collector/database-gate.ts';
 
-export interface UnheardTailsDeps {
+export interface UnansweredTailsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether the exchange as a whole does not answer, or must not be asked now. */
@@ -18,10 +18,10 @@ const EVERY_MS = 30_000;
  * Tells the ledger of what ended while nobody answered, so that an outage shows there and not only in the log. One small
  * write per series at most, one after the other; none for a series that the live stream or REST keeps current.
  */
-export class UnheardTails {
-  readonly #deps: UnheardTailsDeps;
+export class UnansweredTails {
+  readonly #deps: UnansweredTailsDeps;
 
-  constructor(deps: UnheardTailsDeps) {
+  constructor(deps: UnansweredTailsDeps) {
     this.#deps = deps;
   }
 
@@ -36,7 +36,7 @@ export class UnheardTails {
 
   async #tell(collector: Collector, signal: AbortSignal): Promise<void> {
     try {
-      await collector.tellUnheard(signal);
+      await collector.recordUnanswered(signal);
     } catch (error) {
       if (!(error instanceof RowsRefusedError)) throw error;
       const { fields } = collector.source;
