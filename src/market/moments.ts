@@ -52,9 +52,7 @@ function bounded(ms: number): number {
   return ms;
 }
 
-const ISO = /^(\d{4}-\d\d-(\d\d))(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/;
-/** Every month has so many days. */
-const SHORTEST_MONTH = 28;
+const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?)?$/;
 
 /**
  * Reads ISO 8601: a day, or a day and a time that are joined by a T or a blank; seconds may be left out, and without a
@@ -65,10 +63,10 @@ const SHORTEST_MONTH = 28;
 export function readIso(text: string): number | null {
   const match = ISO.exec(text);
   if (!match) return null;
-  const [, date = '', day, time = '00:00', zone = 'Z'] = match;
-  // The platform takes the 31st of a shorter month for a day of the next one.
-  if (Number(day) > SHORTEST_MONTH && !isDay(date)) return null;
-  const ms = Date.parse(`${date}T${time}${zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone}`);
+  const [, date = '', time = '00:00', zone = 'Z'] = match;
+  // The platform takes the 29th to 31st of a shorter month for a day of the next one.
+  if ((date.startsWith('3', 8) || date.startsWith('29', 8)) && !isDay(date)) return null;
+  const ms = Date.parse(`${date}T${time}${zone}`);
   return Number.isNaN(ms) ? null : ms;
 }
 
@@ -88,9 +86,10 @@ export function readFileMoment(text: string): number | null {
   if (quick !== null) return quick;
   if (/^\d{12,13}$/.test(text)) return Number(text);
   if (/^\d{13}000$/.test(text)) return Number(text.slice(0, -3));
-  return /\.\d{3}\d*[1-9]/.test(text) ? null : readIso(text);
+  return SUB_MILLISECOND.test(text) ? null : readIso(text);
 }
 
+const SUB_MILLISECOND = /\.\d{3}\d*[1-9]/;
 const MINUTE = /^T(?:[01]\d|2[0-3]):[0-5]\d:$/;
 let latestDay = { prefix: '', startMs: 0 };
 const minutes = new Map<string, number>();
@@ -102,9 +101,7 @@ const minutes = new Map<string, number>();
 function readCanonical(text: string): number | null {
   if (text.length !== 24 || !text.endsWith('00.000Z')) return null;
   if (!text.startsWith(latestDay.prefix) || latestDay.prefix === '') {
-    const prefix = text.slice(0, 10);
-    const startMs = readIso(text) === null ? null : readIso(prefix);
-    if (startMs !== null) latestDay = { prefix, startMs };
+    rememberDay(text);
     return null;
   }
   const time = text.slice(10, 17);
@@ -115,4 +112,10 @@ function readCanonical(text: string): number | null {
     minutes.set(time, offsetMs);
   }
   return latestDay.startMs + offsetMs;
+}
+
+function rememberDay(text: string): void {
+  const prefix = text.slice(0, 10);
+  const startMs = readIso(prefix);
+  if (startMs !== null && readIso(text) !== null) latestDay = { prefix, startMs };
 }
