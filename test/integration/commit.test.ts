@@ -131,7 +131,7 @@ describeOnEachServer('commit', ({ repositories, rows: bare, query, clear }) => {
     assert.deepEqual(page, { ...NOTHING, updated: 1, changes: [{ series: BTC, before: changed, after: b }] });
   });
 
-  it('takes rows in any order where the ledger is told of many stretches', async () => {
+  it('takes rows in any order where the ledger is told of many ranges', async () => {
     const every = candlesFrom(T0, MINUTE, 3000);
     const rows = [...every.filter((_, index) => index % 3 === 0).toReversed(), ...every.filter((_, i) => i % 3 === 1)];
     const changes = Array.from({ length: 1000 }, (_, index) => [
@@ -172,6 +172,19 @@ const INVALID: readonly [string, readonly CommitEntry[], RegExp][] = [
   ['a row between what is told', [told([candle(0), candle(1)], have(0, 1), have(2, 3))], /the row at .*00:01:00/],
   ['a row that is told as missing', [told([candle(0), candle(1)], have(0, 1), missing(1, 2))], /the row at .*00:01/],
   ['a row of no time', [told([candleOf(NaN)], have(0, 1))], /the row at NaN/],
+  ['a row off the grid', [told([candleOf(T0 + 1)], have(0, 1))], /the row at 2024-03-09T00:00:00.001Z is off the grid/],
+  [
+    'a row without what the feed is of',
+    [
+      {
+        key: feedKey('binance', 'BTC/USDT', 'mark_price'),
+        rows: [{ timestamp: T0, open_interest: '1' as Decimal }],
+        changes: [have(0, 60)],
+        quarantine: [],
+      },
+    ],
+    /the row at 2024-03-09T00:00:00.000Z does not hold it/,
+  ],
   ['futures data as candles', [told([{ timestamp: T0, mark_price: '1' as Decimal }], have(0, 1))], /another kind/],
   [
     'candles as futures data',

@@ -1,14 +1,15 @@
 import { AppError } from '../../errors.ts';
 import type { CommitEntry } from '../../market/commit-entry.ts';
-import type { CoverageRange } from '../../market/coverage.ts';
-import { floorToTimeframe, isOnGrid, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
+import type { CoverageMetric } from '../../market/coverage.ts';
+import { findIndexAfter } from '../../market/range-lists.ts';
+import { isOnGrid, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import { assertCoverage } from '../repositories/overlay-coverage.ts';
 import { coverageKeyText } from '../repositories/coverage-rows.ts';
 
 /**
  * Whoever commits has judged what the rows mean; here, before anything is written, that judgement must hold together:
- * each key once, what the ledger is told in order, disjoint and on the grid, and no row in a slot that is told to be
- * anything but `have`.
+ * each key once, what the ledger is told in order, disjoint and on the grid, and each row of the key's kind, on the grid
+ * and in a slot that is told to be `have`.
  *
  * @throws AppError `COMMIT_INVALID` for a fault of the program; RangeError where a range is none.
  */
@@ -36,20 +37,21 @@ function assertChanges(entry: CommitEntry, timeframe: Timeframe): void {
 }
 
 function assertRows({ key, rows, changes }: CommitEntry, timeframe: Timeframe): void {
-  const isOfCandles = key.metric === 'ohlcv';
-  let at = 0;
+  let told = changes[0];
   for (const row of rows) {
-    if ('open' in row !== isOfCandles) throw invalid({ key }, 'its rows are of another kind');
-    const slot = floorToTimeframe(row.timestamp, timeframe);
-    // Mostly rows come oldest first: the range of one is that of the row before, or the next.
-    if (!holds(changes[at], slot)) at = changes.findIndex((change) => holds(change, slot));
-    if (changes[at]?.state !== 'have')
-      throw invalid({ key }, `the ledger is not told that the row at ${text(row.timestamp)} is stored`);
+    if ('open' in row !== (key.metric === 'ohlcv')) throw invalid({ key }, 'its rows are of another kind');
+    if (!holdsMetric(row, key.metric)) throw invalid({ key }, `the row at ${text(row.timestamp)} does not hold it`);
+    const { timestamp } = row;
+    if (!isOnGrid(timestamp, timeframe)) throw invalid({ key }, `the row at ${text(timestamp)} is off the grid`);
+    // Mostly rows come oldest first, so that the range of one is that of the row before.
+    if (!told || timestamp < told.since || timestamp >= told.until) told = changes[findIndexAfter(changes, timestamp)];
+    if (told?.state !== 'have' || timestamp < told.since)
+      throw invalid({ key }, `the ledger is not told that the row at ${text(timestamp)} is stored`);
   }
 }
 
-function holds(range: CoverageRange | undefined, slot: number): boolean {
-  return range !== undefined && range.since <= slot && slot < range.until;
+function holdsMetric(row: CommitEntry['rows'][number], metric: CoverageMetric): boolean {
+  return metric === 'ohlcv' || (!('open' in row) && row[metric] !== undefined);
 }
 
 function invalid({ key }: Pick<CommitEntry, 'key'>, reason: string): AppError {
