@@ -33,7 +33,7 @@ const PLANTED: readonly (readonly [folder: string, text: string, rule: string])[
   ['src/replicas', `import '../exchanges/exchange.ts';`, 'replicas-imports'],
   ['src/planning', `import '../ingest/ingest-state.ts';`, 'planning-imports'],
   ['src/ingest', `import '../exchanges/create-exchange.ts';`, 'ingest-imports'],
-  ['src/ingest/collector', `import '../exchange/chores.ts';`, 'collector-imports'],
+  ['src/ingest/collector', `import '../exchange/periodic-tasks.ts';`, 'collector-imports'],
   ['src/ingest/exchange', `import '../ingest-service.ts';`, 'exchange-loop-imports'],
   ['src/jobs', `import '../exchanges/exchange.ts';`, 'jobs-imports'],
   ['src/http', `import '../exchanges/exchange.ts';`, 'http-imports'],
