@@ -15,12 +15,12 @@ import {
   createProbes,
   createRecordingLogger,
   hourlyCandles,
-  InMemoryRows,
   InMemorySchema,
   NO_LIMITS,
   NO_METRICS,
   NOTHING_TO_FETCH,
 } from '../unit/http/in-memory.ts';
+import { InMemoryRows } from '../unit/http/in-memory-rows.ts';
 
 interface Outcome {
   code: number;

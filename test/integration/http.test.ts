@@ -13,13 +13,13 @@ import {
   createProbes,
   createRecordingLogger,
   hourlyCandles,
-  InMemoryRows,
   InMemorySchema,
   NO_LIMITS,
   NO_METRICS,
   NOTHING_TO_FETCH,
   TOKEN,
 } from '../unit/http/in-memory.ts';
+import { InMemoryRows } from '../unit/http/in-memory-rows.ts';
 
 const OHLCV = '/v1/ohlcv?symbol=BTC/USDT&timeframe=1h';
 const started: HttpServer[] = [];

@@ -88,29 +88,6 @@ describeOnEachServer('pages of candles as text', (lane) => {
     ]);
   });
 
-  it('tells no gap of a range in which no candle opens', async () => {
-    const evidence = { asks: 2, firstAskedAt: at(30), lastAskedAt: at(31), reason: null };
-    await lane.repositories().coverage.record(KEY, [{ since: at(10), until: at(12), state: 'missing', ...evidence }]);
-    const range = { since: at(10) + 10_000, until: at(10) + 50_000 };
-    assert.deepEqual((await readPage(range)).gaps, []);
-    const { gaps } = await lane.repositories().ohlcv.readRangeState({ ...PAGE, ...range, newest: null });
-    assert.deepEqual(gaps, []);
-  });
-
-  it('tells of a range that a number of candles ends only what lies before its end', async () => {
-    const { ohlcv } = lane.repositories();
-    const asked = { series: SERIES, since: at(4), until: at(20), newest: null, now: at(1000) };
-    const whole = await ohlcv.readRangeState(asked);
-    assert.deepEqual([whole.next, whole.gaps.length], [null, 1]);
-    const part = await ohlcv.readRangeState({ ...asked, oldest: 6 });
-    // The seventh candle from hour 4 on opens at hour 12, behind the gap.
-    assert.deepEqual([part.next, part.gaps.length], [at(12), 1]);
-    const before = await ohlcv.readRangeState({ ...asked, oldest: 5 });
-    assert.deepEqual([before.next, before.gaps], [at(9), []]);
-    assert.notEqual(before.digest, part.digest);
-    assert.equal((await ohlcv.readRangeState({ ...asked, oldest: 100 })).next, null);
-  });
-
   it('writes each shape, numbers without quotes, and null for what JSON cannot say', async () => {
     const lines = async (changes: Partial<CandlePageRequest>) => (await readPage({ limit: 1, ...changes })).text;
     assert.equal(

@@ -3,15 +3,13 @@ import { beforeEach, it } from 'node:test';
 import { overlayCoverage } from '../../src/db/repositories/overlay-coverage.ts';
 import { candleEntry, type CommitEntry } from '../../src/market/commit-entry.ts';
 import { type CoverageKey, type CoverageRange, haveRange, missingRange } from '../../src/market/coverage.ts';
-import type { Decimal } from '../../src/market/decimal.ts';
-import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
+import { candlesFrom, seriesOf } from '../support/candles.ts';
 import { randomFrom } from '../support/random.ts';
 import { REFUSED, whileRefusing } from '../support/refusing-table.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
 import { storeCandles } from '../support/store-candles.ts';
 
 const MINUTE = 60_000;
-const HOUR = 3_600_000;
 const T0 = Date.UTC(2024, 2, 9);
 const SERIES = seriesOf('binance', 'BTC/USDT', '1m');
 const KEY: CoverageKey = { ...SERIES, metric: 'ohlcv' };
@@ -36,84 +34,10 @@ function word(key: CoverageKey, ...changes: CoverageRange[]): CommitEntry {
   return { key, rows: [], changes, quarantine: [] };
 }
 
-describeOnEachServer('CoverageRepository', ({ url, repositories, rows: bare, query, clear }) => {
+describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear }) => {
   beforeEach(clear);
   const ledger = () => repositories().coverage;
   const commit = (...entries: CommitEntry[]) => repositories().commit(entries);
-
-  it('lays changes over what is stored and gives all of it back, clipped where asked', async () => {
-    await ledger().record(KEY, [missing(0, 100)]);
-    await ledger().record(KEY, [have(10, 20), empty(20, 23), have(23, 40)]);
-    const refused: CoverageRange = { ...missing(90, 95), state: 'refused', asks: 1, reason: 'no' };
-    await ledger().record(KEY, [refused]);
-    const all = [missing(0, 10), have(10, 20), empty(20, 23), have(23, 40), missing(40, 90), refused, missing(95, 100)];
-    assert.deepEqual(await ledger().list(KEY), all);
-    assert.deepEqual(await ledger().list(KEY, minutes(15, 50)), [
-      have(15, 20),
-      empty(20, 23),
-      have(23, 40),
-      missing(40, 50),
-    ]);
-    assert.deepEqual(await ledger().list(KEY, minutes(100, 200)), []);
-    await ledger().record(KEY, [have(0, 100)]);
-    assert.deepEqual(await ledger().list(KEY), [have(0, 100)]);
-  });
-
-  it('extends many keys at once: plainly where a `have` ends, through the rest where more changes', async () => {
-    const key = (index: number): CoverageKey => ({ ...KEY, symbol: `S${index}/USDT` });
-    await ledger().record(key(1), [have(0, 10)]);
-    await ledger().record(key(2), [have(0, 10), missing(10, 20), have(20, 30)]);
-    await ledger().record(key(3), [have(0, 5), have(11, 20)]);
-    await ledger().record(key(4), [have(0, 30)]);
-    await ledger().record(key(5), [empty(0, 10)]);
-    await commit(
-      ...[0, 2, 3, 4, 5].map((index) => word(key(index), have(10, 11))),
-      word(key(1), have(10, 12)),
-      word(key(6), have(0, 1), have(5, 6)),
-    );
-    const lists = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((index) => ledger().list(key(index))));
-    assert.deepEqual(lists, [
-      [have(10, 11)],
-      [have(0, 12)],
-      [have(0, 11), missing(11, 20), have(20, 30)],
-      [have(0, 5), have(10, 20)],
-      [have(0, 30)],
-      [empty(0, 10), have(10, 11)],
-      [have(0, 1), have(5, 6)],
-    ]);
-    await commit();
-    await assert.rejects(commit(word(KEY, have(3, 3))), RangeError);
-    assert.deepEqual(await ledger().list(KEY), []);
-  });
-
-  it('has the rows speak where it is silent, and only there', async () => {
-    await bare().candles(SERIES, [...candlesFrom(T0, MINUTE, 10), ...candlesFrom(T0 + 20 * MINUTE, MINUTE, 10)]);
-    await ledger().record(KEY, [empty(10, 15)]);
-    const expected = [have(0, 10), empty(10, 15), missing(15, 20), have(20, 30), missing(30, 40)];
-    assert.deepEqual(await ledger().survey(KEY, minutes(0, 40)), expected);
-    await bare().candles(SERIES, [candleOf(T0 + 16 * MINUTE)]);
-    assert.deepEqual(await ledger().survey(KEY, minutes(0, 40)), expected, 'looked again at what is known');
-    assert.deepEqual(await ledger().survey(KEY, { since: T0 + 40 * MINUTE + 1, until: T0 + 40 * MINUTE + 2 }), []);
-  });
-
-  it('stays silent of the newest slots that are not stored, and lists what is missing alone', async () => {
-    await bare().candles(
-      SERIES,
-      [0, 1, 5, 8].map((minute) => candleOf(T0 + minute * MINUTE)),
-    );
-    const told = [have(0, 2), missing(2, 5), have(5, 6), missing(6, 7), have(8, 9)];
-    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12), minutes(7, 12).since), told);
-    assert.deepEqual(await ledger().list(KEY), told);
-    assert.deepEqual(await ledger().listMissing(KEY, minutes(3, 20)), [missing(3, 5), missing(6, 7)]);
-    assert.deepEqual(await ledger().listMissing(KEY, minutes(7, 20)), []);
-    assert.deepEqual(await ledger().listMissing({ ...KEY, symbol: 'ETH/USDT' }, minutes(0, 20)), []);
-    assert.deepEqual(await ledger().survey(KEY, minutes(0, 12)), [
-      ...told.slice(0, 3),
-      missing(6, 8),
-      have(8, 9),
-      missing(9, 12),
-    ]);
-  });
 
   it('surveys years with a hundred thousand holes at once', async () => {
     const count = 100_000;
@@ -129,30 +53,6 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, rows: bare, que
     );
     const [summary] = await ledger().summarize(KEY);
     assert.deepEqual([summary?.slots.have, summary?.slots.missing], [count, count]);
-  });
-
-  it('surveys the futures feeds by their own rules', async () => {
-    const key = (metric: CoverageKey['metric']): CoverageKey => ({ ...KEY, timeframe: '1h', metric });
-    const at = (hour: number, values: Record<string, string>) => ({ timestamp: T0 + hour * HOUR, ...values });
-    const rate = { funding_rate: '0.0001' as Decimal };
-    const price = { mark_price: '5' as Decimal };
-    await bare().futures('binance', 'BTC/USDT', [
-      at(0, { ...rate, ...price }),
-      at(1, price),
-      at(8, rate),
-      at(24, rate),
-    ]);
-    const hours = (since: number, until: number) => minutes(since * 60, until * 60);
-    assert.deepEqual(await ledger().survey(key('mark_price'), hours(0, 3)), [
-      haveRange(hours(0, 2)),
-      missingRange(hours(2, 3)),
-    ]);
-    assert.deepEqual(await ledger().survey(key('funding_rate'), hours(0, 30)), [
-      haveRange(hours(0, 16)),
-      missingRange(hours(16, 24)),
-      haveRange(hours(24, 30)),
-    ]);
-    assert.deepEqual(await ledger().survey(key('open_interest'), hours(0, 2)), [missingRange(hours(0, 2))]);
   });
 
   it('rolls back with the rows that it speaks of', async () => {
@@ -269,59 +169,6 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, rows: bare, que
       assert.deepEqual(sorted(seen), sorted(model), `COVERAGE_SEED=${seed}, step ${step}`);
       assert.deepEqual(stored, overlayCoverage(stored, []), `COVERAGE_SEED=${seed}: neighbours that are not joined`);
     }
-  });
-
-  it('sums up and lists page by page, by key, state and time', async () => {
-    const other: CoverageKey = { exchange: 'okx', symbol: 'ETH/USDT', timeframe: '1h', metric: 'mark_price' };
-    await ledger().record(KEY, [have(0, 10), missing(10, 12), empty(12, 15), missing(20, 21)]);
-    await ledger().record(other, [haveRange(minutes(0, 180))]);
-    const none = { have: 0, missing: 0, confirmed_empty: 0, refused: 0, out_of_window: 0 };
-    const ofKey = {
-      key: KEY,
-      ...minutes(0, 21),
-      ranges: 4,
-      slots: { ...none, have: 10, missing: 3, confirmed_empty: 3 },
-    };
-    const ofOther = { key: other, ...minutes(0, 180), ranges: 1, slots: { ...none, have: 3 } };
-    assert.deepEqual(await ledger().summarize(), [ofKey, ofOther]);
-    assert.deepEqual(await ledger().summarize({ metric: 'mark_price' }), [ofOther]);
-    assert.deepEqual(await ledger().summarize({ symbol: 'X' }), []);
-
-    const collected = [];
-    let after: string | undefined;
-    for (;;) {
-      const page = await ledger().listRanges({}, { limit: 2, after });
-      assert.ok(page.ranges.length <= 2);
-      collected.push(...page.ranges);
-      if (page.next === null) break;
-      after = page.next;
-    }
-    const all = [
-      ...[have(0, 10), missing(10, 12), empty(12, 15), missing(20, 21)].map((range) => ({ ...KEY, ...range })),
-      { ...other, ...haveRange(minutes(0, 180)) },
-    ];
-    assert.deepEqual(collected, all);
-    const gaps = await ledger().listRanges(
-      { states: ['missing'], range: minutes(11, 30), exchange: 'binance' },
-      { limit: 9 },
-    );
-    assert.deepEqual(gaps, {
-      ranges: [missing(11, 12), missing(20, 21)].map((range) => ({ ...KEY, ...range })),
-      next: null,
-    });
-    // Of one whole key, with a range that begins inside another: found by another way.
-    assert.deepEqual(
-      (await ledger().listRanges({ ...KEY, range: minutes(11, 21) }, { limit: 9 })).ranges,
-      [missing(11, 12), empty(12, 15), missing(20, 21)].map((range) => ({ ...KEY, ...range })),
-    );
-    assert.deepEqual((await ledger().listRanges({ ...KEY, range: minutes(15, 20) }, { limit: 9 })).ranges, []);
-    for (const cursor of [
-      '',
-      'nonsense',
-      Buffer.from('["a","b","c","d","e"]').toString('base64url'),
-      Buffer.from('[]').toString('base64url'),
-    ])
-      await assert.rejects(ledger().listRanges({}, { limit: 1, after: cursor }), { code: 'CURSOR_INVALID' });
   });
 
   it('is told by an import what is stored now, in the same transaction', async () => {

@@ -73,26 +73,6 @@ describeOnEachServer('FuturesRepository', ({ repositories, rows: bare, query, cl
     assert.deepEqual(await list(), expected);
   });
 
-  it('lists ranges, coverage and symbols', async () => {
-    assert.deepEqual(await futures().listSymbols(), []);
-    assert.equal(await futures().findBounds('binance', 'BTC/USDT'), null);
-    const row = (hour: number) => ({ timestamp: T0 + hour * HOUR, mark_price: decimal('1') });
-    await upsert(row(0), row(1), row(2));
-    await bare().futures('binance', 'ADA/USDT', [row(5)]);
-    await bare().futures('okx', 'BTC/USDT', [row(6)]);
-    assert.deepEqual(await futures().list('binance', 'BTC/USDT', { since: T0, until: T0 + 2 * HOUR }, 9), [
-      row(0),
-      row(1),
-    ]);
-    assert.deepEqual(await futures().list('binance', 'BTC/USDT', ALL, 1), [row(0)]);
-    assert.deepEqual(await futures().findBounds('binance', 'BTC/USDT'), { first: T0, last: T0 + 2 * HOUR });
-    assert.deepEqual(await futures().listSymbols(), [
-      { exchange: 'binance', symbol: 'ADA/USDT' },
-      { exchange: 'binance', symbol: 'BTC/USDT' },
-      { exchange: 'okx', symbol: 'BTC/USDT' },
-    ]);
-  });
-
   it('finds the stretches without a metric', async () => {
     const gaps = (since: number, until: number, stepHours = 1) =>
       futures().listGaps(

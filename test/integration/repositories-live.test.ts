@@ -11,7 +11,6 @@ const T0 = Date.UTC(2024, 2, 9);
 const ALL = { since: 0, until: Date.UTC(2100, 0, 1) };
 const BTC = seriesOf('binance', 'BTC/USDT', '1m');
 const ETH = seriesOf('binance', 'ETH/USDT', '1m');
-const OKX = seriesOf('okx', 'BTC/USDT', '5m');
 
 describeOnEachServer('live candles and their revisions', ({ repositories, rows, query, clear }) => {
   beforeEach(clear);
@@ -19,35 +18,6 @@ describeOnEachServer('live candles and their revisions', ({ repositories, rows, 
   const commit = (entries: readonly SeriesCandles[]) =>
     repositories().commit(entries.map(({ series, candles }) => candleEntry(series, candles)));
   const revisions = () => repositories().candleRewrites;
-
-  it('stores candles of many series in one go, each digit, and tells them apart', async () => {
-    const [a, b] = candlesFrom(T0, MINUTE, 2) as [ReturnType<typeof candleOf>, ReturnType<typeof candleOf>];
-    const c = candleOf(T0 + 5 * MINUTE);
-    await rows().candles(ETH, [a]);
-    const result = await commit([
-      { series: BTC, candles: [b, a, { ...b, volume: `${b.volume}0` as Decimal }] },
-      { series: ETH, candles: [a] },
-      { series: OKX, candles: [c] },
-      { series: seriesOf('okx', 'ETH/USDT', '5m'), candles: [] },
-    ]);
-    assert.deepEqual(result, { inserted: 3, updated: 0, unchanged: 2, changes: [] });
-    assert.deepEqual(await ohlcv().list(BTC, ALL, 9), [a, b]);
-    assert.deepEqual(await ohlcv().list(ETH, ALL, 9), [a]);
-    assert.deepEqual(await ohlcv().list(OKX, ALL, 9), [c]);
-    assert.deepEqual(await commit([]), { inserted: 0, updated: 0, unchanged: 0, changes: [] });
-    assert.equal(await revisions().count(), 0);
-  });
-
-  it('refuses a series that is given twice', async () => {
-    const [a, b] = candlesFrom(T0, MINUTE, 2) as [ReturnType<typeof candleOf>, ReturnType<typeof candleOf>];
-    const entries = [
-      { series: BTC, candles: [a] },
-      { series: ETH, candles: [a] },
-      { series: BTC, candles: [b] },
-    ];
-    await assert.rejects(commit(entries), { code: 'COMMIT_INVALID', message: /binance BTC\/USDT 1m ohlcv.*twice/ });
-    assert.deepEqual(await ohlcv().listBounds(), []);
-  });
 
   it('takes any number of candles of one series', async () => {
     const [a] = candlesFrom(T0, MINUTE, 1) as [ReturnType<typeof candleOf>];
@@ -124,15 +94,6 @@ describeOnEachServer('live candles and their revisions', ({ repositories, rows, 
     await commit([{ series: BTC, candles: [{ ...a, close: `${a.close}0` as Decimal }] }]);
     assert.equal(await revisions().count(), 0);
     assert.deepEqual(await ohlcv().list(BTC, ALL, 9), [a]);
-  });
-
-  it('refuses contradicting candles before it writes anything', async () => {
-    const entries = [
-      { series: ETH, candles: [candleOf(T0)] },
-      { series: BTC, candles: [candleOf(T0), ...candlesFrom(T0, MINUTE, 1)] },
-    ];
-    await assert.rejects(commit(entries), { code: 'CANDLES_CONTRADICT', message: /binance BTC\/USDT 1m/ });
-    assert.equal(await ohlcv().findLatest(ETH), null);
   });
 
   it('lets several writers store the same rows at once, batches and pages', async () => {

@@ -52,51 +52,6 @@ describeOnEachServer('ReplicasRepository', ({ repositories, query, clear }) => {
     assert.deepEqual(await query('select id from replicas'), [{ id: 'a' }]);
   });
 
-  it('gives free markets, in the order of the wish, to one replica each', async () => {
-    await beat('a');
-    await beat('b');
-    const wish = ['D/X', 'B/X', 'A/X', 'C/X', 'B/X'];
-    assert.deepEqual(await replicas().claim('a', 'binance', wish, 2), ['B/X', 'D/X']);
-    assert.deepEqual(await replicas().claim('b', 'binance', wish, 9), ['A/X', 'C/X']);
-    assert.deepEqual(await replicas().claim('b', 'okx', ['B/X'], 9), ['B/X']);
-    assert.deepEqual(await replicas().claim('a', 'binance', wish, 9), []);
-    assert.deepEqual(await replicas().claim('a', 'binance', ['Z/X'], 0), []);
-    assert.deepEqual(await replicas().claim('a', 'binance', [], 5), []);
-    await replicas().release('b', 'binance', ['A/X', 'B/X']);
-    assert.deepEqual(await replicas().listFree('binance', ['Z/X', 'D/X', 'A/X']), ['Z/X', 'A/X']);
-    assert.deepEqual(await replicas().listFree('okx', ['D/X', 'B/X']), ['D/X']);
-    assert.deepEqual(await replicas().listHeld('b'), [
-      { exchange: 'binance', symbol: 'C/X' },
-      { exchange: 'okx', symbol: 'B/X' },
-    ]);
-    assert.deepEqual(await replicas().listHeld('a'), [
-      { exchange: 'binance', symbol: 'B/X' },
-      { exchange: 'binance', symbol: 'D/X' },
-    ]);
-    assert.deepEqual(await replicas().claim('a', 'binance', wish, 9), ['A/X']);
-    await replicas().release('a', 'binance', []);
-  });
-
-  it('gives nothing to who is not alive, and everything of who is not to others', async () => {
-    assert.deepEqual(await replicas().claim('nobody', 'binance', ['A/X'], 9), []);
-    await beat('a');
-    await beat('b');
-    await replicas().claim('a', 'binance', ['A/X', 'B/X', 'C/X'], 9);
-    assert.deepEqual(await replicas().claim('b', 'binance', ['A/X'], 9), []);
-    assert.deepEqual(await replicas().listFree('binance', ['A/X']), []);
-    await expire('a');
-    assert.deepEqual(await replicas().listFree('binance', ['A/X']), ['A/X']);
-    assert.deepEqual(await replicas().claim('a', 'binance', ['D/X'], 9), []);
-    assert.deepEqual(await replicas().claim('b', 'binance', ['A/X', 'B/X'], 9), ['A/X', 'B/X']);
-    // It comes to itself again: what was taken is gone, what was not is still its own.
-    await beat('a');
-    assert.deepEqual(await replicas().listHeld('a'), [{ exchange: 'binance', symbol: 'C/X' }]);
-    assert.deepEqual(await replicas().claim('b', 'binance', ['C/X'], 9), []);
-    await replicas().leave('a');
-    assert.deepEqual(await replicas().listHeld('a'), []);
-    assert.deepEqual(await replicas().claim('b', 'binance', ['C/X'], 9), ['C/X']);
-  });
-
   it('never gives a market to two, however many claim at once, and the dead among them', async () => {
     const symbols = Array.from({ length: 100 }, (_, index) => `S${index}/X`);
     const ids = Array.from({ length: 6 }, (_, index) => `r${index}`);

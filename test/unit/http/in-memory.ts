@@ -2,29 +2,22 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import type { CandleRewrite } from '../../../src/db/repositories/candle-rewrites-repository.ts';
-import type { StoredCoverage } from '../../../src/db/repositories/coverage-repository.ts';
-import type { LedgerGap } from '../../../src/db/repositories/ledger-gaps.ts';
-import type { QuarantinedRow } from '../../../src/db/repositories/quarantine-repository.ts';
-import type { CandleLines, CandleTextRequest } from '../../../src/db/repositories/stream-candle-text.ts';
-import { AppError, MigrationError } from '../../../src/errors.ts';
-import { createHttpApp, type HttpAppDeps, type HttpRepositories } from '../../../src/http/create-http-app.ts';
+import { MigrationError } from '../../../src/errors.ts';
+import { createHttpApp, type HttpAppDeps } from '../../../src/http/create-http-app.ts';
 import type { CompletenessProbes } from '../../../src/http/health/completeness-health.ts';
-import { writeRow, type TextRow } from '../../../src/http/formats/row-text.ts';
 import type { HealthProbes } from '../../../src/http/health/health.ts';
 import type { HttpApp } from '../../../src/http/protocol/http-app.ts';
 import type { HttpLimits } from '../../../src/http/protocol/limits.ts';
 import type { LedgerSnapshot } from '../../../src/http/health/ledger-totals.ts';
 import type { SchemaPort } from '../../../src/http/routes/migrations.ts';
 import type { PlanPort } from '../../../src/http/routes/plan.ts';
-import type { SeriesCount, StoredSeries } from '../../../src/http/routes/series.ts';
 import type { SchemaStatus, UpgradePlan, UpgradeResult } from '../../../src/db/migrator/schema-status.ts';
 import type { Candle } from '../../../src/market/candle.ts';
 import { parseDecimal } from '../../../src/market/decimal.ts';
-import type { FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
-import { seriesKey, type Series } from '../../../src/market/instrument.ts';
+import type { Series } from '../../../src/market/instrument.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import type { Logger } from '../../../src/logger.ts';
+import { InMemoryRows } from './in-memory-rows.ts';
 
 export const HOUR_MS = 3_600_000;
 export const FIRST_MS = Date.UTC(2026, 0, 1);
@@ -41,142 +34,6 @@ export function hourlyCandles(count: number): Candle[] {
     close: parseDecimal(`${150 + index}`),
     volume: parseDecimal('12345678901234.5'),
   }));
-}
-
-const CANDLE_VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
-
-function toTextRow(candle: Candle): TextRow {
-  return { timestamp: candle.timestamp, values: CANDLE_VALUES.map((name) => candle[name]) };
-}
-
-/** Rows kept in memory, answered as the ports say. Each set of rows is oldest first. */
-export class InMemoryRows implements HttpRepositories {
-  readonly candles = new Map<string, { series: Series; rows: readonly Candle[] }>();
-  readonly snapshots = new Map<string, readonly FuturesSnapshot[]>();
-  /** Ordered by key and time; newest first; newest first. */
-  ranges: readonly StoredCoverage[] = [];
-  quarantined: readonly QuarantinedRow[] = [];
-  revisions: readonly CandleRewrite[] = [];
-  /** What every answer for candles says to be missing. */
-  gaps: readonly LedgerGap[] = [];
-  isViewPopulated = true;
-  /** Thrown by every reader while it is set. */
-  fault: Error | null = null;
-
-  cancelledBy(): this {
-    return this;
-  }
-
-  put(series: Series, rows: readonly Candle[]): void {
-    this.candles.set(seriesKey(series), { series, rows });
-  }
-
-  #rowsOf(series: Series): readonly Candle[] {
-    if (this.fault) throw this.fault;
-    return this.candles.get(seriesKey(series))?.rows ?? [];
-  }
-
-  #coverage(): (StoredSeries & SeriesCount)[] {
-    if (this.fault) throw this.fault;
-    return [...this.candles.values()].map(({ series, rows }) => ({
-      ...series,
-      first: rows[0]!.timestamp,
-      last: rows.at(-1)!.timestamp,
-      lastClose: rows.at(-1)!.close,
-      count: rows.length,
-    }));
-  }
-
-  #between(series: Series, since: number, until: number): readonly Candle[] {
-    return this.#rowsOf(series).filter(({ timestamp }) => timestamp >= since && timestamp < until);
-  }
-
-  readonly ohlcv: HttpRepositories['ohlcv'] = {
-    readPage: async ({ series, since, until, limit, shape, numbers }) => {
-      const all = this.#between(series, since ?? -Infinity, until);
-      const rows = since === null ? all.slice(-limit) : all.slice(0, limit);
-      return {
-        text: rows.map((candle) => writeRow(toTextRow(candle), CANDLE_VALUES, shape, numbers)).join(','),
-        count: rows.length,
-        nextSince: since === null ? null : (all[limit]?.timestamp ?? null),
-        gaps: this.gaps,
-      };
-    },
-    readRangeState: async ({ series, since, until, newest, oldest = null }) => {
-      const rows = this.#between(series, since ?? -Infinity, until).slice(newest === null ? 0 : -newest);
-      const next = since === null || oldest === null ? null : (rows[oldest]?.timestamp ?? null);
-      return { since: since ?? rows[0]?.timestamp ?? null, next, gaps: this.gaps, digest: String(rows.length) };
-    },
-    streamText: (request) => this.#streamText(request),
-    listBounds: async (market?: { readonly exchange: string; readonly symbol: string }) =>
-      this.#coverage()
-        .filter(({ exchange, symbol }) => !market || (exchange === market.exchange && symbol === market.symbol))
-        .map(({ exchange, symbol, timeframe, first, last, lastClose }) => ({
-          ...{ exchange, symbol, timeframe },
-          ...{ first, last, lastClose },
-        })),
-    sumGaps: (_market, ranges) => Promise.resolve(ranges.map(() => 0)),
-    listStoredRows: async () => this.#coverage(),
-    listNewest: async (series, limit, before = Infinity) => this.#between(series, -Infinity, before).slice(-limit),
-  };
-
-  async *#streamText({
-    series,
-    since,
-    until,
-    limit,
-    shape,
-    numbers,
-  }: CandleTextRequest): AsyncGenerator<CandleLines, void> {
-    for (const candle of this.#between(series, since, until).slice(0, limit ?? Infinity)) {
-      const line = `${writeRow(toTextRow(candle), CANDLE_VALUES, shape, numbers)}\n`;
-      yield await Promise.resolve({ lines: Buffer.from(line), count: 1 });
-    }
-  }
-
-  readonly recentOhlcv: HttpRepositories['recentOhlcv'] = {
-    list: async (series, { since, until }, limit) => this.#between(series, since, until).slice(0, limit),
-    listNewest: async (series, limit, before) => this.#between(series, -Infinity, before).slice(-limit),
-    isPopulated: async () => this.isViewPopulated,
-  };
-
-  readonly coverage: HttpRepositories['coverage'] = {
-    listRanges: async ({ states }, { limit, after = '0' }) => {
-      if (!/^\d+$/.test(after)) throw new AppError('CURSOR_INVALID', `${after} is no place`);
-      const start = Number(after);
-      const wanted = this.ranges.filter(({ state }) => states === undefined || states.includes(state));
-      const next = start + limit < wanted.length ? String(start + limit) : null;
-      return { ranges: wanted.slice(start, start + limit), next };
-    },
-    summarize: async () => [],
-  };
-
-  readonly quarantine: HttpRepositories['quarantine'] = {
-    list: async ({ limit, before = '999' }) =>
-      this.quarantined.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
-  };
-
-  readonly candleRewrites: HttpRepositories['candleRewrites'] = {
-    list: async ({ limit, before = '999' }) =>
-      this.revisions.filter(({ id }) => Number(id) < Number(before)).slice(0, limit),
-  };
-
-  readonly futures: HttpRepositories['futures'] = {
-    list: async (exchange, symbol, { since, until }, limit) =>
-      (this.snapshots.get(`${exchange} ${symbol}`) ?? [])
-        .filter(({ timestamp }) => timestamp >= since && timestamp < until)
-        .slice(0, limit),
-    findBounds: async (exchange, symbol) => {
-      const rows = this.snapshots.get(`${exchange} ${symbol}`);
-      return rows === undefined ? null : { first: rows[0]!.timestamp, last: rows.at(-1)!.timestamp };
-    },
-    listLedgerGaps: async () => [],
-    listSymbols: async () =>
-      [...this.snapshots.keys()].map((key) => {
-        const [exchange = '', symbol = ''] = key.split(' ');
-        return { exchange, symbol };
-      }),
-  };
 }
 
 export const AT_HEAD: SchemaStatus = {

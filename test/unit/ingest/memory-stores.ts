@@ -1,4 +1,6 @@
 import { assertEntries } from '../../../src/db/commit/assert-entries.ts';
+import { normalizeCandles } from '../../../src/db/commit/upsert-candles.ts';
+import { mergeSnapshots } from '../../../src/db/commit/upsert-snapshots.ts';
 import { clipCoverage, overlayCoverage } from '../../../src/db/repositories/overlay-coverage.ts';
 import type { IngestStores } from '../../../src/ingest/collector/ports.ts';
 import type { Candle } from '../../../src/market/candle.ts';
@@ -9,13 +11,24 @@ import {
   type QuarantineEntry,
   type SeriesChange,
 } from '../../../src/market/commit-entry.ts';
-import { candleKey, type CoverageKey, type CoverageRange } from '../../../src/market/coverage.ts';
-import { findFundingHoles } from '../../../src/market/funding-slots.ts';
-import type { FuturesMetric, FuturesSnapshot } from '../../../src/market/futures-snapshot.ts';
+import {
+  candleKey,
+  haveRange,
+  missingRange,
+  type CoverageKey,
+  type CoverageRange,
+} from '../../../src/market/coverage.ts';
+import { compareDecimals, type Decimal } from '../../../src/market/decimal.ts';
+import {
+  FUTURES_METRICS,
+  FUTURES_SLOT_MS,
+  type FuturesMetric,
+  type FuturesSnapshot,
+} from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Series } from '../../../src/market/instrument.ts';
 import { findUncovered, subtractLists } from '../../../src/market/range-lists.ts';
-import { mergeRanges, type TimeRange } from '../../../src/market/time-range.ts';
-import { parseTimeframe, timeframeMs } from '../../../src/market/timeframe.ts';
+import { createRange, mergeRanges, type TimeRange } from '../../../src/market/time-range.ts';
+import { ceilToTimeframe, isOnGrid, parseTimeframe, timeframeMs } from '../../../src/market/timeframe.ts';
 
 /** Rows, ledger and quarantine in memory; a commit that fails leaves nothing. `failure` is asked before each one. */
 export class MemoryStores implements IngestStores {
@@ -60,13 +73,14 @@ export class MemoryStores implements IngestStores {
     await this.#answer(entries);
     this.commits++;
     if (entries.every(({ rows }) => rows.length === 0)) this.ledgerCommits++;
+    // Everything is read before anything is written: what contradicts itself leaves nothing.
+    const read = entries.toSorted(compareKeys).map((entry) => ({ ...entry, ...readRows(entry) }));
     let [inserted, updated, given] = [0, 0, 0];
     const changes: SeriesChange[] = [];
-    for (const { key, rows, changes: told, quarantine } of entries) {
-      const candles = toSeriesCandles({ key, rows });
-      const written = candles
-        ? this.storeCandles(candles.series, candles.candles)
-        : { ...this.#storeSnapshots(key, rows), changes: [] };
+    for (const { key, rows, series, candles, snapshots, changes: told, quarantine } of read) {
+      const written = series
+        ? this.storeCandles(series, candles)
+        : { ...this.#storeSnapshots(key, snapshots), changes: [] };
       given += rows.length;
       inserted += written.inserted;
       updated += written.updated;
@@ -115,22 +129,31 @@ export class MemoryStores implements IngestStores {
     let inserted = 0;
     for (const candle of candles) {
       const before = stored.get(candle.timestamp);
-      if (!before) inserted++;
-      else if (JSON.stringify(before) !== JSON.stringify(candle)) changes.push({ series, before, after: candle });
+      if (before && CANDLE_VALUES.every((name) => compareDecimals(before[name], candle[name]) === 0)) continue;
+      if (before) changes.push({ series, before, after: candle });
+      else inserted++;
       stored.set(candle.timestamp, candle);
     }
     return { inserted, updated: changes.length, changes };
   }
 
-  #storeSnapshots({ exchange, symbol }: CoverageKey, snapshots: readonly FuturesSnapshot[]) {
+  /** The same of futures data. */
+  storeFutures(exchange: string, symbol: string, snapshots: readonly FuturesSnapshot[]): void {
+    this.#storeSnapshots({ exchange, symbol }, snapshots);
+  }
+
+  #storeSnapshots(
+    { exchange, symbol }: Pick<CoverageKey, 'exchange' | 'symbol'>,
+    snapshots: readonly FuturesSnapshot[],
+  ) {
     const stored = this.#futuresOf(exchange, symbol);
     let [inserted, updated] = [0, 0];
     for (const snapshot of snapshots) {
       const before = stored.get(snapshot.timestamp);
-      const after = { ...before, ...snapshot };
-      if (!before) inserted++;
-      else if (JSON.stringify(before) !== JSON.stringify(after)) updated++;
-      stored.set(snapshot.timestamp, after);
+      if (before && FUTURES_METRICS.every((metric) => isSameValue(before[metric], snapshot[metric]))) continue;
+      if (before) updated++;
+      else inserted++;
+      stored.set(snapshot.timestamp, { ...before, ...snapshot });
     }
     return { inserted, updated };
   }
@@ -142,19 +165,23 @@ export class MemoryStores implements IngestStores {
     this.#ledger.set(name, { key, ranges: overlayCoverage(before, changes) });
   }
 
-  #judgeRows({ exchange, symbol, timeframe, metric }: CoverageKey, range: TimeRange): CoverageRange[] {
-    const slots =
-      metric === 'ohlcv'
-        ? this.list({ exchange, symbol, timeframe: parseTimeframe(timeframe) }).map(({ timestamp }) => timestamp)
-        : this.listFutures(exchange, symbol, metric).map(({ timestamp }) => timestamp);
+  #judgeRows({ exchange, symbol, timeframe: name, metric }: CoverageKey, part: TimeRange): CoverageRange[] {
+    const timeframe = parseTimeframe(name);
+    const onGrid = ({ since, until }: TimeRange) =>
+      createRange(ceilToTimeframe(since, timeframe), ceilToTimeframe(until, timeframe));
+    const range = onGrid(part);
+    if (!range) return [];
+    const rows =
+      metric === 'ohlcv' ? this.list({ exchange, symbol, timeframe }) : this.listFutures(exchange, symbol, metric);
+    const times = rows.map(({ timestamp }) => timestamp);
+    const slots = times.filter((timestamp) => isOnGrid(timestamp, timeframe));
     const holes =
       metric === 'funding_rate'
-        ? findFundingHoles(slots, range)
-        : findUncovered(range, slots, timeframeMs(parseTimeframe(timeframe)));
-    return [
-      ...subtractLists([range], holes).map((part) => toCoverage(part, 'have')),
-      ...holes.map((part) => toCoverage(part, 'missing')),
-    ];
+        ? findSettlementGaps(times, range)
+            .map(onGrid)
+            .filter((gap) => gap !== null)
+        : findUncovered(range, slots, timeframeMs(timeframe));
+    return [...subtractLists([range], holes).map(haveRange), ...holes.map(missingRange)];
   }
 
   #of(series: Series): Map<number, Candle> {
@@ -172,8 +199,41 @@ export class MemoryStores implements IngestStores {
   }
 }
 
-function toCoverage({ since, until }: TimeRange, state: 'have' | 'missing'): CoverageRange {
-  return { since, until, state, asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
+const CANDLE_VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
+/** For so long a settlement speaks, where nothing is known of the contract. */
+const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;
+
+/** What an entry brings, each time once, oldest first. */
+function readRows({ key, rows }: CommitEntry) {
+  const given = toSeriesCandles({ key, rows });
+  return {
+    series: given?.series ?? null,
+    candles: given ? normalizeCandles(given.series, given.candles) : [],
+    snapshots: given ? [] : mergeSnapshots(rows),
+  };
+}
+
+/** Of the parts of the range that lie longer than eight hours after the settlement before and end with one, or at its end. */
+function findSettlementGaps(times: readonly number[], { since, until }: TimeRange): TimeRange[] {
+  const gaps: (TimeRange | null)[] = [];
+  let previous = times.findLast((time) => time <= since) ?? null;
+  for (const next of [...times.filter((time) => time > since && time < until), until]) {
+    if (previous !== null) gaps.push(createRange(Math.max(previous + SETTLEMENT_MS, since), next));
+    // Before the oldest one a shorter time need not hold another.
+    else if (next === until || next - since >= SETTLEMENT_MS) gaps.push({ since, until: next });
+    previous = next;
+  }
+  return gaps.filter((gap) => gap !== null);
+}
+
+/** A metric that is not given keeps what is stored. */
+function isSameValue(stored: Decimal | undefined, given: Decimal | undefined): boolean {
+  return given === undefined || (stored !== undefined && compareDecimals(stored, given) === 0);
+}
+
+function compareKeys({ key: a }: CommitEntry, { key: b }: CommitEntry): number {
+  const [x, y] = [a, b].map((key) => Object.values(sortKey(key)).join('\t')) as [string, string];
+  return x < y ? -1 : 1;
 }
 
 function sortKey({ exchange, symbol, timeframe, metric }: CoverageKey): CoverageKey {

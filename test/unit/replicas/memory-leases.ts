@@ -30,24 +30,26 @@ export class MemoryLeases {
     return {
       beat: ({ id, startedAt, ttlMs }) =>
         guard(() => {
-          this.replicas.set(id, { startedAt, expiresAt: this.#clock.now() + ttlMs });
+          const expiresAt = this.#clock.now() + ttlMs;
+          this.replicas.set(id, { startedAt: this.replicas.get(id)?.startedAt ?? startedAt, expiresAt });
         }),
       listAlive: () =>
         guard(() =>
           [...this.replicas]
             .filter(([other]) => this.#isAlive(other))
-            .map(([other, { startedAt }]) => ({ id: other, startedAt })),
+            .map(([other, { startedAt }]) => ({ id: other, startedAt }))
+            .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
         ),
       listHeld: (id) => guard(() => this.listHeld(id)),
       listFree: (exchange, symbols) =>
         guard(() => symbols.filter((symbol) => !this.#isAlive(this.leases.get(`${exchange} ${symbol}`)))),
       claim: (id, exchange, symbols, max) =>
         guard(() => {
-          const free = symbols
+          const free = [...new Set(symbols)]
             .filter((symbol) => !this.#isAlive(this.leases.get(`${exchange} ${symbol}`)))
-            .slice(0, max);
+            .slice(0, this.#isAlive(id) ? Math.max(0, max) : 0);
           for (const symbol of free) this.leases.set(`${exchange} ${symbol}`, id);
-          return free;
+          return free.toSorted();
         }),
       release: (id, exchange, symbols) =>
         guard(() => {
@@ -63,11 +65,14 @@ export class MemoryLeases {
     };
   }
 
+  /** By exchange and symbol. */
   listHeld(id: string): { exchange: string; symbol: string }[] {
-    return [...this.leases].flatMap(([key, owner]) => {
-      const [exchange = '', symbol = ''] = key.split(' ');
-      return owner === id ? [{ exchange, symbol }] : [];
-    });
+    return [...this.leases]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, owner]) => {
+        const [exchange = '', symbol = ''] = key.split(' ');
+        return owner === id ? [{ exchange, symbol }] : [];
+      });
   }
 
   #isAlive(id: string | undefined): boolean {

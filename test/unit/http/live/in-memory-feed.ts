@@ -14,19 +14,25 @@ export class InMemoryFeed implements LiveFeed {
   looks = 0;
   readonly revisions: CandleRewrite[] = [];
   readonly #rows: (StoredCandle & { readonly storedAt: number })[] = [];
-  readonly #missing = new Map<string, { readonly since: number; readonly until: number; readonly slots: number }>();
+  readonly #missing = new Map<string, { readonly series: Series; readonly slots: number; readonly until: number }>();
 
   pass(ms: number): void {
     this.nowMs += ms;
   }
 
+  /** One that is stored already keeps the moment at which it was. */
   store(series: Series, candles: readonly Candle[]): void {
-    this.#rows.push(...candles.map((candle) => ({ series, candle, storedAt: this.nowMs })));
+    for (const candle of candles) {
+      const row = { series, candle, storedAt: this.nowMs };
+      const at = this.#rows.findIndex((other) => placeOf(other) === placeOf(row));
+      if (at < 0) this.#rows.push(row);
+      else this.#rows[at] = { ...row, storedAt: this.#rows[at]!.storedAt };
+    }
   }
 
+  /** So many slots up to now are missing. */
   miss(series: Series, slots: number): void {
-    const since = this.nowMs - slots * timeframeMs(series.timeframe);
-    this.#missing.set(seriesKey(series), { since, until: this.nowMs, slots });
+    this.#missing.set(seriesKey(series), { series, slots, until: this.nowMs });
   }
 
   revise(series: Series, before: Candle, after: Candle): void {
@@ -36,16 +42,17 @@ export class InMemoryFeed implements LiveFeed {
   async look() {
     if (this.fault) throw this.fault;
     this.looks++;
-    const groups = [...Map.groupBy(this.#rows, ({ series }) => seriesKey(series)).values()];
-    const series = groups.map((rows): SeriesLook => {
-      const { series: named } = rows[0]!;
-      const gap = this.#missing.get(seriesKey(named));
+    const known = new Map([...this.#rows, ...this.#missing.values()].map(({ series }) => [seriesKey(series), series]));
+    const series = [...known].map(([key, named]): SeriesLook => {
+      const lengthMs = timeframeMs(named.timeframe);
+      const times = this.#rows.filter((row) => seriesKey(row.series) === key).map(({ candle }) => candle.timestamp);
+      const { slots, until } = this.#missing.get(key) ?? { slots: 0, until: 0 };
       return {
         series: named,
-        tail: Math.max(...rows.map(({ candle }) => candle.timestamp)) + timeframeMs(named.timeframe),
-        have: new Set(rows.map(({ candle }) => candle.timestamp)).size,
-        missing: gap?.slots ?? 0,
-        gaps: gap && gap.slots > 0 ? { since: gap.since, until: gap.until } : null,
+        tail: times.length > 0 ? Math.max(...times) + lengthMs : null,
+        have: times.length,
+        missing: slots,
+        gaps: slots > 0 ? { since: until - slots * lengthMs, until } : null,
       };
     });
     return { at: this.nowMs, revision: this.revisions.at(-1)?.id ?? '0', series };
@@ -61,12 +68,19 @@ export class InMemoryFeed implements LiveFeed {
           .slice(-perSeries),
       )
       .filter(({ storedAt }) => storedAt >= since)
-      .toSorted((a, b) => a.candle.timestamp - b.candle.timestamp)
-      .slice(0, limit);
+      .toSorted(
+        (a, b) => a.candle.timestamp - b.candle.timestamp || (seriesKey(a.series) < seriesKey(b.series) ? -1 : 1),
+      )
+      .slice(0, limit)
+      .map(({ series: named, candle }) => ({ series: named, candle }));
   }
 
   async listRevisions(after: string, limit: number): Promise<CandleRewrite[]> {
     if (this.fault) throw this.fault;
     return this.revisions.filter(({ id }) => BigInt(id) > BigInt(after)).slice(0, limit);
   }
+}
+
+function placeOf({ series, candle }: StoredCandle): string {
+  return `${seriesKey(series)} ${candle.timestamp}`;
 }

@@ -2,37 +2,14 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../../../src/errors.ts';
 import type { RequestBlock } from '../../../../src/exchanges/exchange.ts';
-import type { BlockStore } from '../../../../src/ingest/exchange/shared-blocks.ts';
 import { createCandle } from '../fakes.ts';
+import { MemoryBlocks } from '../memory-blocks.ts';
 import { createSetting, DAY, HOUR, MINUTE, START } from '../setting.ts';
 
 let stop = (): Promise<void> => Promise.resolve();
 afterEach(async () => {
   await stop();
 });
-
-/** What several processes on one address share. */
-class MemoryBlocks implements BlockStore {
-  stored: RequestBlock | null = null;
-  failure: Error | null = null;
-  finds = 0;
-  notes = 0;
-  /** When it was looked up last, by the clock of the setting. */
-  foundAt = -Infinity;
-  now = (): number => 0;
-
-  find(): Promise<RequestBlock | null> {
-    this.finds++;
-    this.foundAt = this.now();
-    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.stored);
-  }
-
-  note(_exchange: string, block: RequestBlock): Promise<void> {
-    this.notes++;
-    this.stored = block;
-    return Promise.resolve();
-  }
-}
 
 function createShared() {
   const blocks = new MemoryBlocks();
@@ -57,7 +34,7 @@ function createShared() {
 describe('what an exchange told us to wait for', () => {
   it('holds after a restart: nothing is sent before it ends', async () => {
     const { clock, blocks, asked, ban, start, untilComplete, count, exchange } = createShared();
-    blocks.stored = ban(20);
+    blocks.stored.set('binance', ban(20));
     const service = await start({ sinceMs: START - HOUR });
     await clock.run(19 * MINUTE);
     assert.equal(asked(), 0);
@@ -71,7 +48,7 @@ describe('what an exchange told us to wait for', () => {
   it('waits for the database before the first request, and holds then', async () => {
     const { clock, blocks, asked, ban, start } = createShared();
     blocks.failure = new Error('away');
-    blocks.stored = ban(20);
+    blocks.stored.set('binance', ban(20));
     await start({ sinceMs: START - HOUR });
     await clock.run(MINUTE);
     assert.equal(asked(), 0);
@@ -95,7 +72,7 @@ describe('what an exchange told us to wait for', () => {
     assert.ok(await clock.runUntil(() => blocks.notes > 0, MINUTE));
     assert.equal(clock.now(), toldAt, 'a process may be killed in the next second');
     const until = toldAt + 30 * MINUTE;
-    assert.deepEqual(blocks.stored, { reason: 'banned', until, message: 'banned until later' });
+    assert.deepEqual(blocks.stored.get('binance'), { reason: 'banned', until, message: 'banned until later' });
     await clock.run(10 * MINUTE);
     assert.equal(blocks.notes, 1);
   });
@@ -104,7 +81,7 @@ describe('what an exchange told us to wait for', () => {
     const { clock, blocks, asked, ban, start, untilComplete } = createShared();
     const service = await start({ sinceMs: START - HOUR });
     assert.ok(await untilComplete(service));
-    blocks.stored = ban(30);
+    blocks.stored.set('binance', ban(30));
     await clock.run(6_000);
     const before = asked();
     await clock.run(20 * MINUTE);
@@ -141,7 +118,7 @@ describe('what an exchange told us to wait for', () => {
 
   it('is over when it is over, whatever is stored of it', async () => {
     const { blocks, ban, start, untilComplete, exchange } = createShared();
-    blocks.stored = ban(-1);
+    blocks.stored.set('binance', ban(-1));
     assert.ok(await untilComplete(await start({ sinceMs: START - HOUR })));
     assert.equal(exchange.adopted, null);
   });
