@@ -24,7 +24,8 @@ export function candleTextExpression(
   const quote = numbers === 'string' ? '"' : '';
   switch (shape) {
     case 'array':
-      return `concat('[', (date_part('epoch', timestamp) * 1000)::bigint, ${VALUES.map((name) => `',${quote}', ${name}, '${quote}'`).join(', ')}, ']')`;
+      // Cut off, as `toISOString` and `to_char` do; the cast alone would round.
+      return `concat('[', (date_part('epoch', date_trunc('milliseconds', timestamp)) * 1000)::bigint, ${VALUES.map((name) => `',${quote}', ${name}, '${quote}'`).join(', ')}, ']')`;
     case 'object': {
       const values = VALUES.map((name) => `',"${name}":${quote}', ${name}, '${quote}'`).join(', ');
       const partial = hasPartial ? `, case when partial then ',"partial":true' end` : '';

@@ -20,11 +20,17 @@ export function writeRow(
 ): string {
   const time = shape === 'array' ? '' : toIso(timestamp);
   if (shape === 'csv') return `${time},${values.map((value) => value ?? '').join(',')}`;
-  const written = values.map((value) => {
-    if (value === null) return 'null';
-    // Decimals are JSON numbers as they stand, but `numeric` has values that JSON has not.
-    return numbers === 'float' ? (/^-?\d/.test(value) ? value : 'null') : `"${value}"`;
-  });
-  if (shape === 'array') return `[${timestamp},${written.join(',')}]`;
-  return `{"timestamp":"${time}",${written.map((value, place) => `"${columns[place] ?? ''}":${value}`).join(',')}}`;
+  if (shape === 'array') return `[${timestamp},${values.map((value) => writeValue(value, numbers)).join(',')}]`;
+  return `{"timestamp":"${time}",${writeFields(values, columns, numbers)}}`;
+}
+
+/** The values as fields of a JSON object, without its braces. */
+export function writeFields(values: TextRow['values'], columns: readonly string[], numbers: Numbers): string {
+  return values.map((value, place) => `"${columns[place] ?? ''}":${writeValue(value, numbers)}`).join(',');
+}
+
+function writeValue(value: string | null, numbers: Numbers): string {
+  if (value === null) return 'null';
+  // Decimals are JSON numbers as they stand, but `numeric` has values that JSON has not.
+  return numbers === 'float' ? (/^-?\d/.test(value) ? value : 'null') : `"${value}"`;
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
-import { toIso } from '../../market/moments.ts';
 import { amount } from '../protocol/route-schema.ts';
 
 /** How decimals are answered: exact strings, or JSON numbers (the nearest double). */
@@ -18,10 +17,6 @@ export interface CandleObject extends CandleValues {
 
 function render(value: Decimal, numbers: Numbers): string | number {
   return numbers === 'float' ? Number(value) : value;
-}
-
-export function toCandleObject(candle: Candle, numbers: Numbers): CandleObject {
-  return { timestamp: toIso(candle.timestamp), ...toCandleValues(candle, numbers) };
 }
 
 /** A candle as it is answered, without its time. */

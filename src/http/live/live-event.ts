@@ -2,7 +2,9 @@ import type { CandleRewrite } from '../../db/repositories/candle-rewrites-reposi
 import type { SeriesLook, StoredCandle } from '../../db/repositories/live-feed-repository.ts';
 import type { Series } from '../../market/instrument.ts';
 import { toIso } from '../../market/moments.ts';
-import { toCandleObject, toCandleValues, type Numbers } from '../formats/rows.ts';
+import type { Candle } from '../../market/candle.ts';
+import { writeFields, writeRow } from '../formats/row-text.ts';
+import type { Numbers } from '../formats/rows.ts';
 
 /**
  * What a client may ask for.
@@ -21,55 +23,57 @@ export class LiveEvent {
   readonly type: EventType;
   /** null: of no series, for everybody. */
   readonly series: Series | null;
-  readonly #toObject: (numbers: Numbers) => object;
+  readonly #write: (numbers: Numbers) => string;
   readonly #rendered = new Map<Numbers, string>();
 
-  constructor(type: EventType, series: Series | null, toObject: (numbers: Numbers) => object) {
+  /** @param write makes its JSON. */
+  constructor(type: EventType, series: Series | null, write: (numbers: Numbers) => string) {
     this.type = type;
     this.series = series;
-    this.#toObject = toObject;
+    this.#write = write;
   }
 
   /** The JSON of its `data:` line. */
   render(numbers: Numbers): string {
     const known = this.#rendered.get(numbers);
     if (known !== undefined) return known;
-    const text = JSON.stringify(this.#toObject(numbers));
+    const text = this.#write(numbers);
     this.#rendered.set(numbers, text);
     return text;
   }
 }
 
+const COLUMNS = ['open', 'high', 'low', 'close', 'volume'] as const;
+const listValues = (candle: Candle) => COLUMNS.map((name) => candle[name]);
+
 export function createCandleEvent({ series, candle }: StoredCandle): LiveEvent {
-  return new LiveEvent('candle', series, (numbers) => ({ ...series, ...toCandleObject(candle, numbers) }));
+  const row = { timestamp: candle.timestamp, values: listValues(candle) };
+  return new LiveEvent('candle', series, (numbers) => {
+    const written = writeRow(row, COLUMNS, 'object', numbers);
+    return `${JSON.stringify(series).slice(0, -1)},${written.slice(1)}`;
+  });
 }
 
 export function createRevisionEvent({ series, changedAt, before, after }: CandleRewrite): LiveEvent {
-  return new LiveEvent('revision', series, (numbers) => ({
-    ...series,
-    timestamp: toIso(after.timestamp),
-    changed_at: toIso(changedAt),
-    old: toCandleValues(before, numbers),
-    new: toCandleValues(after, numbers),
-  }));
+  const named = { ...series, timestamp: toIso(after.timestamp), changed_at: toIso(changedAt) };
+  return new LiveEvent('revision', series, (numbers) => {
+    const [old, changed] = [before, after].map((candle) => `{${writeFields(listValues(candle), COLUMNS, numbers)}}`);
+    return `${JSON.stringify(named).slice(0, -1)},"old":${old ?? ''},"new":${changed ?? ''}}`;
+  });
 }
 
 /** `candles`: how many. */
 export function createHistoryEvent(series: Series, candles: number): LiveEvent {
-  return new LiveEvent('history', series, () => ({ ...series, candles }));
+  return new LiveEvent('history', series, () => JSON.stringify({ ...series, candles }));
 }
 
 export function createGapEvent({ series, missing, gaps }: SeriesLook): LiveEvent {
-  return new LiveEvent('gap', series, () => ({
-    ...series,
-    missing,
-    since: gaps && toIso(gaps.since),
-    until: gaps && toIso(gaps.until),
-  }));
+  const range = { since: gaps && toIso(gaps.since), until: gaps && toIso(gaps.until) };
+  return new LiveEvent('gap', series, () => JSON.stringify({ ...series, missing, ...range }));
 }
 
 export function createHealthEvent(health: object): LiveEvent {
-  return new LiveEvent('health', null, () => health);
+  return new LiveEvent('health', null, () => JSON.stringify(health));
 }
 
 /** One event of the protocol: https://html.spec.whatwg.org/multipage/server-sent-events.html */
