@@ -23,10 +23,11 @@ export interface CandlePage {
   /**
    * What this answer speaks of: inside it, an opening time without a candle is one that the exchange says it has
    * none for. Never beyond what the exchange can know by now, and shorter than what was asked, at either end, where
-   * the answer may have been cut: ask again for what is left. Where it would say nothing at all yet (a candle
-   * that has only just ended), the call throws ExchangeDataError.
+   * the answer may have been cut: ask again for what is left. Null where it speaks of nothing that was asked. Where an
+   * exchange whose answers speak for the whole range would say nothing at all yet (a candle that has only just ended),
+   * the call throws ExchangeDataError.
    */
-  readonly answered: TimeRange;
+  readonly answered: TimeRange | null;
 }
 
 export interface CandleRequest {
@@ -159,6 +160,11 @@ export interface Exchange {
   readonly id: string;
   /** The most candles that one answer holds. */
   readonly candleLimit: number;
+  /**
+   * What an answer with candles speaks for: the whole range that was asked for, as its adapter knows and its conformance
+   * suite proves, or only the time between its first and its last row, since it may have been cut at either end.
+   */
+  readonly speaksFor: 'range' | 'rows';
   /** The futures feeds that it has. Empty: no futures data. */
   readonly futuresFeeds: ReadonlyMap<FuturesFeed, FuturesOffer>;
   /** Its live stream of candles, or null where we speak none. */

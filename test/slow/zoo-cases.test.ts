@@ -86,7 +86,8 @@ describe('3: a short page that the exchange cut', () => {
       timeframes: '1h',
       windowMs: 60 * DAY_MS,
       market: { finest: '1h' },
-      forMs: 8 * MINUTE_MS,
+      // Sixty days, a request each, which ccxt spaces by real seconds.
+      forMs: 120 * MINUTE_MS,
       isEnough: (found: ZooDifference) => isComplete(found) || found.wronglyEmpty.length > 0,
     } as const;
     await collect(options, ({ difference }) => isTrue(difference));

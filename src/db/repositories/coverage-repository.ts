@@ -3,7 +3,15 @@ import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
 import { subtractLists } from '../../market/range-lists.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
-import { inTransaction, lockCoverage, readAll, readMissing, readTouching, recordRanges } from './coverage-rows.ts';
+import {
+  findFrame,
+  inTransaction,
+  lockCoverage,
+  readAll,
+  readMissing,
+  readTouching,
+  recordRanges,
+} from './coverage-rows.ts';
 import {
   listCoverageRanges,
   summarizeCoverage,
@@ -37,6 +45,14 @@ export class CoverageRepository {
   async listMissing(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]> {
     const missing = await readMissing(this.#kysely, key, range);
     return missing.map((stored) => clipCoverage(stored, range)).filter((part) => part !== null);
+  }
+
+  /** The opening times of the newest stored slot before `range` and of the oldest one behind it; null where there is none. */
+  findFrame(
+    key: CoverageKey,
+    range: TimeRange,
+  ): Promise<{ readonly before: number | null; readonly after: number | null }> {
+    return findFrame(this.#kysely, key, range);
   }
 
   /**

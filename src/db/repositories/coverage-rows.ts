@@ -1,6 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../market/coverage.ts';
 import type { TimeRange } from '../../market/time-range.ts';
+import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { COVERAGE_LOCK_CLASS } from '../advisory-locks.ts';
 import type { CoverageTable, Database } from '../schema.ts';
 import { isSameCoverage, overlayCoverage } from './overlay-coverage.ts';
@@ -98,6 +99,25 @@ export async function readMissing(
     .orderBy('since')
     .execute();
   return rows.map(fromCoverageRow);
+}
+
+/** The opening times of the newest stored slot before `range` and of the oldest one behind it; null where there is none. */
+export async function findFrame(
+  kysely: Kysely<Database>,
+  key: CoverageKey,
+  { since, until }: TimeRange,
+): Promise<{ readonly before: number | null; readonly after: number | null }> {
+  const stepMs = timeframeMs(parseTimeframe(key.timeframe));
+  const stored = kysely.selectFrom('coverage').where(ofKey(key)).where('state', '=', sql.lit('have'));
+  const [before, after] = await Promise.all([
+    stored.select('until').where('since', '<', new Date(since)).orderBy('since', 'desc').limit(1).executeTakeFirst(),
+    stored.select('since').where('since', '>=', new Date(until)).orderBy('since').limit(1).executeTakeFirst(),
+  ]);
+  // A range that goes on past the start holds the slot before it.
+  return {
+    before: before ? Math.min(before.until.getTime(), since) - stepMs : null,
+    after: after?.since.getTime() ?? null,
+  };
 }
 
 /** All stored ranges of the key, oldest first. */

@@ -34,6 +34,8 @@ export interface BinanceExchangeDeps extends CcxtExchangeDeps {
  */
 export class BinanceExchange extends CcxtExchange implements Exchange {
   readonly candleLimit = 1000;
+  /** It answers with each candle of the range that is asked for, as the conformance suite holds against its simulator. */
+  readonly speaksFor = 'range';
   readonly futuresFeeds: Exchange['futuresFeeds'] = new Map(
     FUTURES_FEEDS.map((feed) => [feed, { limit: BINANCE_FEEDS[feed].limit, depthMs: BINANCE_FEEDS[feed].depthMs }]),
   );

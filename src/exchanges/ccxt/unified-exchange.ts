@@ -1,7 +1,7 @@
-import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
-import type { TimeRange } from '../../market/time-range.ts';
+import { ExchangeRejectedError } from '../../errors.ts';
+import { createRange } from '../../market/time-range.ts';
 import type { CandlePage, CandleRequest, Exchange, FuturesPage, FuturesRequest } from '../exchange.ts';
-import { findAnsweredRangeOfUnknown } from '../kit/answered-range.ts';
+import { findAnsweredBetweenRows } from '../kit/answered-range.ts';
 import { clampCandleRange, parseCandles } from '../kit/candle-page.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
 import { parseFuturesPage } from '../kit/futures-page.ts';
@@ -20,6 +20,7 @@ import { keepConfirmFlag } from './keep-confirm-flag.ts';
  */
 export class UnifiedExchange extends CcxtExchange implements Exchange {
   readonly candleLimit: number;
+  readonly speaksFor = 'rows';
   readonly futuresFeeds: Exchange['futuresFeeds'];
   readonly #feeds: UnifiedFeeds;
   readonly #confirmColumn: number | null;
@@ -61,8 +62,9 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       confirmColumn: this.#confirmColumn,
       rows,
     });
-    const answered = findAnsweredRangeOfUnknown({ ...facts, openings }, this.candleLimit);
-    return { candles, rejected, answered: this.#endBefore(unconfirmedSince, answered, subject) };
+    const spoken = findAnsweredBetweenRows(asked, openings, timeframe);
+    const answered = spoken && createRange(spoken.since, Math.min(spoken.until, unconfirmedSince ?? spoken.until));
+    return { candles, rejected, answered };
   }
 
   async fetchFutures({ feed, symbol, range }: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
@@ -84,12 +86,5 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     const nowMs = await this.clock.current(signal);
     const facts = { exchange: this.id, subject, asked, limit, nowMs, rows };
     return parseFuturesPage({ ...facts, readRow, periodMs, mayBeCutAtStart: true });
-  }
-
-  /** @throws ExchangeDataError where the exchange calls the very first candle incomplete. */
-  #endBefore(unconfirmedSince: number | null, answered: TimeRange, subject: string): TimeRange {
-    const until = Math.min(answered.until, unconfirmedSince ?? answered.until);
-    if (until > answered.since) return { since: answered.since, until };
-    throw new ExchangeDataError(this.id, `${this.id} has not completed ${subject} yet`);
   }
 }

@@ -1,14 +1,9 @@
-import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
+import { ExchangeDataError } from '../../errors.ts';
 import { floorToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
-import type { TimeRange } from '../../market/time-range.ts';
+import { intersectRanges, type TimeRange } from '../../market/time-range.ts';
 
 /** A candle that ended this short a while ago may be missing because it was not published yet. */
 const PUBLISHING_MS = 5_000;
-
-/** Pages this long may have been cut by a limit of the server's that is lower than the one that ccxt knows. */
-const SHORTEST_CUT_PAGE = 100;
-/** Lengths that exchanges cut their pages to. */
-const CUT_PAGE_LENGTHS = new Set([100, 150, 200, 250, 300, 350, 500, 720, 1000, 1440, 1500, 2000]);
 
 export interface AnswerFacts {
   readonly exchange: string;
@@ -38,32 +33,19 @@ export function findAnsweredRange({ exchange, subject, timeframe, asked, nowMs, 
 }
 
 /**
- * The same for an exchange whose manner is not known: it may have cut the page at its own limit, at either end, or hold
- * nothing but its newest candles (as Kraken does, whatever `since` says). From a long page only what lies between its
- * first and its last row is believed; the rest must be asked for again, and an empty answer to that is believed.
+ * The same for an exchange whose manner is not known: it may have cut its answer at either end, at a number of rows, at
+ * the end of a day or at what it keeps, and may have heeded neither end of what was asked for. So it speaks of what lies
+ * between its first and its last row, and of nothing else.
  *
- * @throws ExchangeRejectedError where the exchange gave its newest page instead of what was asked for.
+ * @param openings Opening times of all rows, oldest first, also outside of what was asked for.
+ * @returns null where no row is there, or all of them lie on one side of what was asked for.
  */
-export function findAnsweredRangeOfUnknown(facts: AnswerFacts, limit: number): TimeRange {
-  const { exchange, subject, timeframe, asked, nowMs, openings } = facts;
+export function findAnsweredBetweenRows(
+  asked: TimeRange,
+  openings: readonly number[],
+  timeframe: Timeframe,
+): TimeRange | null {
   const [first, last] = [openings[0], openings.at(-1)];
-  const lengthMs = timeframeMs(timeframe);
-  if (first === undefined || last === undefined || openings.length < Math.min(limit, SHORTEST_CUT_PAGE)) {
-    return findAnsweredRange(facts);
-  }
-  if (first >= asked.until) {
-    const isNewest = last + 2 * lengthMs > nowMs;
-    const isCut = openings.length >= limit || CUT_PAGE_LENGTHS.has(openings.length);
-    if (!isNewest || !isCut) return findAnsweredRange(facts);
-    throw new ExchangeRejectedError(
-      exchange,
-      `${exchange} refused ${subject}: it gives only its newest ${openings.length} candles, from ${new Date(first).toISOString()} on`,
-      { reason: 'request' },
-    );
-  }
-  const answered = findAnsweredRange(facts);
-  return {
-    since: Math.max(asked.since, first),
-    until: last >= asked.until ? answered.until : Math.min(answered.until, last + lengthMs),
-  };
+  if (first === undefined || last === undefined) return null;
+  return intersectRanges(asked, { since: first, until: last + timeframeMs(timeframe) });
 }

@@ -1,4 +1,6 @@
-import type { Exchange } from '../../exchanges/exchange.ts';
+import { messageOf } from '../../errors.ts';
+import type { CandlePage, Exchange } from '../../exchanges/exchange.ts';
+import type { Logger } from '../../logger.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
 import { type CoverageKey, candleKey } from '../../market/coverage.ts';
 import type { Series } from '../../market/instrument.ts';
@@ -16,6 +18,7 @@ import type { Silence, Source, SourceAnswer } from './source.ts';
 export interface CandleSourceDeps {
   readonly series: Series;
   readonly exchange: Exchange;
+  readonly logger: Logger;
   /** 0 to 1; spreads the live requests of many series over a second. */
   readonly jitter: number;
 }
@@ -39,6 +42,7 @@ export class CandleSource implements Source {
   readonly leadMs = 0;
   readonly aheadSlots = 1;
   readonly depthMs = null;
+  readonly isFramed: boolean;
   readonly isProbed: boolean;
   readonly #deps: CandleSourceDeps;
   readonly #spreadMs: number;
@@ -51,6 +55,7 @@ export class CandleSource implements Source {
     this.fields = { exchange, symbol, timeframe };
     this.stepMs = timeframeMs(timeframe);
     this.pageSlots = deps.exchange.candleLimit;
+    this.isFramed = deps.exchange.speaksFor === 'rows';
     this.#coarse = COARSE_TIMEFRAMES.filter(
       (coarse) => timeframeMs(coarse) > this.stepMs && deps.exchange.hasTimeframe(coarse),
     );
@@ -83,11 +88,12 @@ export class CandleSource implements Source {
    * candle, or with refused rows.
    */
   async fetchSilence(range: TimeRange, signal: AbortSignal): Promise<Silence[]> {
-    const { exchange, series } = this.#deps;
+    const { exchange } = this.#deps;
     for (const timeframe of this.#coarse) {
       const whole = widen(range, timeframe, exchange.candleLimit) ?? (timeframe === this.#coarse.at(-1) ? range : null);
       if (!whole) continue;
-      const page = await exchange.fetchCandles({ symbol: series.symbol, timeframe, range: whole }, signal);
+      const page = await this.#askCoarse(timeframe, whole, signal);
+      if (!page?.answered) continue;
       const answered = intersectRanges(page.answered, range);
       const first = page.candles[0];
       if (!answered || !first || page.rejected.length > 0) continue;
@@ -113,6 +119,18 @@ export class CandleSource implements Source {
     const { symbol, timeframe } = series;
     const { candles, rejected, answered } = await exchange.fetchCandles({ symbol, timeframe, range }, signal);
     return { rows: candles, rejected, answered, evidence: 'each_slot' };
+  }
+
+  /** A side question: where it fails, the history is asked for all the same, and the next longer candles. */
+  async #askCoarse(timeframe: Timeframe, range: TimeRange, signal: AbortSignal): Promise<CandlePage | null> {
+    const { exchange, series, logger } = this.#deps;
+    try {
+      return await exchange.fetchCandles({ symbol: series.symbol, timeframe, range }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.debug({ ...this.fields, asked: timeframe, reason: messageOf(error) }, 'longer candles were not to be had');
+      return null;
+    }
   }
 
   /** The whole slots in a range. */

@@ -49,6 +49,7 @@ export class FuturesSource implements Source {
   readonly dueMs = 15 * 60_000;
   readonly leadMs: number;
   readonly aheadSlots = 0;
+  readonly isFramed = false;
   readonly isProbed = false;
   readonly depthMs: number | null;
   readonly #deps: FuturesSourceDeps;

@@ -1,4 +1,5 @@
 import { haveRange, type CoverageRange } from '../../market/coverage.ts';
+import { intersectLists, listRange } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { judgeHoles, type Hole } from './judge-holes.ts';
 import { cutKnown, listUnsettled, type Known } from './known.ts';
@@ -6,6 +7,8 @@ import type { Reading } from './read-answer.ts';
 import type { Silence, Source } from './source.ts';
 import {
   afterHole,
+  afterUnframed,
+  isGivenUp,
   afterRefusal,
   isSameEvidence,
   LONG_SLOTS,
@@ -27,23 +30,75 @@ export interface Judgement {
 }
 
 export interface JudgeRules extends UnsettledRules {
+  /** The oldest and the newest slot that are known to be stored; Infinity and -Infinity where none is. */
+  readonly firstHave: number;
+  readonly latestHave: number;
   readonly source: Pick<Source, 'untilAt' | 'patienceMs' | 'dueMs'>;
 }
 
 /** What follows from an answer that came at `nowMs`. Pure: what is known changes only by `MissingRanges.apply`. */
 export function judgeAnswer(known: Known, reading: Reading, nowMs: number, rules: JudgeRules): Judgement {
-  const { have, slots, rejected, uncovered, open } = reading;
+  const { have, slots, rejected, uncovered, open, unframed } = reading;
   const { source, stepMs } = rules;
+  const lateSince = source.untilAt(nowMs - source.patienceMs);
   const holes = judgeHoles({
     slots,
     rejected,
     holes: listUnsettled(known, uncovered),
     silent: listUnsettled(known, open),
     stepMs,
-    lateSince: source.untilAt(nowMs - source.patienceMs),
+    lateSince,
     earlySince: source.untilAt(nowMs - source.dueMs),
   });
-  return judge(known, { have, holes }, nowMs, rules);
+  const judged = judge(known, { have, holes }, nowMs, rules);
+  const news = listUnsettled(known, have);
+  if (news.length > 0) return join(judged, wakeNeighbours(known, news, nowMs));
+  // What is late has its own waits, and an answer that told anything is followed by the next question at once.
+  const isNews = judged.changes.some(({ state }) => state !== 'have');
+  const old = intersectLists(unframed, [{ since: -Infinity, until: lateSince }]);
+  return isNews || old.length === 0 ? judged : join(judged, judgeUnframed(known, old, nowMs, rules));
+}
+
+/** Rows came beside ranges that nothing framed until now: they are asked for again. */
+function wakeNeighbours(known: Known, news: readonly TimeRange[], nowMs: number): Judgement {
+  const woken = known
+    .filter(({ verdict, notBefore }) => verdict === 'unframed' && notBefore > nowMs)
+    .filter((part) => news.some(({ since, until }) => since === part.until || until === part.since))
+    .map((part) => ({ ...part, attempts: 0, notBefore: nowMs }));
+  return { changes: [], confirmed: [], next: woken, replaced: woken.map(({ since, until }) => ({ since, until })) };
+}
+
+/** What follows where an answer brought nothing new and has no rows around what was asked for. */
+function judgeUnframed(known: Known, unframed: readonly TimeRange[], nowMs: number, rules: JudgeRules): Judgement {
+  const { firstHave, latestHave, confirmAfterMs } = rules;
+  const { since: asked = 0 } = unframed[0] ?? {};
+  // What an exchange does not tell of the newest part before all rows it does not tell of the older ones either.
+  const isEdge = (unframed.at(-1)?.until ?? Infinity) <= firstHave;
+  const oldest = isEdge ? listRange(known[0]?.since ?? asked, asked) : [];
+  const changes: CoverageRange[] = [];
+  const next: UnsettledRange[] = [];
+  const ranges = mergeRanges([...oldest, ...unframed]);
+  for (const before of ranges.flatMap((range) => cutKnown(known, range))) {
+    const place = before.until <= firstHave ? 'edge' : before.since > latestHave ? 'tail' : 'inside';
+    const after = afterUnframed(before, place, nowMs, confirmAfterMs);
+    if (isGivenUp(after, nowMs, confirmAfterMs)) {
+      changes.push({ ...toLedger(after), state: 'out_of_window' });
+      continue;
+    }
+    if (!isSameEvidence(before, after)) changes.push(toLedger(after));
+    next.push(after);
+  }
+  return { changes, confirmed: [], next, replaced: ranges };
+}
+
+/** Both, which speak of different slots. */
+function join(a: Judgement, b: Judgement): Judgement {
+  return {
+    changes: [...a.changes, ...b.changes].sort((x, y) => x.since - y.since),
+    confirmed: [...a.confirmed, ...b.confirmed],
+    next: [...a.next, ...b.next],
+    replaced: [...a.replaced, ...b.replaced],
+  };
 }
 
 /** What follows from an answer that holds all of `have`, and has these holes. */

@@ -2,10 +2,11 @@ import type { CoverageRange } from '../../market/coverage.ts';
 import { intersectLists, spanAhead, spanBack, subtractLists } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import type { Judgement } from './judge-answer.ts';
-import { replaceKnown, type Known } from './known.ts';
+import { cutKnown, replaceKnown, type Known } from './known.ts';
 import {
   createNew,
   isDue,
+  isQuietTail,
   isUnwitnessedSilence,
   listFromLedger,
   LONG_SLOTS,
@@ -59,9 +60,15 @@ export class MissingRanges {
     this.#replace([range], []);
   }
 
-  /** How many slots before `until` are missing: those in flight and deferred count, confirmed empty ones do not. */
+  /**
+   * How many slots before `until` are missing: those in flight and deferred count, confirmed empty ones and the quiet
+   * tail of a market that trades seldom do not.
+   */
   count(until = Infinity): number {
-    return this.#countSlots(this.#wanted, until);
+    return this.#countSlots(
+      this.#wanted.filter((part) => !isQuietTail(part)),
+      until,
+    );
   }
 
   /** How many missing slots are missing because an answer for them held refused rows. */
@@ -77,6 +84,14 @@ export class MissingRanges {
     return this.#countSlots(
       this.#known.filter(({ state, asks }) => state === 'missing' && asks > 0),
       Infinity,
+    );
+  }
+
+  /** How often in a row answers for a range were not framed; of its parts the most. */
+  countUnframed(range: TimeRange): number {
+    return cutKnown(this.#known, range).reduce(
+      (most, { verdict, attempts }) => Math.max(most, verdict === 'unframed' ? attempts : 0),
+      0,
     );
   }
 
@@ -97,13 +112,14 @@ export class MissingRanges {
 
   /** The newest wanted range that begins before `until`, or null. */
   findNewest(until = Infinity): TimeRange | null {
-    const newest = this.#known.findLast((range) => range.since < until && range.state !== 'confirmed_empty');
+    const isMissing = (part: UnsettledRange) => part.state !== 'confirmed_empty' && !isQuietTail(part);
+    const newest = this.#known.findLast((range) => range.since < until && isMissing(range));
     if (!newest) return null;
     // Back to where the run of wanted slots begins.
     let { since } = newest;
     for (let i = this.#known.indexOf(newest) - 1; i >= 0; i--) {
       const before = this.#known[i];
-      if (!before || before.until !== since || before.state === 'confirmed_empty') break;
+      if (!before || before.until !== since || !isMissing(before)) break;
       since = before.since;
     }
     return { since, until: newest.until };
@@ -138,7 +154,7 @@ export class MissingRanges {
   take(nowMs: number, maxSlots: number, from: 'newest' | 'oldest' = 'newest'): TimeRange | null {
     const available = this.listAvailable(nowMs);
     const length = maxSlots * this.#rules.stepMs;
-    const first = from === 'newest' ? available.at(-1) : available[0];
+    const first = this.#chooseRun(available, nowMs, from);
     if (!first) return null;
     const range =
       from === 'newest'
@@ -146,6 +162,23 @@ export class MissingRanges {
         : spanAhead(first, length, available, this.#taken);
     this.#take(range);
     return range;
+  }
+
+  /**
+   * Where to begin. What was refused or told nothing comes after all else, and of that whatever waits longest: the newest
+   * would come due again and again before the oldest was asked for once.
+   */
+  #chooseRun(available: readonly TimeRange[], nowMs: number, from: 'newest' | 'oldest'): TimeRange | null {
+    const isPutOff = ({ verdict }: UnsettledRange) => verdict === 'refused' || verdict === 'unframed';
+    const due = this.#known.filter((part) => isDue(part, nowMs));
+    const fresh = intersectLists(mergeRanges(due.filter((part) => !isPutOff(part))), available);
+    if (fresh.length > 0) return (from === 'newest' ? fresh.at(-1) : fresh[0]) ?? null;
+    const waiting = due.toSorted((a, b) => a.notBefore - b.notBefore);
+    for (const part of waiting) {
+      const [free] = intersectLists([part], available).slice(-1);
+      if (free) return free;
+    }
+    return null;
   }
 
   /**

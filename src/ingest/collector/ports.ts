@@ -12,6 +12,11 @@ export interface CoverageStore {
   survey(key: CoverageKey, range: TimeRange, missingUntil?: number): Promise<CoverageRange[]>;
   /** What the ledger calls missing inside `range`, oldest first, clipped to it. */
   listMissing(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
+  /** The opening times of the newest stored slot before `range` and of the oldest one behind it; null where there is none. */
+  findFrame(
+    key: CoverageKey,
+    range: TimeRange,
+  ): Promise<{ readonly before: number | null; readonly after: number | null }>;
   /** What the ledger says of `range`, oldest first, clipped to it. */
   list(key: CoverageKey, range: TimeRange): Promise<CoverageRange[]>;
 }

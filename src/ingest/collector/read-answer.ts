@@ -6,14 +6,16 @@ import type { Source, SourceAnswer } from './source.ts';
 
 /** What an answer to a request says. */
 export interface Reading {
-  /** What it speaks of, no more than was asked and has ended. */
-  readonly range: TimeRange;
+  /** What it speaks of, no more than was asked and has ended; null where it speaks of nothing. */
+  readonly range: TimeRange | null;
   /** The parts of `range` that are stored with it. */
   readonly have: readonly TimeRange[];
   /** The parts of `range` where a row should be and is not. */
   readonly uncovered: readonly TimeRange[];
   /** What was asked and lies behind `range`. */
   readonly open: readonly TimeRange[];
+  /** What was asked, has ended, and lies outside of `range`, where only rows speak: nothing frames it. */
+  readonly unframed: readonly TimeRange[];
   /** The slots of its rows, oldest first, the one in progress included. */
   readonly slots: readonly number[];
   readonly rejected: readonly RejectedRow[];
@@ -22,19 +24,21 @@ export interface Reading {
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
 
-/** What an answer at `nowMs` to a request for `asked` says; null where it says nothing of what was asked. */
+/** What an answer at `nowMs` to a request for `asked` says. */
 export function readAnswer(
-  source: Pick<Source, 'stepMs' | 'untilAt'>,
+  source: Pick<Source, 'stepMs' | 'untilAt' | 'isFramed'>,
   answer: SourceAnswer,
   asked: TimeRange,
   nowMs: number,
-): Reading | null {
+): Reading {
   const slots = answer.rows.map(({ timestamp }) => timestamp);
   // A later slot in the answer proves those before it closed, whatever the clock says.
   const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), slots.at(-1) ?? 0);
   const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
-  const range = bounds && intersectRanges(answer.answered, bounds);
-  if (!range) return null;
+  const range = bounds && answer.answered && intersectRanges(answer.answered, bounds);
+  const { rejected } = answer;
+  const unframed = source.isFramed && bounds ? subtractLists([bounds], range ? [range] : []) : [];
+  if (!range) return { range, have: [], uncovered: [], open: [asked], unframed, slots, rejected };
   const uncovered =
     answer.evidence === 'settlements' ? findFundingHoles(slots, range) : findUncovered(range, slots, source.stepMs);
   return {
@@ -42,12 +46,13 @@ export function readAnswer(
     have: subtractLists([range], uncovered),
     uncovered,
     open: listRange(Math.max(asked.since, range.until), asked.until),
+    unframed,
     slots,
-    rejected: answer.rejected,
+    rejected,
   };
 }
 
 /** The same without a word on what it does not hold. */
 export function withoutHoles(reading: Reading): Reading {
-  return { ...reading, uncovered: [], open: [] };
+  return { ...reading, uncovered: [], open: [], unframed: [] };
 }

@@ -2,7 +2,7 @@ import { ExchangeDataError } from '../../errors.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
 import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
 import { alignRanges, missingRange, type CoverageRange } from '../../market/coverage.ts';
-import { intersectLists, listRange } from '../../market/range-lists.ts';
+import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import { logChanges, tallyAnswer } from './answer-tally.ts';
@@ -11,6 +11,7 @@ import { judgeAnswer, judgeRefusal, judgeSilences, type Judgement, type JudgeRul
 import { readAnswer, withoutHoles } from './read-answer.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges } from './missing-ranges.ts';
+import type { CoverageStore } from './ports.ts';
 import { toQuarantine } from './rejected-rows.ts';
 import type { Silence, SourceAnswer } from './source.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
@@ -33,7 +34,7 @@ export class SourceLedger {
   readonly provisional: ProvisionalSlots;
   readonly #deps: SourceLedgerDeps;
   readonly #confirmedEmpty: ConfirmedEmptyLog;
-  readonly #rules: JudgeRules;
+  readonly #rules: Omit<JudgeRules, 'firstHave' | 'latestHave'>;
   #since = 0;
   /** Where the newest page began when this run started: what lies before it is the survey's. */
   #pageSince = 0;
@@ -170,6 +171,12 @@ export class SourceLedger {
     this.#knownUntil = until;
   }
 
+  /** The stored slots around a range, for an answer to be framed by. */
+  async findFrame(range: TimeRange, signal: AbortSignal): ReturnType<CoverageStore['findFrame']> {
+    const { source, stores, database } = this.#deps;
+    return await database.run(() => stores.coverage.findFrame(source.key, range), signal);
+  }
+
   /**
    * Commits an answer to a request for `asked`.
    *
@@ -180,18 +187,24 @@ export class SourceLedger {
     await this.lock.run(async () => {
       const nowMs = this.#deps.now();
       const read = readAnswer(source, answer, asked, nowMs);
-      if (!read) throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
       const { range, have } = read;
+      if (!range && !source.isFramed)
+        throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
       const { known } = this.missing;
-      const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#rules);
-      const judgement = { ...judged, changes: [...this.listUnrecorded(range.since), ...judged.changes] };
-      const rows = answer.rows.filter(({ timestamp }) => timestamp >= range.since && timestamp < range.until);
+      const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#judgeRules());
+      const spokenSince = range?.since ?? judged.changes[0]?.since;
+      const unrecorded = spokenSince === undefined ? [] : this.listUnrecorded(spokenSince);
+      const changes = [...subtractLists(unrecorded, mergeRanges(judged.changes)), ...judged.changes];
+      const judgement = { ...judged, changes: changes.sort((x, y) => x.since - y.since) };
+      const rows = answer.rows.filter(
+        ({ timestamp }) => range !== null && timestamp >= range.since && timestamp < range.until,
+      );
       const entry = { key: source.key, rows, quarantine: toQuarantine(source.key, answer.rejected, 'rest') };
       const outcome = await this.#commit(entry, judgement, signal);
       const [first, last] = [rows[0], rows.at(-1)];
       if (first && last) this.#noteHave(first.timestamp, last.timestamp);
       this.provisional.note(have, nowMs);
-      if (range.until >= this.#unansweredUntil) this.#unansweredUntil = 0;
+      if (asked.until >= this.#unansweredUntil) this.#unansweredUntil = 0;
       logChanges(logger, outcome.changes);
       onAnswer(tallyAnswer(entry, outcome));
     });
@@ -264,6 +277,10 @@ export class SourceLedger {
     this.missing.settle(range);
     this.provisional.note([range], this.#deps.now());
     this.#noteHave(slot, slot);
+  }
+
+  #judgeRules(): JudgeRules {
+    return { ...this.#rules, firstHave: this.#firstHave, latestHave: this.#latestSlot ?? -Infinity };
   }
 
   #noteHave(first: number, last: number): void {

@@ -1,5 +1,6 @@
 import { ExchangeRejectedError, messageOf } from '../../errors.ts';
 import type { TimeRange } from '../../market/time-range.ts';
+import { frameRequest } from './frame-request.ts';
 import { RejectedRows } from './rejected-rows.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
 import type { SourceLedger } from './source-ledger.ts';
@@ -11,6 +12,8 @@ export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logg
 }
 
 const SILENCE_EVERY_MS = 60_000;
+/** What `frameRequest` adds where the frame is next to the range. */
+const FRAME_SLOTS = 4;
 
 /** The steps of one source that ask the exchange: one request (for silence two or three), and the write of its answer. */
 export class SourceSteps {
@@ -69,13 +72,13 @@ export class SourceSteps {
     const maySkim = !isTail && source.isProbed && nowMs >= this.#nextSilenceAt;
     const silence = maySkim ? missing.takeLongSilence(nowMs, source.pageSlots) : null;
     const from = !isTail && source.depthMs !== null ? 'oldest' : 'newest';
-    const range = silence ?? missing.take(nowMs, source.pageSlots, from);
+    const range = silence ?? missing.take(nowMs, source.pageSlots - (source.isFramed ? FRAME_SLOTS : 0), from);
     if (!range) return false;
     this.#inFlight++;
     onTaken();
     try {
       if (silence) await this.#askSilence(silence, signal);
-      else await this.#fetch(isTail ? this.#widenTail(range) : range, signal);
+      else await this.#fetch(await this.#widen(range, isTail, signal), signal);
       this.#isServed = true;
       return true;
     } catch (error) {
@@ -109,6 +112,16 @@ export class SourceSteps {
       const fields = { ...source.fields, since: new Date(since).toISOString(), until: new Date(until).toISOString() };
       logger.warn(fields, 'the exchange no longer tells of rows that are stored; they are kept');
     }
+  }
+
+  /** What is asked for to learn of a range: where only rows speak, rows that are stored on either side besides. */
+  async #widen(range: TimeRange, isTail: boolean, signal: AbortSignal): Promise<TimeRange> {
+    const { source, ledger } = this.#deps;
+    const tail = isTail ? this.#widenTail(range) : range;
+    if (!source.isFramed) return tail;
+    const frame = await ledger.findFrame(range, signal);
+    const framed = frameRequest(range, frame, source, !isTail && ledger.missing.countUnframed(range) % 2 === 1);
+    return isTail ? { since: Math.min(tail.since, framed.since), until: tail.until } : framed;
   }
 
   /** What a live request asks for: some slots that are stored besides, and those that are yet to end. */

@@ -8,8 +8,8 @@ export interface SourceAnswer {
   /** Oldest first, each slot once; the slot in progress may be the last one. */
   readonly rows: CommitEntry['rows'];
   readonly rejected: readonly RejectedRow[];
-  /** What the answer speaks of. */
-  readonly answered: TimeRange;
+  /** What the answer speaks of; null: of nothing that was asked for. */
+  readonly answered: TimeRange | null;
   /**
    * Where it must have rows: one in `each_slot`, or `settlements` as far apart as those around them tell.
    */
@@ -50,6 +50,11 @@ export interface Source {
    * that the ones before it are closed.
    */
   readonly aheadSlots: number;
+  /**
+   * Whether an answer speaks only for the time between its rows: what is asked for is widened until rows that are stored
+   * frame it, and what no rows frame stays missing.
+   */
+  readonly isFramed: boolean;
   /** Whether `fetchSilence` may answer anything. */
   readonly isProbed: boolean;
   /** How long the exchange keeps it; null: for ever. */

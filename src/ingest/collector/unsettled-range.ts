@@ -5,8 +5,8 @@ import { ROWLESS_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
 /** A range of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
 export interface UnsettledRange extends CoverageRange {
   readonly state: 'missing' | 'refused' | 'confirmed_empty';
-  /** What the latest answer meant; `new`: there was none. */
-  readonly verdict: 'new' | 'refused' | Exclude<Hole['verdict'], 'early'>;
+  /** What the latest answer meant; `new`: there was none; `unframed`: no rows stood on both sides of it. */
+  readonly verdict: 'new' | 'refused' | 'unframed' | Exclude<Hole['verdict'], 'early'>;
   /** Answers of this verdict in a row, each in its turn, in this run. */
   readonly attempts: number;
   /** Not asked for before this moment. */
@@ -31,7 +31,8 @@ export const LONG_SLOTS = 60;
 /** A long range that only answers without any row speak for: an outage that answers so lasts minutes. */
 const UNWITNESSED_ASKS = 3;
 const UNWITNESSED_SPAN = 60;
-const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused', Wait>> = {
+const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused' | 'unframed', Wait>> = {
+  unframed: { firstMs: 5_000, factor: 6, maxMs: 6 * HOUR_MS },
   late: { firstMs: 3_000, factor: 3, maxMs: 300_000 },
   doubtful: { firstMs: 60_000, factor: 3, maxMs: 6 * HOUR_MS },
   refused: { firstMs: 5_000, factor: 3, maxMs: 300_000 },
@@ -67,7 +68,14 @@ function fromLedger(
   if (state === 'confirmed_empty') return toRecheck(range, nowMs, stepMs, isPartOfLong);
   if (lastAskedAt === null) return [createNew(since, until)];
   // A refused row is no empty answer: it leaves a time and counts none.
-  const verdict = state === 'refused' ? 'refused' : range.asks > 0 ? 'empty' : 'doubtful';
+  const verdict =
+    state === 'refused'
+      ? 'refused'
+      : isUnframedReason(range.reason)
+        ? 'unframed'
+        : range.asks > 0
+          ? 'empty'
+          : 'doubtful';
   // A clock that was wrong once must not stop the asking.
   const notBefore = Math.min(lastAskedAt, nowMs) + confirmAfterMs;
   return [{ ...range, state, verdict, attempts: 0, notBefore }];
@@ -157,6 +165,56 @@ export function afterRefusal(
   return { ...part, state, asks: 0, firstAskedAt, lastAskedAt: nowMs, reason, verdict, attempts, notBefore };
 }
 
+/**
+ * What the ledger says of slots that were asked for and that no rows of the answer framed. `quiet_tail` is also what
+ * people see of a market that trades seldom: nothing is wrong with it.
+ */
+export const UNFRAMED_REASONS = {
+  tail: 'quiet_tail',
+  inside: 'no answer has rows on both sides of it',
+  edge: 'the exchange tells of nothing before the first row that it told of',
+} as const;
+export type UnframedPlace = keyof typeof UNFRAMED_REASONS;
+
+function isUnframedReason(reason: string | null): boolean {
+  return Object.values(UNFRAMED_REASONS).some((known) => known === reason);
+}
+
+/** Whether it lies behind the newest row of a market that trades seldom: the next trade will tell. */
+export function isQuietTail({ state, reason }: UnsettledRange): boolean {
+  return state === 'missing' && reason === UNFRAMED_REASONS.tail;
+}
+
+/**
+ * The same range after an answer that brought nothing new and did not frame it. What longer candles or earlier answers
+ * proved of it stays. At the edge of what the exchange ever told, answers count like empty ones: it may have deleted
+ * what lies before, or never had it, and nobody can tell which.
+ */
+export function afterUnframed(
+  part: UnsettledRange,
+  place: UnframedPlace,
+  nowMs: number,
+  confirmAfterMs: number,
+): UnsettledRange {
+  const attempts = part.verdict === 'unframed' ? part.attempts + 1 : 1;
+  const notBefore = nowMs + waitMs('unframed', attempts);
+  if (part.state !== 'missing' || (part.asks > 0 && !isUnframedReason(part.reason)))
+    return { ...part, attempts, notBefore: Math.max(part.notBefore, notBefore) };
+  const reason = UNFRAMED_REASONS[place];
+  const evidence =
+    place === 'edge' ? countEmpty(part, nowMs, confirmAfterMs) : { asks: 0, firstAskedAt: part.firstAskedAt ?? nowMs };
+  return { ...part, ...evidence, lastAskedAt: nowMs, reason, verdict: 'unframed', attempts, notBefore };
+}
+
+/** Whether enough answers, far enough apart, told nothing of what lies before all rows. */
+export function isGivenUp({ asks, firstAskedAt, reason }: UnsettledRange, nowMs: number, confirmAfterMs: number) {
+  return (
+    reason === UNFRAMED_REASONS.edge &&
+    asks >= UNWITNESSED_ASKS &&
+    nowMs - (firstAskedAt ?? nowMs) >= UNWITNESSED_SPAN * confirmAfterMs
+  );
+}
+
 /** The same range, asked for again soon, and less often with each answer that came in its turn. */
 function waitForLate(part: UnsettledRange, nowMs: number): UnsettledRange {
   const isAgain = part.verdict === 'late';
@@ -196,9 +254,13 @@ function isWitnessed({ asks, reason }: CoverageRange): boolean {
   return asks > 0 && reason !== null && reason !== ROWLESS_REASON && reason !== LATE_REASON;
 }
 
-/** Whether only answers without any row spoke for a long range so far: candles of a longer timeframe may tell. */
+/**
+ * Whether only answers without any row, or without rows around it, spoke for a long range so far: candles of a longer
+ * timeframe may tell.
+ */
 export function isUnwitnessedSilence(part: UnsettledRange, stepMs: number): boolean {
   const isLong = part.until - part.since >= LONG_SLOTS * stepMs;
+  if (part.verdict === 'unframed') return isLong && part.reason !== UNFRAMED_REASONS.edge;
   return isLong && part.state === 'missing' && part.asks > 0 && part.reason === ROWLESS_REASON;
 }
 

@@ -3,6 +3,7 @@ import { alignRanges, type CoverageKey, type CoverageRange } from '../../market/
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import type { CoverageStore, IngestStores } from './ports.ts';
+import { UNFRAMED_REASONS } from './unsettled-range.ts';
 
 /** What was wanted once and lies before what is configured to be kept; wanted again when the window reaches it. */
 const BEFORE_WINDOW = 'it lies before the window that is configured to be kept';
@@ -40,7 +41,11 @@ export async function settleWindowEdge(
   return missing.find(({ since }) => since > firstHave)?.since ?? windowSince;
 }
 
-/** The parts of the window that were given up while they lay before it. */
+/**
+ * The parts of the window that were given up while they lay before it, or because the exchange told nothing before its
+ * first row: perhaps it does by now.
+ */
 export function listRegained(ranges: readonly CoverageRange[]): TimeRange[] {
-  return ranges.filter(({ state, reason }) => state === 'out_of_window' && reason === BEFORE_WINDOW);
+  const reasons: readonly (string | null)[] = [BEFORE_WINDOW, UNFRAMED_REASONS.edge];
+  return ranges.filter(({ state, reason }) => state === 'out_of_window' && reasons.includes(reason));
 }

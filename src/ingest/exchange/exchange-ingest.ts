@@ -265,12 +265,12 @@ export class ExchangeIngest {
   }
 
   #ensureSeries(symbol: string, timeframe: Timeframe, kept: Set<string>): void {
-    const { exchange, random } = this.#deps;
+    const { exchange, logger, random } = this.#deps;
     const key = `${symbol} ${timeframe}`;
     kept.add(key);
     if (this.#series.has(key)) return;
     const series = { exchange: exchange.id, symbol, timeframe };
-    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, jitter: random() })));
+    this.#series.set(key, this.#createCollector(new CandleSource({ series, exchange, logger, jitter: random() })));
   }
 
   #ensureFeed(symbol: string, feed: FuturesFeed, kept: Set<string>): void {

@@ -143,6 +143,7 @@ type Failure = (request: CandleRequest | FuturesRequest) => Error | null;
 export class MemoryExchange implements Exchange {
   readonly id: string;
   readonly candleLimit: number;
+  readonly speaksFor = 'range';
   readonly futuresFeeds: Exchange['futuresFeeds'];
   readonly requests: CandleRequest[] = [];
   readonly futuresRequests: FuturesRequest[] = [];

@@ -57,6 +57,17 @@ export class MemoryStores implements IngestStores {
       );
       return this.listCoverage(key, range);
     },
+    findFrame: async (key, { since, until }) => {
+      await this.#answer();
+      const stepMs = timeframeMs(parseTimeframe(key.timeframe));
+      const have = this.listCoverage(key).filter(({ state }) => state === 'have');
+      const before = have.findLast((range) => range.since < since);
+      const after = have.find((range) => range.since >= until);
+      return {
+        before: before ? Math.min(before.until, since) - stepMs : null,
+        after: after?.since ?? null,
+      };
+    },
     list: async (key, range) => {
       await this.#answer();
       return this.listCoverage(key, range);

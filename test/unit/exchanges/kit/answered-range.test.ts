@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ExchangeDataError, ExchangeRejectedError } from '../../../../src/errors.ts';
-import { findAnsweredRange, findAnsweredRangeOfUnknown } from '../../../../src/exchanges/kit/answered-range.ts';
+import { ExchangeDataError } from '../../../../src/errors.ts';
+import { findAnsweredBetweenRows, findAnsweredRange } from '../../../../src/exchanges/kit/answered-range.ts';
 import { parseTimeframe } from '../../../../src/market/timeframe.ts';
 
 const MINUTE = 60_000;
@@ -42,39 +42,25 @@ describe('findAnsweredRange', () => {
   });
 });
 
-describe('findAnsweredRangeOfUnknown', () => {
-  it('believes a short page', () => {
-    assert.deepEqual(
-      findAnsweredRangeOfUnknown(facts(1000, openingsFrom(T0 + 3 * MINUTE, 20)), 1000),
-      facts(1000, []).asked,
-    );
-    assert.deepEqual(findAnsweredRangeOfUnknown(facts(1000, []), 1000), facts(1000, []).asked);
+describe('findAnsweredBetweenRows', () => {
+  const M1 = parseTimeframe('1m');
+  const asked = { since: T0, until: T0 + 1000 * MINUTE };
+  const at = (minute: number) => T0 + minute * MINUTE;
+
+  it('speaks of what lies between the first and the last row, however many there are', () => {
+    for (const count of [1, 2, 99, 100, 720, 1000])
+      assert.deepEqual(findAnsweredBetweenRows(asked, openingsFrom(at(0), count), M1), { since: T0, until: at(count) });
+    assert.deepEqual(findAnsweredBetweenRows(asked, [at(3), at(900)], M1), { since: at(3), until: at(901) });
   });
 
-  it('believes only the inside of a long page, which a lower limit of the server may have cut', () => {
-    assert.deepEqual(
-      findAnsweredRangeOfUnknown(facts(1000, openingsFrom(T0 + 900 * MINUTE, 100)), 1000),
-      { since: T0 + 900 * MINUTE, until: T0 + 1000 * MINUTE },
-      'cut at its start, as by exchanges that answer newest first',
-    );
-    assert.deepEqual(
-      findAnsweredRangeOfUnknown(facts(1000, openingsFrom(T0, 200)), 1000),
-      { since: T0, until: T0 + 200 * MINUTE },
-      'cut at its end',
-    );
+  it('takes rows outside of what was asked for as its frame, and speaks of no more than was asked for', () => {
+    assert.deepEqual(findAnsweredBetweenRows(asked, [at(-5), at(1005)], M1), asked);
+    assert.deepEqual(findAnsweredBetweenRows(asked, [at(-5), at(4)], M1), { since: T0, until: at(5) });
   });
 
-  it('does not take the newest candles for "there are no old ones"', () => {
-    const newest = openingsFrom(DAY_LATER - 719 * MINUTE, 720);
-    assert.throws(
-      () => findAnsweredRangeOfUnknown(facts(100, newest), 720),
-      (error) => error instanceof ExchangeRejectedError && error.reason === 'request',
-    );
-    const listed = openingsFrom(T0 + 200 * MINUTE, 720);
-    assert.deepEqual(
-      findAnsweredRangeOfUnknown(facts(100, listed), 720),
-      facts(100, []).asked,
-      'the first candles after a listing',
-    );
+  it('speaks of nothing without rows, or where all of them lie on one side', () => {
+    assert.equal(findAnsweredBetweenRows(asked, [], M1), null);
+    assert.equal(findAnsweredBetweenRows(asked, openingsFrom(at(1000), 720), M1), null, 'the newest candles');
+    assert.equal(findAnsweredBetweenRows(asked, openingsFrom(at(-10), 10), M1), null);
   });
 });
