@@ -1,6 +1,7 @@
 import { haveRange, type CoverageRange } from '../../market/coverage.ts';
 import { intersectLists, listRange } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import { APPROACHES } from './frame-request.ts';
 import { judgeHoles, type Hole } from './judge-holes.ts';
 import { cutKnown, listUnsettled, type Known } from './known.ts';
 import type { Reading } from './read-answer.ts';
@@ -9,6 +10,7 @@ import {
   afterHole,
   afterUnframed,
   isGivenUp,
+  isQuietTail,
   afterRefusal,
   isSameEvidence,
   LONG_SLOTS,
@@ -78,9 +80,12 @@ function judgeUnframed(known: Known, unframed: readonly TimeRange[], nowMs: numb
   const changes: CoverageRange[] = [];
   const next: UnsettledRange[] = [];
   const ranges = mergeRanges([...oldest, ...unframed]);
+  const isTailQuiet = known.some(isQuietTail);
   for (const before of ranges.flatMap((range) => cutKnown(known, range))) {
     const place = before.until <= firstHave ? 'edge' : before.since > latestHave ? 'tail' : 'inside';
-    const after = afterUnframed(before, place, nowMs, confirmAfterMs);
+    // A tail is quiet when no approach brought anything, and goes on being so until a row comes.
+    const isKnown = place !== 'tail' || isTailQuiet || before.attempts + 1 >= APPROACHES.length;
+    const after = afterUnframed(before, isKnown ? place : null, nowMs, confirmAfterMs);
     if (isGivenUp(after, nowMs, confirmAfterMs)) {
       changes.push({ ...toLedger(after), state: 'out_of_window' });
       continue;

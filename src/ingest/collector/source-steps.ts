@@ -1,6 +1,6 @@
 import { ExchangeRejectedError, messageOf } from '../../errors.ts';
 import type { TimeRange } from '../../market/time-range.ts';
-import { frameRequest } from './frame-request.ts';
+import { APPROACHES, FRAME_SLOTS, frameRequest } from './frame-request.ts';
 import { RejectedRows } from './rejected-rows.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
 import type { SourceLedger } from './source-ledger.ts';
@@ -12,8 +12,6 @@ export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logg
 }
 
 const SILENCE_EVERY_MS = 60_000;
-/** What `frameRequest` adds where the frame is next to the range. */
-const FRAME_SLOTS = 4;
 
 /** The steps of one source that ask the exchange: one request (for silence two or three), and the write of its answer. */
 export class SourceSteps {
@@ -120,8 +118,9 @@ export class SourceSteps {
     const tail = isTail ? this.#widenTail(range) : range;
     if (!source.isFramed) return tail;
     const frame = await ledger.findFrame(range, signal);
-    const framed = frameRequest(range, frame, source, !isTail && ledger.missing.countUnframed(range) % 2 === 1);
-    return isTail ? { since: Math.min(tail.since, framed.since), until: tail.until } : framed;
+    const approach = APPROACHES[ledger.missing.countUnframed(range) % APPROACHES.length];
+    const framed = frameRequest(range, frame, source, approach);
+    return isTail ? { since: framed.since, until: tail.until } : framed;
   }
 
   /** What a live request asks for: some slots that are stored besides, and those that are yet to end. */

@@ -1,5 +1,6 @@
 import type { CoverageRange } from '../../market/coverage.ts';
 import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
+import { APPROACHES } from './frame-request.ts';
 import { ROWLESS_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
 
 /** A range of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
@@ -189,18 +190,21 @@ export function isQuietTail({ state, reason }: UnsettledRange): boolean {
  * The same range after an answer that brought nothing new and did not frame it. What longer candles or earlier answers
  * proved of it stays. At the edge of what the exchange ever told, answers count like empty ones: it may have deleted
  * what lies before, or never had it, and nobody can tell which.
+ *
+ * @param place null while it has no reason yet.
  */
 export function afterUnframed(
   part: UnsettledRange,
-  place: UnframedPlace,
+  place: UnframedPlace | null,
   nowMs: number,
   confirmAfterMs: number,
 ): UnsettledRange {
   const attempts = part.verdict === 'unframed' ? part.attempts + 1 : 1;
-  const notBefore = nowMs + waitMs('unframed', attempts);
+  // Each approach once before the waits grow.
+  const notBefore = nowMs + waitMs('unframed', Math.max(1, attempts + 1 - APPROACHES.length));
   if (part.state !== 'missing' || (part.asks > 0 && !isUnframedReason(part.reason)))
     return { ...part, attempts, notBefore: Math.max(part.notBefore, notBefore) };
-  const reason = UNFRAMED_REASONS[place];
+  const reason = place && UNFRAMED_REASONS[place];
   const evidence =
     place === 'edge' ? countEmpty(part, nowMs, confirmAfterMs) : { asks: 0, firstAskedAt: part.firstAskedAt ?? nowMs };
   return { ...part, ...evidence, lastAskedAt: nowMs, reason, verdict: 'unframed', attempts, notBefore };

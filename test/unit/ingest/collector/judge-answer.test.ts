@@ -130,10 +130,23 @@ describe('the edges of what an exchange tells', () => {
 
   it('call what lies behind the newest row a quiet tail, which is neither counted nor a lag', () => {
     const missing = create(range(901, 905));
-    const [change] = settle(missing, [], range(900, 905), rulesOf(500, 900));
-    assert.deepEqual([change?.state, change?.reason], ['missing', 'quiet_tail']);
+    const told = [0, 10, 20].flatMap((turn) =>
+      settle(missing, [], range(900, 905), rulesOf(500, 900), NOW + turn * 1_000),
+    );
+    assert.deepEqual(
+      told.map(({ state, reason }) => [state, reason]),
+      [
+        ['missing', null],
+        ['missing', null],
+        ['missing', 'quiet_tail'],
+      ],
+      'only when each approach was tried',
+    );
+    missing.add(range(905, 906));
+    assert.equal(missing.count(), 1);
+    settle(missing, [], range(900, 906), rulesOf(500, 900), NOW + 30_000);
     assert.deepEqual([missing.count(), missing.findNewest()], [0, null]);
     settle(missing, [900, 910], range(899, 912), rulesOf(500, 900), NOW + HOUR);
-    assert.equal(missing.countUnconfirmed(), 4, 'the next trade frames it');
+    assert.equal(missing.countUnconfirmed(), 5, 'the next trade frames it');
   });
 });
