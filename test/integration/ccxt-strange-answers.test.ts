@@ -28,7 +28,7 @@ const isDataError = (pattern: RegExp) => (error: unknown) => {
 };
 
 describe('rows of other times than were asked for', () => {
-  const kline = (time: number) => [time, '1', '1', '1', '1', '1', 0, '0', 1, '0', '0', '0'];
+  const kline = (time: number) => [time, '1', '1', '1', '1', '1', time + HOUR - 1, '0', 1, '0', '0', '0'];
   const newest = Math.floor(Date.now() / HOUR) * HOUR;
 
   it('are no answer of Binance: the newest, whatever was asked', async () => {

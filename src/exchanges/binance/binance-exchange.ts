@@ -19,6 +19,7 @@ import { parseFuturesPage } from '../kit/futures-page.ts';
 
 /** Opening time, open, high, low, close, volume, closing time, quote volume, trades, taker base, taker quote, unused. */
 const KLINE_FIELDS = 12;
+const CLOSING_COLUMN = 6;
 
 export interface BinanceExchangeDeps extends CcxtExchangeDeps {
   /** Null: candles come by REST only. */
@@ -94,6 +95,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
       keepsToRange: true,
       limit: this.candleLimit,
       fieldCount: KLINE_FIELDS,
+      closingColumn: CLOSING_COLUMN,
       rows,
     });
     const answered = findAnsweredRange({ ...facts, openings });
