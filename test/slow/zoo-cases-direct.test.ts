@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createExchange } from '../../src/exchanges/create-exchange.ts';
-import { listKept } from '../../simulator/zoo/serve-page.ts';
-import { PLAIN } from '../../simulator/zoo/zoo-dialect.ts';
-import { ZooMarket } from '../../simulator/zoo/zoo-market.ts';
 import { startAnsweringServer } from '../support/answering-server.ts';
 import { answerAsBinance } from '../support/binance-answers.ts';
-import { createMigratedDatabase } from '../support/database.ts';
 import { execute } from '../support/postgres.ts';
-import { runScript } from '../support/service-process.ts';
 import { KeptStream, until } from '../support/stream-stage.ts';
 import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
@@ -40,47 +32,6 @@ async function waitFor(holds: () => boolean | Promise<boolean>, what: string): P
     await delay(20);
   }
 }
-
-/** Imports a text and tells how that ended, and how many rows are stored. */
-async function importText(text: string, timeframe: string) {
-  await using database = await createMigratedDatabase();
-  const folder = await mkdtemp(join(tmpdir(), 'candlekeep-zoo-'));
-  try {
-    const file = join(folder, 'candles');
-    await writeFile(file, text);
-    const series = ['--exchange', 'kraken', '--symbol', 'ADA/USD', '--timeframe', timeframe];
-    const { code, output } = await runScript('import', ['--file', file, ...series], { DATABASE_URL: database.url });
-    return { code, output, stored: await countRows(database.url) };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-describe('4: files of another timeframe', () => {
-  const market = new ZooMarket('files', { symbol: 'ADA/USD', listedMs: Date.UTC(2025, 0, 1) });
-  const rows = (timeframe: string) => listKept(market, timeframe, PLAIN, Date.UTC(2025, 0, 4));
-
-  it("refuses an archive's hours as minutes by their closing times", async () => {
-    const lines = rows('1h').map(({ openMs, endMs, open, high, low, close, volume }) =>
-      [openMs, open, high, low, close, volume, endMs - 1, volume, 1, volume, volume, 0].join(','),
-    );
-    const { code, stored } = await importText(lines.join('\n'), '1m');
-    assert.deepEqual({ code, stored }, { code: 1, stored: 0 });
-  });
-
-  it('refuses minutes as hours by their spacing', async () => {
-    const list = rows('1m').map(({ openMs, open, high, low, close, volume }) => [
-      openMs,
-      open,
-      high,
-      low,
-      close,
-      volume,
-    ]);
-    const { code, stored } = await importText(`[${list.map((row) => JSON.stringify(row)).join(',\n')}]`, '1h');
-    assert.deepEqual({ code, stored }, { code: 1, stored: 0 });
-  });
-});
 
 describe('9: the answer says complete', () => {
   it('says on an empty database that nothing is complete', async () => {
@@ -113,25 +64,6 @@ describe('9: the answer says complete', () => {
     const { headers } = await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1m&format=csv`);
     assert.equal(headers.get('x-complete'), 'false');
   });
-});
-
-describe('10: partial rows come back as whole ones', () => {
-  for (const format of ['csv', 'ndjson'])
-    it(`stores no partial candle of our own ${format} export`, async () => {
-      // The window begins in the middle of an hour: the first built candle lacks its beginning.
-      const startMs = Date.now();
-      const windowMs = (startMs % HOUR_MS) + 6 * HOUR_MS - 30 * MINUTE_MS;
-      await using stage = await openNow({ startMs, windowMs });
-      await stage.start();
-      await waitFor(() => stage.apps[0]?.ingest.series()[0]?.state === 'complete', 'completeness');
-      const { text } = await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1h&format=${format}`);
-      const lines = text.trimEnd().split('\n');
-      const partial = lines.filter((line) => /"partial":true|,true$/.test(line));
-      assert.ok(partial.length >= 1, `a partial candle among\n${text}`);
-      const whole = lines.filter((line) => !partial.includes(line) && !line.startsWith('timestamp'));
-      const { stored } = await importText(text, '1h');
-      assert.equal(stored, whole.length);
-    });
 });
 
 describe('11: what is read of a good answer, besides zeros', () => {
