@@ -164,3 +164,22 @@ describe('an answer that is too large', () => {
     );
   });
 });
+
+describe('a row of open interest of which one value is empty', () => {
+  it('is read for the other one', async () => {
+    const json = [{ symbol: 'BTCUSDT', sumOpenInterest: '20403.63700000', sumOpenInterestValue: '', timestamp: T0 }];
+    await using server = await startAnsweringServer(
+      answerAsBinance(
+        () => ({ json }),
+        () => T0 + 2 * HOUR,
+      ),
+    );
+    const clock = { now: () => T0 + 2 * HOUR, sleep: () => Promise.resolve() };
+    const exchange = await createExchange({ id: 'binance', origin: server.origin, logger, clock });
+    const request = { symbol: 'BTC/USDT', feed: 'open_interest', range: { since: T0, until: T0 + HOUR } } as const;
+    const { snapshots, rejected } = await exchange.fetchFutures(request, signal);
+    assert.deepEqual(snapshots, [{ timestamp: T0, open_interest: '20403.63700000' }]);
+    assert.deepEqual(rejected, []);
+    await exchange.close();
+  });
+});

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
-import { createExchange } from '../../src/exchanges/create-exchange.ts';
-import { startAnsweringServer } from '../support/answering-server.ts';
-import { answerAsBinance } from '../support/binance-answers.ts';
 import { execute } from '../support/postgres.ts';
-import { KeptStream, until } from '../support/stream-stage.ts';
-import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
-import { DAY_MS, HOUR_MS, MINUTE_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
+import { DAY_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
 
-const logger = pino({ level: 'silent' });
 const QUERY = 'exchange=binance&symbol=ADA/USDT';
 
 /** A stage by the machine's own time: answers over HTTP end with it. */
@@ -63,45 +56,5 @@ describe('9: the answer says complete', () => {
     await execute(stage.database.url, `delete from ohlcv_data where timestamp < now() - interval '12 hours'`);
     const { headers } = await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1m&format=csv`);
     assert.equal(headers.get('x-complete'), 'false');
-  });
-});
-
-describe('11: what is read of a good answer, besides zeros', () => {
-  const HOUR = Date.UTC(2025, 2, 5, 6);
-  it('keeps the metric that stands beside an empty one', async () => {
-    const row = { symbol: 'BTCUSDT', sumOpenInterest: '20403.63700000', sumOpenInterestValue: '', timestamp: HOUR };
-    const now = HOUR + 30 * MINUTE_MS;
-    await using server = await startAnsweringServer(
-      answerAsBinance(
-        () => ({ json: [row] }),
-        () => now,
-      ),
-    );
-    const clock = { now: () => now, sleep: () => Promise.resolve() };
-    const exchange = await createExchange({ id: 'binance', origin: server.origin, logger, clock });
-    try {
-      const request = {
-        symbol: 'BTC/USDT',
-        feed: 'open_interest',
-        range: { since: HOUR, until: HOUR + HOUR_MS },
-      } as const;
-      const { snapshots } = await exchange.fetchFutures(request, AbortSignal.timeout(20_000));
-      assert.deepEqual(
-        snapshots.map(({ open_interest }) => open_interest),
-        ['20403.63700000'],
-      );
-    } finally {
-      await exchange.close();
-    }
-  });
-
-  it('does not call a stream live of which every subscription was refused', async () => {
-    await using server = await startRefusingStream();
-    await using kept = new KeptStream(server.url);
-    kept.subscribe('ADA/USDT 1m');
-    await until(() => kept.log.length > 0, 'a refusal');
-    await delay(500);
-    assert.equal(kept.isLive('ADA/USDT 1m'), false);
-    assert.notEqual(kept.stream.state().state, 'live');
   });
 });

@@ -115,7 +115,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
       cost: this.#budgets.costOf(feed),
     });
     const nowMs = await this.clock.current(signal);
-    return parseFuturesPage({ exchange: this.id, subject, asked, limit, nowMs, rows, readRow, periodMs });
+    return parseFuturesPage({ exchange: this.id, feed, subject, asked, limit, nowMs, rows, readRow, periodMs });
   }
 
   /** The hours of the range that one request can answer. Null: there is no full hour in it. */

@@ -85,7 +85,7 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       signal,
     });
     const nowMs = await this.clock.current(signal);
-    const facts = { exchange: this.id, subject, asked, limit, nowMs, rows };
+    const facts = { exchange: this.id, feed, subject, asked, limit, nowMs, rows };
     return parseFuturesPage({ ...facts, readRow, periodMs, mayBeCutAtStart: true });
   }
 

@@ -121,6 +121,6 @@ describe('importCandles and the timeframe', () => {
       report?.faults.map(({ line }) => line),
       [3, 5],
     );
-    assert.match(report?.faults[0]?.reason ?? '', /the candle is partial/);
+    assert.match(report.faults[0]?.reason ?? '', /the candle is partial/);
   });
 });
