@@ -56,7 +56,7 @@ describe('LongerCandles', () => {
   });
 
   it('believes a quiet market whose rows all happen to lie so, and does not ask for six hours', async () => {
-    for (const told of [hours(30).with(7, candle(T0 + 7 * HOUR, '2.5')), hours(19), []]) {
+    for (const told of [hours(30).with(7, candle(T0 + 7 * HOUR, '2.5')), hours(18), []]) {
       const { find, asked } = stage(() => told);
       assert.equal(await find(hours(20)), null);
       assert.equal(await find(hours(25)), null);
@@ -84,6 +84,11 @@ describe('LongerCandles', () => {
     assert.equal(await find([...hours(30), candle(T0 + 30 * HOUR + MINUTE)]), null, 'one row lies between');
     assert.deepEqual(asked, []);
     assert.equal(await find(hours(17), { hoursAsked: 16.7 }), hour);
+  });
+
+  it('takes an answer of longer candles that lacks its start, or was cut', async () => {
+    for (const told of [hours(30).slice(1), hours(20, 100)])
+      assert.equal(await stage(() => told).find(hours(told.length === 20 ? 200 : 20)), hour);
   });
 
   it('does not compare a longer candle that is in progress', async () => {
