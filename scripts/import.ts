@@ -25,9 +25,17 @@ const HELP = `Stores the candles of a file, exactly as they are written there. R
 What the file may hold is found out by its content: a CSV with a header (timestamp, open_time, time or date; open, high,
 low, close, volume; what "npm run export" writes), Binance's archive CSV without one (https://data.binance.vision), a JSON
 array of rows [time, open, high, low, close, volume] as freqtrade keeps it, or JSON lines. Times are ISO 8601 (UTC unless
-they say otherwise), milliseconds or microseconds, and are when a candle opens. A candle still in progress is refused.
+they say otherwise), milliseconds or microseconds, and are when a candle opens. A candle still in progress is refused,
+and so is one that our own export of built candles marks as partial.
 
-Exit codes: 0 all is stored · 1 some rows are no candles (the good ones are stored), or it failed · 2 wrong options`;
+A file of another timeframe than was said is refused, by its closing times (close_time, or the seventh column of Binance's
+archives and answers) or by rows that follow each other too soon. 20,000 rows of a series are judged before the first of
+them is stored, so that nothing of such a file is; where the timeframe changes later in a long file, the rows before stay
+stored and the message says how many. --skip-bad does not change that. Longer candles without closing times cannot be told
+from a quiet market.
+
+Exit codes: 0 all is stored · 1 some rows are no candles (the good ones are stored), it is of another timeframe, or it
+failed · 2 wrong options`;
 
 /** A second connection keeps the server busy while the first one waits for its commit. */
 const WRITERS = 2;

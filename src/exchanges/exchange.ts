@@ -116,8 +116,9 @@ export interface StreamedCandle {
 
 /** How a live stream is; ready for JSON. */
 export interface StreamState {
+  /** `live`: all that is not refused is pushed, and something is; `down`: nothing is, for the reason in `last_error`. */
   readonly state: 'connecting' | 'live' | 'down';
-  /** Series subscribed to. */
+  /** Series that the exchange has confirmed to push. */
   readonly subscribed: number;
   readonly connections: number;
   readonly reconnects: number;
@@ -125,6 +126,7 @@ export interface StreamState {
   readonly received: number;
   /** ISO 8601; null before the first message. */
   readonly last_message_at: string | null;
+  /** Which series the exchange refuses too, while the others are live. */
   readonly last_error: string | null;
 }
 

@@ -9,6 +9,9 @@ const VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
 /** Binance calls it open_time, pandas date, ccxt's users timestamp. */
 const TIME_NAMES = ['timestamp', 'open_time', 'time', 'date'];
 
+/** Binance's name of it, in its archives that have a header. */
+const CLOSING_NAME = 'close_time';
+
 /** https://github.com/binance/binance-public-data: twelve columns, no header in spot files. */
 const ARCHIVE_COLUMNS = 12;
 
@@ -72,6 +75,7 @@ function readHeaderCsv(header: readonly string[], chunks: AsyncIterable<string>)
     );
   const [open, high, low, close, volume] = VALUES.map(at) as [number, number, number, number, number];
   const [exchange, symbol, timeframe] = [at('exchange'), at('symbol'), at('timeframe')];
+  const [closingTime, partial] = [at(CLOSING_NAME), at('partial')];
   const readLine: ReadLine = (line, number) => {
     const fields = splitFields(line);
     return {
@@ -80,11 +84,13 @@ function readHeaderCsv(header: readonly string[], chunks: AsyncIterable<string>)
       symbol: fields[symbol],
       timeframe: fields[timeframe],
       time: fields[time],
+      closingTime: fields[closingTime],
       open: fields[open],
       high: fields[high],
       low: fields[low],
       close: fields[close],
       volume: fields[volume],
+      partial: fields[partial],
     };
   };
   const hasSeries = exchange >= 0 && symbol >= 0 && timeframe >= 0;
@@ -92,8 +98,8 @@ function readHeaderCsv(header: readonly string[], chunks: AsyncIterable<string>)
 }
 
 function readArchiveLine(line: string, number: number): CandleRecord {
-  const [time, open, high, low, close, volume] = splitFields(line);
-  return { line: number, time, open, high, low, close, volume };
+  const [time, open, high, low, close, volume, closingTime] = splitFields(line);
+  return { line: number, time, closingTime, open, high, low, close, volume };
 }
 
 function readJsonLine(line: string, number: number): CandleRecord {
@@ -101,11 +107,12 @@ function readJsonLine(line: string, number: number): CandleRecord {
     const row = JSON.parse(line) as Record<string, unknown> | null;
     const text = (name: string) => {
       const value = row?.[name];
-      return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+      return ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : undefined;
     };
     const [exchange, symbol, timeframe] = [text('exchange'), text('symbol'), text('timeframe')];
     const [open, high, low, close, volume] = VALUES.map(text);
-    return { line: number, exchange, symbol, timeframe, time: text('timestamp'), open, high, low, close, volume };
+    const [time, closingTime, partial] = [text('timestamp'), text(CLOSING_NAME), text('partial')];
+    return { line: number, exchange, symbol, timeframe, time, closingTime, open, high, low, close, volume, partial };
   } catch {
     // A record without anything is reported with its line number, as every row that is no candle.
     return { line: number };

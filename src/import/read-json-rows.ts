@@ -3,6 +3,8 @@ import type { CandleRecord } from './candle-record.ts';
 const SEPARATORS = /[\s,]*/y;
 /** In characters; a bracket that nothing closes must not draw the whole file into memory. */
 const LONGEST_ROW = 10_000;
+/** Rows of Binance's own answers, whose seventh field is the closing time. */
+const KLINE_FIELDS = 12;
 
 /**
  * The rows of `[[time, open, high, low, close, volume], …]`, as freqtrade and ccxt's users keep them. Numbers are taken as
@@ -56,8 +58,10 @@ export async function* readJsonRows(
 }
 
 function toRecord(row: string, line: number): CandleRecord {
-  const [time, open, high, low, close, volume] = row.replaceAll('"', '').split(',').map(trim);
-  return { line, time, open, high, low, close, volume };
+  const fields = row.replaceAll('"', '').split(',').map(trim);
+  const [time, open, high, low, close, volume] = fields;
+  const closingTime = fields.length === KLINE_FIELDS ? fields[6] : undefined;
+  return { line, time, closingTime, open, high, low, close, volume };
 }
 
 function trim(text: string): string {

@@ -1,4 +1,4 @@
-import { compareDecimals, isDecimal, type Decimal } from './decimal.ts';
+import { compareDecimals, isDecimal, isZero, type Decimal } from './decimal.ts';
 import { isOnGrid, timeframeMs, type Timeframe } from './timeframe.ts';
 
 /**
@@ -21,7 +21,8 @@ const VALUE_NAMES = ['open', 'high', 'low', 'close', 'volume'] as const;
 
 /**
  * Why a candle cannot be one, or null where it may be stored: the opening time lies on the timeframe's grid and not in
- * the future of `nowMs` (the exchange's clock); low ≤ open, close ≤ high; no value is negative.
+ * the future of `nowMs` (the exchange's clock); low ≤ open, close ≤ high; no value is negative, and not every price zero,
+ * as some exchanges fill a slot in that nobody traded.
  */
 export function findCandleFault(candle: Candle, timeframe: Timeframe, nowMs: number): string | null {
   const { timestamp, open, high, low, close } = candle;
@@ -39,7 +40,14 @@ export function findCandleFault(candle: Candle, timeframe: Timeframe, nowMs: num
   if (compareDecimals(open, high) > 0) return 'open is above high';
   if (compareDecimals(close, low) < 0) return 'close is below low';
   if (compareDecimals(close, high) > 0) return 'close is above high';
+  // Nothing lies above high, so all are.
+  if (isZero(high)) return 'all prices are zero';
   return null;
+}
+
+/** Whether two candles have equal values (`1.0` equals `1`); their times are not looked at. */
+export function isSameCandle(a: Candle, b: Candle): boolean {
+  return VALUE_NAMES.every((name) => compareDecimals(a[name], b[name]) === 0);
 }
 
 /** Whether the candle that opened at `timestamp` has ended at the moment `nowMs` of the exchange's clock. */

@@ -56,9 +56,13 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
   return x.negative ? -order : order;
 }
 
+/** Whether it is nought, however it is written. */
+export function isZero(value: Decimal): boolean {
+  return /^-?[0.]+$/.test(value);
+}
+
 function split(text: Decimal): { negative: boolean; whole: string; fraction: string } {
   const unsigned = text.startsWith('-') ? text.slice(1) : text;
   const [whole = '0', fraction = ''] = unsigned.split('.');
-  const isZero = /^0*$/.test(whole + fraction);
-  return { negative: text.startsWith('-') && !isZero, whole, fraction };
+  return { negative: text.startsWith('-') && !isZero(text), whole, fraction };
 }

@@ -21,6 +21,17 @@ export function parseTimeframe(text: string): Timeframe {
   return timeframe;
 }
 
+/** Whether a text is a timeframe that `parseTimeframe` takes. */
+export function isTimeframe(text: string): text is Timeframe {
+  try {
+    parseTimeframe(text);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
 /** The length in milliseconds. */
 export function timeframeMs(timeframe: Timeframe): number {
   return Number(timeframe.slice(0, -1)) * UNIT_MS[timeframe.slice(-1) as keyof typeof UNIT_MS];

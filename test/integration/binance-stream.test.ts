@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../src/errors.ts';
 import { KeptStream, StreamStage, until } from '../support/stream-stage.ts';
+import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
 import { pushText } from '../unit/exchanges/binance/pushes.ts';
 
 const MINUTE = 60_000;
@@ -43,6 +44,34 @@ describe('the live stream of Binance', () => {
     const quiet = { reconnects: 0, received: 1, last_error: null };
     assert.deepEqual(state, { state: 'live', subscribed: 3, connections: 1, ...quiet });
     assert.deepEqual(kept.gaps, []);
+  });
+
+  it('is down, and says why, where every subscription was refused', async () => {
+    await using server = await startRefusingStream();
+    await using kept = new KeptStream(server.url);
+    kept.subscribe(BTC, 'ETH/USDT 1m');
+    await until(() => kept.stream.state().state === 'down', 'two refusals');
+    assert.equal(kept.log.length, 2);
+    assert.equal(kept.isLive(BTC), false);
+    const { state, subscribed, connections, last_error: error } = kept.stream.state();
+    assert.deepEqual({ state, subscribed, connections }, { state: 'down', subscribed: 0, connections: 1 });
+    const why = 'Invalid request: unknown stream';
+    assert.equal(error, `the exchange refused 2 of 2 series: BTC/USDT 1m, ETH/USDT 1m: ${why}`);
+    assert.equal(kept.lives, 0);
+  });
+
+  it('is live where some were refused, and names them until they are not wanted any more', async () => {
+    await using server = await startRefusingStream((stream) => /^(old|gone)\d*usdt/.test(stream));
+    await using kept = new KeptStream(server.url);
+    const gone = [1, 2, 3, 4, 5, 6].map((number) => `GONE${number}/USDT 1m`);
+    kept.subscribe(BTC, 'OLD/USDT 1m', ...gone);
+    await until(() => kept.stream.state().state === 'live', 'life');
+    const { subscribed, last_error: error } = kept.stream.state();
+    assert.equal(subscribed, 1);
+    assert.match(error ?? '', /refused 7 of 8 series: OLD\/USDT 1m, GONE1.*, GONE4\/USDT 1m, … \(7\): Invalid request/);
+    kept.subscribe(BTC, 'ETH/USDT 1m');
+    await until(() => kept.stream.state().subscribed === 2, 'both');
+    assert.deepEqual([kept.stream.state().state, kept.stream.state().last_error], ['live', null]);
   });
 
   it('follows what is wanted, over as many connections as it takes', async () => {

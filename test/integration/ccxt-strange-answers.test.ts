@@ -28,7 +28,7 @@ const isDataError = (pattern: RegExp) => (error: unknown) => {
 };
 
 describe('rows of other times than were asked for', () => {
-  const kline = (time: number) => [time, '1', '1', '1', '1', '1', 0, '0', 1, '0', '0', '0'];
+  const kline = (time: number) => [time, '1', '1', '1', '1', '1', time + HOUR - 1, '0', 1, '0', '0', '0'];
   const newest = Math.floor(Date.now() / HOUR) * HOUR;
 
   it('are no answer of Binance: the newest, whatever was asked', async () => {
@@ -162,5 +162,24 @@ describe('an answer that is too large', () => {
       fetchCandles(await create('binance', binance.origin)),
       (error) => error instanceof ExchangeUnavailableError && error.retryAfterMs === 7_000,
     );
+  });
+});
+
+describe('a row of open interest of which one value is empty', () => {
+  it('is read for the other one', async () => {
+    const json = [{ symbol: 'BTCUSDT', sumOpenInterest: '20403.63700000', sumOpenInterestValue: '', timestamp: T0 }];
+    await using server = await startAnsweringServer(
+      answerAsBinance(
+        () => ({ json }),
+        () => T0 + 2 * HOUR,
+      ),
+    );
+    const clock = { now: () => T0 + 2 * HOUR, sleep: () => Promise.resolve() };
+    const exchange = await createExchange({ id: 'binance', origin: server.origin, logger, clock });
+    const request = { symbol: 'BTC/USDT', feed: 'open_interest', range: { since: T0, until: T0 + HOUR } } as const;
+    const { snapshots, rejected } = await exchange.fetchFutures(request, signal);
+    assert.deepEqual(snapshots, [{ timestamp: T0, open_interest: '20403.63700000' }]);
+    assert.deepEqual(rejected, []);
+    await exchange.close();
   });
 });

@@ -100,14 +100,44 @@ describe('import and export', () => {
     assert.deepEqual(await stored('XRP/ETH'), expected);
   });
 
-  it('understands microseconds of the archive and counts rows off the grid as faulty', { skip: SKIP }, async () => {
-    const file = join(SHARED, 'binance-examples/archive_spot_klines_1s_2025-01-01_microseconds.csv');
-    const result = await run('import.ts', ['--file', file, ...NAMED]);
+  it(
+    'refuses seconds of the archive as minutes, whose closing times in microseconds say so',
+    { skip: SKIP },
+    async () => {
+      const file = join(SHARED, 'binance-examples/archive_spot_klines_1s_2025-01-01_microseconds.csv');
+      const result = await run('import.ts', ['--file', file, ...NAMED]);
+      assert.equal(result.code, 1);
+      assert.match(
+        result.stderr,
+        /no candles of binance BTC\/USDT 1m: .* closing times: 1 s instead of 1m. Nothing was/,
+      );
+      assert.deepEqual(await stored('BTC/USDT'), []);
+    },
+  );
+
+  it('understands microseconds of the archive and counts single rows of another length as faulty', async () => {
+    const row = (minute: number, closingMs: number) =>
+      [
+        `${T0 + minute * MINUTE}000`,
+        '0.31600000',
+        '0.4',
+        '0.3',
+        '0.32',
+        '27.0',
+        `${closingMs}999`,
+        0,
+        1,
+        0,
+        0,
+        0,
+      ].join();
+    const sound = [0, 1, 2].map((minute) => row(minute, T0 + minute * MINUTE + MINUTE - 1));
+    const result = await run('import.ts', ['--file', '-', ...NAMED], {
+      input: [...sound, row(3, T0 + 3 * MINUTE + 999)].join('\n'),
+    });
     assert.equal(result.code, 1);
-    assert.match(result.stderr, /line 2: the opening time is off the 1m grid/);
-    assert.deepEqual(await stored('BTC/USDT'), [
-      [String(Date.UTC(2025, 0, 1)), '0.31600000', '0.31600000', '0.31600000', '0.31600000', '27.00000000'],
-    ]);
+    assert.match(result.stderr, /line 4: the closing time says that the candle lasts 1 s instead of 1m/);
+    assert.equal((await stored('BTC/USDT')).length, 3);
   });
 
   it('gives back what it took in, as CSV and JSON lines, packed or not', async () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compareDecimals, parseDecimal } from '../../src/market/decimal.ts';
 import { lengthOf } from '../../simulator/zoo/zoo-grid.ts';
 import { describeDifference, type ZooDifference } from '../support/zoo/compare-with-truth.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, ZOO_START_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
@@ -94,24 +93,6 @@ describe('3: a short page that the exchange cut', () => {
   });
 });
 
-describe('4: another timeframe than asked', { concurrency: 3 }, () => {
-  for (const [wire, dialect, timeframes] of [
-    ['binance', 'hours_for_minutes', '1m'],
-    ['bybit', 'hours_for_minutes', '1m'],
-    ['binance', 'minutes_for_hours', '1h'],
-    ['bybit', 'minutes_for_hours', '1h'],
-  ] as const)
-    it(`believes nothing where ${wire} answers ${dialect}, and says so`, async () => {
-      const options = { wire, dialects: [dialect], timeframes, windowMs: DAY_MS, forMs: 5 * MINUTE_MS };
-      await collect(options, ({ stage, difference }) => {
-        assert.equal(difference.extra.length, 0, 'rows of another timeframe are stored');
-        assert.deepEqual(listWrong(difference), []);
-        assert.notEqual(seriesOf(stage)?.state, 'complete');
-        assert.match(seriesOf(stage)?.last_error ?? '', /timeframe|length|spacing/i);
-      });
-    });
-});
-
 describe('5: the row at since is missing', () => {
   it('stores the first week, though ccxt asks Bybit for weeks from a Thursday on', async () => {
     const options = {
@@ -195,22 +176,6 @@ describe('8: a side question holds up the main one', { concurrency: 2 }, () => {
     const incident = { kind: 'error_body', since: 0, until: Infinity, timeframes: ['1h'] } as const;
     const options = { wire: 'binance', incidents: [incident], windowMs: 5 * DAY_MS, forMs: 5 * MINUTE_MS } as const;
     await collect({ ...options, isEnough: isComplete }, ({ difference }) => isTrue(difference));
-  });
-});
-
-describe('11: what is read of a good answer', () => {
-  it('takes a candle of all zeros for none', async () => {
-    const options = {
-      wire: 'bybit',
-      dialects: ['empty_as_zeros'],
-      market: { holes: [minuteAt(300), minuteAt(20)] },
-      forMs: 2 * MINUTE_MS,
-    } as const;
-    await collect(options, async ({ stage, difference }) => {
-      assert.equal(difference.extra.length, 0, 'zeros are stored');
-      const rows = await execute(stage.database.url, 'select min(low)::text as low from ohlcv_data');
-      assert.ok(compareDecimals(parseDecimal(String(rows[0]?.['low'])), parseDecimal('0')) > 0);
-    });
   });
 });
 

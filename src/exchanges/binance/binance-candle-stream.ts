@@ -27,6 +27,9 @@ export interface BinanceCandleStreamDeps {
   readonly limits?: Partial<StreamLimits>;
 }
 
+/** So many refused series are named; the others are counted. */
+const NAMED_REFUSALS = 5;
+
 type StreamSeries = Parameters<CandleStream['subscribe']>[0][number];
 
 /** A line and its end. */
@@ -76,18 +79,36 @@ export class BinanceCandleStream implements CandleStream {
     const lines = this.#lines.map(({ line }) => line);
     const isCarried = (stream: string): boolean => lines.some((line) => line.carries(stream));
     const subscribed = [...this.#flows.keys()].filter(isCarried).length;
-    const lastError = this.#lastError ?? lines.find((line) => line.lastError !== null)?.lastError ?? null;
-    const isOpen = this.#listener !== null && lines.length > 0;
-    const isComplete = isOpen && this.#lastError === null && lines.every((line) => line.isUp);
+    const failure = this.#lastError ?? lines.find((line) => line.lastError !== null)?.lastError ?? null;
+    const refusal = this.#describeRefused();
+    const isAnswered = this.#listener !== null && lines.length > 0 && lines.every((line) => line.isUp);
+    const isLive = isAnswered && this.#lastError === null && subscribed > 0;
+    const isDown = subscribed === 0 && (failure !== null || (isAnswered && refusal !== null));
     return {
-      state: isComplete ? 'live' : subscribed === 0 && lastError !== null ? 'down' : 'connecting',
+      state: isLive ? 'live' : isDown ? 'down' : 'connecting',
       subscribed,
       connections: lines.reduce((sum, line) => sum + line.connections, 0),
       reconnects: lines.reduce((sum, line) => sum + line.reconnects, this.#retiredReconnects),
       received: this.#received,
       last_message_at: this.#lastMessageAt === null ? null : new Date(this.#lastMessageAt).toISOString(),
-      last_error: lastError,
+      last_error: failure ?? refusal,
     };
+  }
+
+  /** Which series the exchange refuses to push, in words; null where it refuses none. */
+  #describeRefused(): string | null {
+    const refused: string[] = [];
+    let reason = '';
+    for (const [stream, { symbol, timeframe }] of this.#flows) {
+      const told = this.#lines.map(({ line }) => line.refusalOf(stream)).find((text) => text !== undefined);
+      if (told === undefined) continue;
+      refused.push(`${symbol} ${timeframe}`);
+      reason = told;
+    }
+    if (refused.length === 0) return null;
+    const names = refused.slice(0, NAMED_REFUSALS).join(', ');
+    const more = refused.length > NAMED_REFUSALS ? `, … (${refused.length})` : '';
+    return `the exchange refused ${refused.length} of ${this.#flows.size} series: ${names}${more}: ${reason}`;
   }
 
   /** @throws Error where it runs already, or whatever a listener threw. */

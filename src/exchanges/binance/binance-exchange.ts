@@ -19,6 +19,7 @@ import { parseFuturesPage } from '../kit/futures-page.ts';
 
 /** Opening time, open, high, low, close, volume, closing time, quote volume, trades, taker base, taker quote, unused. */
 const KLINE_FIELDS = 12;
+const CLOSING_COLUMN = 6;
 
 export interface BinanceExchangeDeps extends CcxtExchangeDeps {
   /** Null: candles come by REST only. */
@@ -96,6 +97,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
       keepsToRange: true,
       limit: this.candleLimit,
       fieldCount: KLINE_FIELDS,
+      closingColumn: CLOSING_COLUMN,
       rows,
     });
     const answered = findAnsweredRange({ ...facts, openings });
@@ -115,7 +117,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
       cost: this.#budgets.costOf(feed),
     });
     const nowMs = await this.clock.current(signal);
-    return parseFuturesPage({ exchange: this.id, subject, asked, limit, nowMs, rows, readRow, periodMs });
+    return parseFuturesPage({ exchange: this.id, feed, subject, asked, limit, nowMs, rows, readRow, periodMs });
   }
 
   /** The hours of the range that one request can answer. Null: there is no full hour in it. */

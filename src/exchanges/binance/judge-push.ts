@@ -1,6 +1,7 @@
 import { findCandleFault, isClosed, type Candle } from '../../market/candle.ts';
 import type { Decimal } from '../../market/decimal.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
+import { findLengthFault } from '../../market/timeframe-evidence.ts';
 import type { ClosedPush } from './read-message.ts';
 
 /**
@@ -35,5 +36,7 @@ export function judgePush(push: ClosedPush, { marketId, timeframe, nowMs }: Push
   const latest = Math.min(push.sentAt, (nowMs ?? Infinity) + CLOCK_TOLERANCE_MS);
   const fault = findCandleFault(candle, timeframe, latest);
   if (fault !== null) return fault;
+  const lengthFault = findLengthFault(push.timestamp, push.closingTime, timeframe);
+  if (lengthFault !== null) return lengthFault;
   return isClosed(push.timestamp, timeframe, latest) ? candle : 'the candle is called closed before its end';
 }

@@ -10,6 +10,8 @@ export interface ClosedPush {
   readonly marketId: string;
   readonly interval: string;
   readonly timestamp: number;
+  /** The candle's last millisecond. */
+  readonly closingTime: number;
   readonly open: string;
   readonly high: string;
   readonly low: string;
@@ -52,6 +54,7 @@ const pushSchema = z.object({
     E: time,
     k: z.object({
       t: time,
+      T: time,
       s: z.string(),
       i: z.string(),
       o: z.string(),
@@ -106,8 +109,9 @@ export function readMessage(bytes: Buffer): StreamMessage {
 
 function readPush({ stream, data: { E: sentAt, k } }: z.infer<typeof pushSchema>, raw: string): StreamMessage {
   if (!k.x) return OPEN;
-  const { t: timestamp, s: marketId, i: interval, o: open, h: high, l: low, c: close, v: volume } = k;
-  return { kind: 'closed', stream, sentAt, marketId, interval, timestamp, open, high, low, close, volume, raw };
+  const { t: timestamp, T: closingTime, s: marketId, i: interval, o: open, h: high, l: low, c: close, v: volume } = k;
+  const values = { open, high, low, close, volume };
+  return { kind: 'closed', stream, sentAt, marketId, interval, timestamp, closingTime, ...values, raw };
 }
 
 function readAnswer(message: unknown): StreamMessage {

@@ -131,6 +131,11 @@ export class StreamConnection {
     return this.#reason === null && this.#subscriptions.carries(stream);
   }
 
+  /** Why the exchange refused this stream on this connection; undefined where it did not. */
+  refusalOf(stream: string): string | undefined {
+    return this.#subscriptions.refusalOf(stream);
+  }
+
   want(streams: ReadonlySet<string>): void {
     this.#subscriptions.want(streams);
   }

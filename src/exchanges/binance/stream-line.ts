@@ -67,6 +67,14 @@ export class StreamLine {
     return false;
   }
 
+  /** Why the exchange refused this stream; undefined where it did not, or a connection carries it all the same. */
+  refusalOf(stream: string): string | undefined {
+    if (this.carries(stream)) return undefined;
+    let reason: string | undefined;
+    for (const connection of this.#connections) reason = connection.refusalOf(stream) ?? reason;
+    return reason;
+  }
+
   /** Whether it is carried by a connection that pushed something lately. */
   isLive(stream: string): boolean {
     for (const connection of this.#connections) if (connection.carries(stream) && connection.isPushing) return true;

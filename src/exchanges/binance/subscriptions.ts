@@ -26,7 +26,8 @@ interface Request {
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps;
   readonly #carried = new Set<string>();
-  readonly #refused = new Set<string>();
+  /** Why, by stream. */
+  readonly #refused = new Map<string, string>();
   /** Halves of a refused request: asked for apart, until the one that is to blame stands alone. */
   #halves: string[][] = [];
   #wanted: ReadonlySet<string> = new Set();
@@ -56,6 +57,11 @@ export class Subscriptions {
 
   get carried(): ReadonlySet<string> {
     return this.#carried;
+  }
+
+  /** Why the exchange refused this one; undefined where it did not. */
+  refusalOf(stream: string): string | undefined {
+    return this.#refused.get(stream);
   }
 
   /** Resolves when all that is wanted has been answered for the first time. */
@@ -103,7 +109,7 @@ export class Subscriptions {
     const { streamsPerMessage } = this.#deps.limits;
     // First, so that a connection never carries more than it may.
     if (gone.length > 0) return { method: 'UNSUBSCRIBE', streams: gone.slice(0, streamsPerMessage) };
-    for (const stream of this.#refused) if (!this.#wanted.has(stream)) this.#refused.delete(stream);
+    for (const stream of this.#refused.keys()) if (!this.#wanted.has(stream)) this.#refused.delete(stream);
     while (this.#halves.length > 0) {
       const streams = this.#halves.pop()?.filter((stream) => this.#wanted.has(stream)) ?? [];
       if (streams.length > 0) return { method: 'SUBSCRIBE', streams };
@@ -141,7 +147,7 @@ export class Subscriptions {
       this.#deps.onCarried(streams);
     } else if (streams.length === 1) {
       for (const stream of streams) {
-        this.#refused.add(stream);
+        this.#refused.set(stream, error);
         this.#deps.onRefused(stream, error);
       }
     } else {

@@ -1,15 +1,17 @@
-import { ExchangeRejectedError } from '../../errors.ts';
-import { createRange } from '../../market/time-range.ts';
+import { ExchangeDataError, ExchangeRejectedError } from '../../errors.ts';
+import { createRange, type TimeRange } from '../../market/time-range.ts';
+import { isTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { CandlePage, CandleRequest, Exchange, FuturesPage, FuturesRequest } from '../exchange.ts';
 import { findAnsweredBetweenRows } from '../kit/answered-range.ts';
-import { clampCandleRange, parseCandles } from '../kit/candle-page.ts';
+import { clampCandleRange, parseCandles, type ParsedCandles } from '../kit/candle-page.ts';
+import { LongerCandles } from '../kit/longer-candles.ts';
 import { CcxtExchange, type CcxtExchangeDeps } from './ccxt-exchange.ts';
 import { parseFuturesPage } from '../kit/futures-page.ts';
 import { clampFuturesRange } from './futures-range.ts';
+import { keepColumns } from './keep-columns.ts';
 import { keepUndatedRows } from './keep-undated-rows.ts';
 import type { UnifiedFeeds } from './dialects/dialect.ts';
 import { findDialect } from './dialects/find-dialect.ts';
-import { keepConfirmFlag } from './keep-confirm-flag.ts';
 
 /**
  * Any other exchange that has candles, by ccxt's unified call. Futures data by raw calls, where they were looked into.
@@ -23,20 +25,27 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
   readonly speaksFor = 'rows';
   readonly futuresFeeds: Exchange['futuresFeeds'];
   readonly #feeds: UnifiedFeeds;
-  readonly #confirmColumn: number | null;
+  readonly #columns: { readonly confirmColumn: number | null; readonly closingColumn: number | null };
+  readonly #longer: LongerCandles;
 
   constructor(deps: CcxtExchangeDeps) {
     const { client } = deps;
     const askTime = async (signal: AbortSignal) =>
       await client.call(async (instance) => (await instance.fetchTime()) as unknown, { subject: 'its time', signal });
     super(deps, client.instance.has['fetchTime'] === true ? askTime : null);
-    const { candleLimit, confirmColumn, futuresFeeds } = findDialect(client.instance);
+    const { candleLimit, confirmColumn, closingTime, futuresFeeds } = findDialect(client.instance);
     this.candleLimit = candleLimit;
     this.#feeds = futuresFeeds;
     this.futuresFeeds = new Map(
       [...this.#feeds].map(([feed, { limit, depthMs, periodMs }]) => [feed, { limit, depthMs, periodMs }]),
     );
-    this.#confirmColumn = confirmColumn === null ? null : keepConfirmFlag(client.instance, confirmColumn);
+    this.#columns = keepColumns(client.instance, { confirmColumn, closingColumn: closingTime });
+    this.#longer = new LongerCandles({
+      timeframes: Object.keys(client.instance.timeframes).filter(isTimeframe),
+      candleLimit,
+      ask: async ({ symbol, timeframe, range }, signal) =>
+        (await this.#ask({ symbol, timeframe, asked: range, subject: nameCandles(timeframe, symbol) }, signal)).candles,
+    });
     keepUndatedRows(client.instance);
   }
 
@@ -46,22 +55,15 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     if (asked === null) return { candles: [], rejected: [], answered: range };
     await this.markets.findSpotId(symbol, signal);
     await this.clock.current(signal);
-    const subject = `the ${timeframe} candles of ${symbol}`;
-    const rows = await this.client.call(
-      async (instance): Promise<unknown> =>
-        await instance.fetchOHLCV(symbol, timeframe, asked.since, this.candleLimit, { until: asked.until - 1 }),
-      { subject, signal },
+    const subject = nameCandles(timeframe, symbol);
+    const { candles, rejected, openings, unconfirmedSince, isMeasured, nowMs } = await this.#ask(
+      { symbol, timeframe, asked, subject },
+      signal,
     );
-    const nowMs = await this.clock.current(signal);
-    const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
-    const { candles, rejected, openings, unconfirmedSince } = parseCandles({
-      ...facts,
-      keepsToRange: false,
-      limit: this.candleLimit,
-      fieldCount: 6,
-      confirmColumn: this.#confirmColumn,
-      rows,
-    });
+    if (!isMeasured) {
+      const longer = await this.#longer.find({ symbol, timeframe, asked, nowMs, openings, candles }, signal);
+      if (longer !== null) throw this.#ofLonger(longer, subject, candles.length);
+    }
     const spoken = findAnsweredBetweenRows(asked, openings, timeframe);
     const answered = spoken && createRange(spoken.since, Math.min(spoken.until, unconfirmedSince ?? spoken.until));
     return { candles, rejected, answered };
@@ -84,7 +86,43 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       signal,
     });
     const nowMs = await this.clock.current(signal);
-    const facts = { exchange: this.id, subject, asked, limit, nowMs, rows };
+    const facts = { exchange: this.id, feed, subject, asked, limit, nowMs, rows };
     return parseFuturesPage({ ...facts, readRow, periodMs, mayBeCutAtStart: true });
   }
+
+  /** One request for candles, read. `asked` holds at most `candleLimit` of them. */
+  async #ask(
+    { symbol, timeframe, asked, subject }: CandlesAsked,
+    signal: AbortSignal,
+  ): Promise<ParsedCandles & { readonly nowMs: number }> {
+    const limit = this.candleLimit;
+    const rows = await this.client.call(
+      async (instance): Promise<unknown> =>
+        await instance.fetchOHLCV(symbol, timeframe, asked.since, limit, { until: asked.until - 1 }),
+      { subject, signal },
+    );
+    const nowMs = await this.clock.current(signal);
+    const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
+    const read = parseCandles({ ...facts, ...this.#columns, keepsToRange: false, limit, fieldCount: 6, rows });
+    return { ...read, nowMs };
+  }
+
+  #ofLonger(longer: Timeframe, subject: string, rowCount: number): ExchangeDataError {
+    return new ExchangeDataError(
+      this.id,
+      `${this.id} answered ${subject} with another timeframe: its ${rowCount} rows lie on the grid of ${longer} and are ` +
+        `equal to the ${longer} candles. Check EXCHANGE_URLS`,
+    );
+  }
+}
+
+interface CandlesAsked {
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  readonly asked: TimeRange;
+  readonly subject: string;
+}
+
+function nameCandles(timeframe: Timeframe, symbol: string): string {
+  return `the ${timeframe} candles of ${symbol}`;
 }

@@ -1,7 +1,8 @@
 import { ExchangeDataError } from '../../errors.ts';
-import { findCandleFault, type Candle } from '../../market/candle.ts';
-import { compareDecimals, parseDecimal } from '../../market/decimal.ts';
+import { findCandleFault, isSameCandle, type Candle } from '../../market/candle.ts';
+import { parseDecimal } from '../../market/decimal.ts';
 import { ceilToTimeframe, timeframeMs, type Timeframe } from '../../market/timeframe.ts';
+import { findLengthFault, TimeframeEvidence } from '../../market/timeframe-evidence.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { RejectedRow } from '../exchange.ts';
 import { CLOCK_TOLERANCE_MS, IMPLAUSIBLE_TIME, OUTSIDE_OF_ASKED, RowTimes } from './row-times.ts';
@@ -25,6 +26,8 @@ export interface CandleAnswer {
   readonly fieldCount: number;
   /** The column in which the exchange says whether the candle is complete, `1` or `0`; none where it does not say. */
   readonly confirmColumn?: number | null;
+  /** The column of the closing time; none where the exchange does not tell it, and a row may lack it. */
+  readonly closingColumn?: number | null;
   /** The exchange's clock. */
   readonly nowMs: number;
   /** As it came, before any check. */
@@ -45,6 +48,8 @@ export interface ParsedCandles {
    * first. Strays and rows from the future are not among them: they prove nothing of what was published.
    */
   readonly openings: number[];
+  /** Whether a row tells its closing time, so that the answer is known to be of the timeframe that was asked for. */
+  readonly isMeasured: boolean;
 }
 
 /** The part of a range that one request can answer: its openings from the start, at most `limit`. Null: there is none. */
@@ -58,19 +63,22 @@ export function clampCandleRange(range: TimeRange, timeframe: Timeframe, limit: 
  * Reads an answer's rows. A row that cannot be a candle is kept aside with its reason; equal rows of one opening time
  * count once, different ones are both kept aside, because nothing tells which is right.
  *
- * @throws ExchangeDataError where the answer is no list, more than twice as long as was asked for, or of other times.
+ * @throws ExchangeDataError where the answer is no list, more than twice as long as was asked for, of other times, or of
+ * another timeframe by what its rows say of it.
  */
 export function parseCandles(answer: CandleAnswer): ParsedCandles {
   const { rows, surplus } = requireRows(answer);
   const rejected: RejectedRow[] = [];
   const openings: number[] = [];
   const times = new RowTimes({ ...answer, toleranceMs: 0 });
+  const spans: { readonly openMs: number; readonly closingMs: number | null }[] = [];
   const accepted = new Map<number, { candle: Candle; raws: unknown[]; isDisputed: boolean }>();
   let unconfirmedSince: number | null = null;
   for (const raw of rows) {
     const timestamp = readOpening(raw);
     if (timestamp !== null) {
       const place = times.place(timestamp);
+      if (place !== 'implausible') spans.push({ openMs: timestamp, closingMs: readClosing(raw, answer) ?? null });
       // Without a `timestamp`: whatever opening it means, nothing else in this answer is proven to be empty.
       if (place === 'implausible') rejected.push({ raw, reason: IMPLAUSIBLE_TIME });
       else if (place === 'future') rejected.push({ raw, reason: FUTURE_OPENING, timestamp });
@@ -100,6 +108,7 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
     rejected.push({ raw, reason, ...(isPlaced ? { timestamp } : {}) });
   }
   times.assertUsable();
+  assertTimeframe(answer, spans);
   for (const { candle, raws, isDisputed } of accepted.values()) {
     if (!isDisputed) continue;
     const reason = 'another row has the same opening time and other values';
@@ -114,6 +123,7 @@ export function parseCandles(answer: CandleAnswer): ParsedCandles {
     rejected,
     unconfirmedSince,
     openings: openings.toSorted((a, b) => a - b),
+    isMeasured: spans.some(({ closingMs }) => closingMs !== null),
   };
 }
 
@@ -152,6 +162,26 @@ function readOpening(raw: unknown): number | null {
   return Array.isArray(raw) ? readMilliseconds(raw[0]) : null;
 }
 
+/** The closing time that a row tells; undefined where it tells none, null where it is no time. */
+function readClosing(raw: unknown, { closingColumn = null }: CandleAnswer): number | null | undefined {
+  const value: unknown = closingColumn === null || !Array.isArray(raw) ? undefined : raw[closingColumn];
+  return value === undefined || value === null ? undefined : readMilliseconds(value);
+}
+
+function assertTimeframe(
+  { exchange, subject, timeframe }: CandleAnswer,
+  spans: readonly { readonly openMs: number; readonly closingMs: number | null }[],
+): void {
+  const evidence = new TimeframeEvidence(timeframe);
+  for (const { openMs, closingMs } of spans.toSorted((a, b) => a.openMs - b.openMs)) evidence.note(openMs, closingMs);
+  const contradiction = evidence.contradiction();
+  if (contradiction === null) return;
+  throw new ExchangeDataError(
+    exchange,
+    `${exchange} answered ${subject} with another timeframe: ${contradiction}. Check EXCHANGE_URLS`,
+  );
+}
+
 /** The candle, `unconfirmed` where the exchange says that it is not complete, or the reason why the row is none. */
 function readCandle(raw: unknown, answer: CandleAnswer): Candle | 'unconfirmed' | { readonly reason: string } {
   const { fieldCount, timeframe, nowMs, confirmColumn = null } = answer;
@@ -170,6 +200,10 @@ function readCandle(raw: unknown, answer: CandleAnswer): Candle | 'unconfirmed' 
     };
     const reason = findCandleFault(candle, timeframe, nowMs + CLOCK_TOLERANCE_MS);
     if (reason !== null) return { reason };
+    const closing = readClosing(raw, answer);
+    if (closing === null) return { reason: 'the closing time is not a whole number of milliseconds' };
+    const fault = closing === undefined ? null : findLengthFault(timestamp, closing, timeframe);
+    if (fault !== null) return { reason: fault };
     if (confirmColumn === null) return candle;
     const word = judgeConfirmation(raw[confirmColumn], timestamp + timeframeMs(timeframe), nowMs);
     return word === 'complete' ? candle : word;
@@ -177,10 +211,4 @@ function readCandle(raw: unknown, answer: CandleAnswer): Candle | 'unconfirmed' 
     if (error instanceof RangeError) return { reason: error.message };
     throw error;
   }
-}
-
-function isSameCandle(a: Candle, b: Candle): boolean {
-  return (['open', 'high', 'low', 'close', 'volume'] as const).every(
-    (field) => compareDecimals(a[field], b[field]) === 0,
-  );
 }

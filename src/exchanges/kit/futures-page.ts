@@ -1,12 +1,15 @@
 import { ExchangeDataError } from '../../errors.ts';
-import { compareDecimals, parseDecimal, type Decimal } from '../../market/decimal.ts';
+import { compareDecimals, isZero, parseDecimal, type Decimal } from '../../market/decimal.ts';
 import {
   FUTURES_METRICS,
   FUTURES_SLOT_MS,
   toFuturesSlot,
+  type FuturesFeed,
   type FuturesMetric,
   type FuturesSnapshot,
 } from '../../market/futures-snapshot.ts';
+import { parseTimeframe } from '../../market/timeframe.ts';
+import { TimeframeEvidence } from '../../market/timeframe-evidence.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { FuturesPage, RejectedRow } from '../exchange.ts';
 import { readMilliseconds, requireRows } from './candle-page.ts';
@@ -19,6 +22,8 @@ const EDGE_TOLERANCE_MS = 20;
 /** Statistics of a moment are published some minutes after it; their absence before says nothing. */
 const PUBLISHING_MS = 15 * 60_000;
 
+const HOURLY = parseTimeframe('1h');
+
 const FUTURE_TIME = 'the time lies in the future';
 
 /** One row in the exchange's own shape: its time and the values that it may hold. */
@@ -29,6 +34,8 @@ export interface FuturesRow {
 
 export interface FuturesAnswer {
   readonly exchange: string;
+  /** Its own metric must be in each row; others may be empty. */
+  readonly feed: FuturesFeed;
   readonly subject: string;
   readonly asked: TimeRange;
   readonly limit: number;
@@ -47,10 +54,10 @@ export interface FuturesAnswer {
 }
 
 /**
- * Reads an answer of a futures feed, under full hours.
+ * Reads an answer of a futures feed, under full hours. A metric that is empty in a row is left out of its snapshot.
  *
- * @throws ExchangeDataError where the answer is no list, is too long, is mostly of other times than was asked for, or the
- * exchange cannot have published any of it.
+ * @throws ExchangeDataError where the answer is no list, is too long, is mostly of other times than was asked for, sums
+ * up shorter periods, or the exchange cannot have published any of it.
  */
 export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
   const { asked, nowMs, periodMs } = answer;
@@ -68,7 +75,8 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
     if (timestamp < asked.since || timestamp >= asked.until || timestamp + periodMs > nowMs) continue;
     const before = accepted.get(timestamp);
     if (before === undefined) accepted.set(timestamp, { snapshot: read, raws: [raw], isDisputed: false });
-    else if (!isSameSnapshot(before.snapshot, read)) {
+    else if (agree(before.snapshot, read)) before.snapshot = { ...before.snapshot, ...read };
+    else {
       before.raws.push(raw);
       before.isDisputed = true;
     }
@@ -79,6 +87,7 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
     rejected.push({ raw, reason, ...(isPlaced ? { timestamp: toFuturesSlot(time) } : {}) });
   }
   times.assertUsable();
+  if (periodMs > 0) assertPeriod(answer, rows);
   for (const { raws, snapshot, isDisputed } of accepted.values()) {
     const reason = 'another row has the same hour and other values';
     if (isDisputed) rejected.push(...raws.map((raw) => ({ raw, reason, timestamp: snapshot.timestamp })));
@@ -88,6 +97,18 @@ export function parseFuturesPage(answer: FuturesAnswer): FuturesPage {
     .map(({ snapshot }) => snapshot)
     .toSorted((a, b) => a.timestamp - b.timestamp);
   return { snapshots, rejected, answered: findAnswered(answer, rows.length, [...accepted.keys()]) };
+}
+
+/** What sums up five minutes and begins on a full hour is not the sum of that hour. A value of a moment is right anyway. */
+function assertPeriod({ exchange, subject, readRow }: FuturesAnswer, rows: readonly unknown[]): void {
+  const evidence = new TimeframeEvidence(HOURLY);
+  for (const raw of rows) {
+    const time = readMilliseconds(readRow(raw)?.time);
+    if (time !== null) evidence.note(time, null);
+  }
+  const contradiction = evidence.contradiction();
+  if (contradiction === null) return;
+  throw new ExchangeDataError(exchange, `${exchange} answered ${subject} with shorter periods: ${contradiction}`);
 }
 
 function findAnswered(answer: FuturesAnswer, rowCount: number, slots: readonly number[]): TimeRange {
@@ -116,7 +137,7 @@ function toSlotAfter(timeMs: number): number {
 /** The snapshot, or why the row is none, with the hour that it speaks of where it has one. */
 function readSnapshot(
   raw: unknown,
-  { readRow, nowMs }: FuturesAnswer,
+  { feed, readRow, nowMs }: FuturesAnswer,
   times: RowTimes,
 ): FuturesSnapshot | Omit<RejectedRow, 'raw'> {
   const row = readRow(raw);
@@ -133,11 +154,14 @@ function readSnapshot(
   try {
     const metrics: Partial<Record<FuturesMetric, Decimal>> = {};
     for (const [metric, value] of Object.entries(row.values) as [FuturesMetric, unknown][]) {
+      if (isEmpty(value)) continue;
       const decimal = parseDecimal(value);
       // Only funding can be paid in either direction.
       if (metric !== 'funding_rate' && decimal.startsWith('-')) return { reason: `${metric} is negative`, timestamp };
+      if (metric === 'mark_price' && isZero(decimal)) return { reason: 'mark_price is zero', timestamp };
       metrics[metric] = decimal;
     }
+    if (metrics[feed] === undefined) return { reason: `${feed} is empty`, timestamp };
     return { timestamp, ...metrics };
   } catch (error) {
     if (error instanceof RangeError) return { reason: error.message, timestamp };
@@ -145,9 +169,15 @@ function readSnapshot(
   }
 }
 
-function isSameSnapshot(a: FuturesSnapshot, b: FuturesSnapshot): boolean {
+/** Whether an exchange says in this way that it has no value. A field that is not there at all is another shape. */
+function isEmpty(value: unknown): boolean {
+  return value === null || (typeof value === 'string' && value.trim() === '');
+}
+
+/** Whether no metric that both have differs. */
+function agree(a: FuturesSnapshot, b: FuturesSnapshot): boolean {
   return FUTURES_METRICS.every((metric) => {
     const [one, other] = [a[metric], b[metric]];
-    return one === undefined || other === undefined ? one === other : compareDecimals(one, other) === 0;
+    return one === undefined || other === undefined || compareDecimals(one, other) === 0;
   });
 }

@@ -12,9 +12,12 @@ async function read(text: string, size: number) {
   }
   const source = await readCandleRecords(chunks());
   const records: CandleRecord[] = [];
-  for await (const list of source.records) records.push(...list);
+  for await (const list of source.records) records.push(...list.map(withoutAbsent));
   return { ...source, records };
 }
+
+const withoutAbsent = (record: CandleRecord) =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as unknown as CandleRecord;
 
 const VALUES = { open: '1.10', high: '2', low: '0.9', close: '1.5', volume: '7.000' };
 
@@ -31,22 +34,36 @@ describe('readCandleRecords', () => {
       ]);
       const archive = await read('5,1.10,2,0.9,1.5,7.000,6,0,0,0,0,0\n7,1.10,2,0.9,1.5,7.000,6,0,0,0,0,0', size);
       assert.deepEqual(archive.records, [
+        { line: 1, time: '5', closingTime: '6', ...VALUES },
+        { line: 2, time: '7', closingTime: '6', ...VALUES },
+      ]);
+      const built = await read(
+        'timestamp,open,high,low,close,volume,close_time,partial\nt,1.10,2,0.9,1.5,7.000,u,true\n',
+        size,
+      );
+      assert.deepEqual(built.records, [{ line: 2, time: 't', closingTime: 'u', partial: 'true', ...VALUES }]);
+      const kline = await read(
+        '[[5,"1.10","2","0.9","1.5","7.000",9,"0",1,"0","0","0"],[5,1.10,2,0.9,1.5,7.000,9]]',
+        size,
+      );
+      assert.deepEqual(kline.records, [
+        { line: 1, time: '5', closingTime: '9', ...VALUES },
         { line: 1, time: '5', ...VALUES },
-        { line: 2, time: '7', ...VALUES },
       ]);
       const json = await read('[\n[5, 1.10, 2, 0.9,1.5, 7.000],\n\n ["6","1.10","2","0.9","1.5","7.000"]]\n', size);
       assert.deepEqual(json.records, [
         { line: 2, time: '5', ...VALUES },
         { line: 4, time: '6', ...VALUES },
       ]);
-      const lines = await read('{"exchange":"x","timestamp":"5","open":"1.10"}\nnonsense\n', size);
-      assert.deepEqual(
-        lines.records.map(({ line, exchange, time, open }) => ({ line, exchange, time, open })),
-        [
-          { line: 1, exchange: 'x', time: '5', open: '1.10' },
-          { line: 2, exchange: undefined, time: undefined, open: undefined },
-        ],
+      const lines = await read(
+        '{"exchange":"x","timestamp":"5","open":"1.10"}\nnonsense\n{"timestamp":"5","open":1.5,"partial":true}\n',
+        size,
       );
+      assert.deepEqual(lines.records, [
+        { line: 1, exchange: 'x', time: '5', open: '1.10' },
+        { line: 2 },
+        { line: 3, time: '5', open: '1.5', partial: 'true' },
+      ]);
     });
   }
 
@@ -96,6 +113,11 @@ describe('toCandle', () => {
     });
   });
 
+  it('takes a closing time in milliseconds or microseconds, the last moment or the next one', () => {
+    for (const closingTime of ['1704070799999', '1704070799999999', '1704070800000', '2024-01-01T01:00:00Z', ''])
+      assert.equal(toCandle({ ...record, closingTime, partial: 'false' }, hour, now).close, '1.5', closingTime);
+  });
+
   it('refuses what is no candle, with the reason', () => {
     const cases: [Partial<CandleRecord>, RegExp][] = [
       [{ time: 'yesterday' }, /"yesterday" is neither/],
@@ -107,6 +129,11 @@ describe('toCandle', () => {
       [{ time: '2024-01-01T00:30:00Z' }, /off the 1h grid/],
       [{ time: '2024-01-02T00:00:00Z' }, /still in progress/],
       [{ time: '2024-01-03T00:00:00Z' }, /in the future/],
+      [{ partial: 'true' }, /the candle is partial/],
+      [{ partial: '1' }, /the candle is partial/],
+      [{ closingTime: 'later' }, /closing time "later" is neither/],
+      [{ closingTime: '1704067259999' }, /lasts 1m instead of 1h/],
+      [{ open: '0', high: '0.00', low: '0', close: '0', volume: '0' }, /all prices are zero/],
     ];
     for (const [change, message] of cases)
       assert.throws(

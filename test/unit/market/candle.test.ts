@@ -15,6 +15,7 @@ describe('findCandleFault', () => {
   it('passes a sound candle, also one without any movement', () => {
     assert.equal(faultOf({}), null);
     assert.equal(faultOf({ open: d('1.0'), high: d('1'), low: d('1.00'), close: d('1') }), null);
+    assert.equal(faultOf({ low: d('0'), volume: d('0.000') }), null, 'a crash to nothing, or no volume, is no fault');
   });
 
   const faults: [string, Partial<Candle>, RegExp][] = [
@@ -23,6 +24,11 @@ describe('findCandleFault', () => {
     ['close below low', { close: d('8.99999999') }, /close is below low/],
     ['a negative volume', { volume: d('-1') }, /volume is negative/],
     ['a volume that is none', { volume: d('1e5') }, /volume is not a decimal/],
+    [
+      'zeros for prices',
+      { open: d('0'), high: d('0.000'), low: d('0'), close: d('0.0'), volume: d('0') },
+      /all prices are zero/,
+    ],
     ['a time off the grid', { timestamp: seven + 60_000 }, /off the 1h grid/],
     ['a time in the future', { timestamp: now + 3_600_000 }, /in the future/],
     ['seconds for milliseconds', { timestamp: seven / 1000 }, /before 2009/],

@@ -13,6 +13,11 @@ export interface Dialect {
    */
   readonly confirmColumn: number | null;
   /**
+   * Where its own candle rows tell when the candle closes: a column, or the field where they are objects; null where they
+   * do not tell. A time in milliseconds.
+   */
+  readonly closingTime: number | string | null;
+  /**
    * The futures feeds whose meaning was checked against its documents: ccxt's unified calls name alike what is not (OKX's
    * open interest history is one of the currency over all contracts, the long/short ratios are those of all accounts).
    * Empty for exchanges that were not looked into.

@@ -1,5 +1,6 @@
 import type { CcxtInstance } from '../ccxt-library.ts';
 import { BYBIT } from './bybit.ts';
+import { CLOSES_IN_SEVENTH, HYPERLIQUID } from './closing-times.ts';
 import type { Dialect } from './dialect.ts';
 import { OKX, OKX_REGIONAL } from './okx.ts';
 
@@ -10,7 +11,11 @@ const UNKNOWN_LIMIT = 100;
 
 /** What was looked into, by ccxt's id. */
 const DECLARED = new Map<string, Partial<Dialect>>([
+  ['binanceus', CLOSES_IN_SEVENTH],
+  ['bingx', CLOSES_IN_SEVENTH],
   ['bybit', BYBIT],
+  ['hyperliquid', HYPERLIQUID],
+  ['mexc', CLOSES_IN_SEVENTH],
   ['okx', OKX],
   ['okxus', OKX_REGIONAL],
   ['myokx', OKX_REGIONAL],
@@ -21,6 +26,7 @@ export function findDialect({ id, features }: Pick<CcxtInstance, 'id' | 'feature
   return {
     candleLimit: readCandleLimit(features),
     confirmColumn: null,
+    closingTime: null,
     futuresFeeds: new Map(),
     ...DECLARED.get(id),
   };

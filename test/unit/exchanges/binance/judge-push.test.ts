@@ -35,6 +35,7 @@ describe('judgePush', () => {
       'the push is of ETHUSDT on the stream of BTCUSDT',
     );
     assert.equal(judge({ i: '5m', stream: 'btcusdt@kline_1m' }), 'the push is of 5m on a stream of 1m');
+    assert.equal(judge({ T: T0 + 299_999 }), 'the closing time says that the candle lasts 5m instead of 1m');
   });
 
   it('refuses what no candle can be', () => {
@@ -42,5 +43,6 @@ describe('judgePush', () => {
     assert.equal(judge({ o: '1e-5' }), 'open is not a decimal number');
     assert.equal(judge({ v: '-1' }), 'volume is negative');
     assert.equal(judge({ h: '0.5' }), 'low is above high');
+    assert.equal(judge({ o: '0', h: '0.00', l: '0', c: '0', v: '0' }), 'all prices are zero');
   });
 });

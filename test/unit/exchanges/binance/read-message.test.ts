@@ -18,6 +18,7 @@ describe('readMessage', () => {
       marketId: 'BTCUSDT',
       interval: '1m',
       timestamp: T0,
+      closingTime: T0 + 59_999,
       open: '0.00002400',
       high: '3.10',
       low: '1.00',

@@ -5,6 +5,7 @@ import { clampCandleRange, parseCandles } from '../../../../src/exchanges/kit/ca
 import { parseTimeframe } from '../../../../src/market/timeframe.ts';
 
 const MINUTE = 60_000;
+const HOUR = 3_600_000;
 const DAY = 86_400_000;
 const T0 = Date.UTC(2024, 0, 30, 16);
 const timeframe = parseTimeframe('1m');
@@ -15,6 +16,7 @@ interface Overrides {
   limit?: number;
   fieldCount?: number;
   keepsToRange?: boolean;
+  closingColumn?: number;
 }
 
 function parse(rows: unknown, overrides: Overrides = {}) {
@@ -195,6 +197,45 @@ describe('parseCandles', () => {
       assert.equal(rejected[0]?.raw, raw);
     });
   }
+
+  describe('the timeframe', () => {
+    const closing = (opening: number, lengthMs: number) => [...row(opening), opening + lengthMs - 1];
+    const measure = { closingColumn: 6, keepsToRange: true };
+
+    it('is refused with the whole answer where most closing times say another length', () => {
+      const rows = [closing(T0, HOUR), closing(T0 + MINUTE, MINUTE), closing(T0 + 2 * MINUTE, HOUR)];
+      const refused = /another timeframe: 2 of its 3 rows have another length by their closing times: 1h instead of 1m/;
+      assert.throws(
+        () => parse(rows, measure),
+        (error) => error instanceof ExchangeDataError && refused.test(error.message),
+      );
+    });
+
+    it('is judged alone of single rows', () => {
+      const odd = [closing(T0, HOUR), [...row(T0 + MINUTE), 'soon'], [...row(T0 + 2 * MINUTE), T0]];
+      const sound = [3, 4].map((at) => closing(T0 + at * MINUTE, MINUTE));
+      const untold = row(T0 + 5 * MINUTE);
+      const { candles, rejected } = parse([...odd, ...sound, untold], measure);
+      assert.deepEqual(
+        candles.map(({ timestamp }) => (timestamp - T0) / MINUTE),
+        [3, 4, 5],
+      );
+      assert.deepEqual(
+        rejected.map(({ reason, timestamp }) => [reason, timestamp]),
+        [
+          ['the closing time says that the candle lasts 1h instead of 1m', T0],
+          ['the closing time is not a whole number of milliseconds', T0 + MINUTE],
+          ['the closing time does not belong to the opening time', T0 + 2 * MINUTE],
+        ],
+      );
+    });
+
+    it('is refused for rows that follow each other too soon, where they tell no closing times', () => {
+      const seconds = Array.from({ length: 8 }, (_, index) => row(T0 + index * 1_000));
+      assert.throws(() => parse(seconds), /another timeframe: the spacing of its rows is as short as 1 s/);
+      assert.equal(parse([row(T0), row(T0 + 8 * MINUTE)]).candles.length, 2);
+    });
+  });
 
   it('tells the opening time that a faulty row claims', () => {
     assert.equal(parse([row(T0, '4')]).rejected[0]?.timestamp, T0);

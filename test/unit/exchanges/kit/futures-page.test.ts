@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { ExchangeDataError } from '../../../../src/errors.ts';
 import { BINANCE_FEEDS } from '../../../../src/exchanges/binance/binance-futures-feeds.ts';
 import { parseFuturesPage } from '../../../../src/exchanges/kit/futures-page.ts';
@@ -11,7 +12,17 @@ const T0 = Date.UTC(2024, 0, 30, 16);
 function parse(feed: FuturesFeed, rows: unknown, { hours = 4, nowMs = T0 + 100 * HOUR, limit = 10 } = {}) {
   const { readRow, periodMs } = BINANCE_FEEDS[feed];
   const asked = { since: T0, until: T0 + hours * HOUR };
-  return parseFuturesPage({ exchange: 'test', subject: `the ${feed}`, asked, limit, nowMs, rows, readRow, periodMs });
+  return parseFuturesPage({
+    exchange: 'test',
+    feed,
+    subject: `the ${feed}`,
+    asked,
+    limit,
+    nowMs,
+    rows,
+    readRow,
+    periodMs,
+  });
 }
 
 const funding = (time: number, fundingRate: unknown = '-0.00063521') => ({
@@ -65,7 +76,7 @@ describe('parseFuturesPage', () => {
     );
     assert.deepEqual(
       rejected.map(({ reason }) => reason.split(' ').slice(-3).join(' ')),
-      ['a full hour', 'a decimal number', 'has another shape', 'has another shape'].map((text) =>
+      ['a full hour', 'funding_rate is empty', 'has another shape', 'has another shape'].map((text) =>
         text.split(' ').slice(-3).join(' '),
       ),
     );
@@ -144,6 +155,71 @@ describe('parseFuturesPage', () => {
     assert.deepEqual([differing.snapshots.length, differing.rejected.length], [0, 2]);
   });
 
+  it('keeps the good metric beside an empty one, and nothing of a row with a value that is no number', () => {
+    const good = fc.constantFrom('20403.63700000', '0', 17);
+    const empty = fc.constantFrom('', ' ', null);
+    const junk = fc.constantFrom('-', 'NaN', true, undefined, '-1');
+    const kind = fc.oneof(
+      good.map((value) => ({ is: 'good' as const, value })),
+      empty.map((value) => ({ is: 'empty' as const, value })),
+      junk.map((value) => ({ is: 'junk' as const, value })),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(kind, kind), { minLength: 1, maxLength: 4 }), (hours) => {
+        const rows = hours.map(([first, second], at) => ({
+          sumOpenInterest: first.value,
+          sumOpenInterestValue: second.value,
+          timestamp: T0 + at * HOUR,
+        }));
+        const { snapshots, rejected } = parse('open_interest', rows);
+        const expected = hours.flatMap(([first, second], at) =>
+          first.is !== 'good' || second.is === 'junk'
+            ? []
+            : [
+                {
+                  timestamp: T0 + at * HOUR,
+                  open_interest: String(first.value),
+                  ...(second.is === 'good' ? { open_interest_value: String(second.value) } : {}),
+                },
+              ],
+        );
+        assert.deepEqual(snapshots, expected);
+        assert.equal(rejected.length, hours.length - expected.length);
+      }),
+    );
+  });
+
+  it('puts together what two rows of one hour say of different metrics', () => {
+    const row = (sumOpenInterestValue: string) => ({ sumOpenInterest: '5', sumOpenInterestValue, timestamp: T0 });
+    for (const values of [
+      ['', '7'],
+      ['7', ''],
+      ['7', '', '7.0'],
+    ]) {
+      const { snapshots, rejected } = parse('open_interest', values.map(row));
+      assert.equal(snapshots[0]?.open_interest, '5');
+      assert.equal(Number(snapshots[0].open_interest_value), 7);
+      assert.deepEqual(rejected, []);
+    }
+    assert.equal(parse('open_interest', ['7', '', '8'].map(row)).rejected.length, 2);
+  });
+
+  it('takes no mark price of nothing', () => {
+    const kline = [T0, '0.00', '1', '0', '1', '0', T0 + HOUR - 1, '0', 60, '0', '0', '0'];
+    assert.equal(parse('mark_price', [kline]).rejected[0]?.reason, 'mark_price is zero');
+  });
+
+  it('refuses sums of shorter periods, which begin on full hours too, and keeps values of a moment', () => {
+    const times = Array.from({ length: 10 }, (_, at) => T0 + at * 5 * 60_000);
+    const sums = times.map((timestamp) => ({ buySellRatio: '1.1', timestamp }));
+    assert.throws(
+      () => parse('taker_buy_sell_ratio', sums),
+      /shorter periods: the spacing of its rows is as short as 5m/,
+    );
+    const moments = times.map((timestamp) => ({ longShortRatio: '1.1', timestamp }));
+    assert.equal(parse('top_trader_ratio', moments).snapshots.length, 1);
+  });
+
   it('leaves out an hour whose sums still grow', () => {
     const row = (timestamp: number) => ({ buySellRatio: '1.1', timestamp });
     const { snapshots, answered } = parse('taker_buy_sell_ratio', [row(T0), row(T0 + HOUR)], {
@@ -167,6 +243,7 @@ describe('parseFuturesPage', () => {
     const read = (limit: number, mayBeCutAtStart: boolean) =>
       parseFuturesPage({
         exchange: 'test',
+        feed: 'funding_rate',
         subject: 'funding',
         asked: { since: T0, until: T0 + 20 * HOUR },
         limit,

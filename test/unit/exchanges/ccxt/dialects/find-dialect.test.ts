@@ -19,8 +19,15 @@ describe('findDialect', () => {
   });
 
   it('says nothing of exchanges that were not looked into', () => {
-    const { confirmColumn, futuresFeeds } = dialectOf('kraken');
-    assert.deepEqual([confirmColumn, futuresFeeds.size], [null, 0]);
+    const { confirmColumn, closingTime, futuresFeeds } = dialectOf('kraken');
+    assert.deepEqual([confirmColumn, closingTime, futuresFeeds.size], [null, null, 0]);
+  });
+
+  it('knows where rows tell when a candle closes', () => {
+    assert.deepEqual(
+      ['binanceus', 'bingx', 'mexc', 'hyperliquid'].map((id) => dialectOf(id).closingTime),
+      [6, 6, 6, 'T'],
+    );
   });
 
   it('knows where OKX and its regional houses confirm candles, and the futures feeds of OKX and Bybit', () => {
