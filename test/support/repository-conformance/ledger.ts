@@ -92,6 +92,26 @@ export function describeLedger(test: DeclareTest, side: StoresSide): void {
     ]);
   });
 
+  test('finds the stored slots around a range, whatever else lies between', async () => {
+    const frame = async (range: { since: number; until: number }) => {
+      const { before, after } = await ledger().findFrame(KEY, range);
+      return [before, after].map((at) => at && (at - T0) / MINUTE);
+    };
+    assert.deepEqual(await frame(minutes(5, 10)), [null, null]);
+    await commit(word(KEY, missing(0, 10), have(10, 20), empty(20, 23), missing(23, 30), have(30, 40)));
+    assert.deepEqual(await frame(minutes(23, 30)), [19, 30]);
+    assert.deepEqual(await frame(minutes(20, 23)), [19, 30]);
+    assert.deepEqual(await frame(minutes(0, 10)), [null, 10]);
+    assert.deepEqual(await frame(minutes(40, 50)), [39, null]);
+    assert.deepEqual(
+      await frame(minutes(15, 35)),
+      [14, null],
+      'a range that goes on past the start holds the slot before',
+    );
+    const other = { ...KEY, symbol: 'ETH/USDT' };
+    assert.deepEqual(await ledger().findFrame(other, minutes(23, 30)), { before: null, after: null });
+  });
+
   test('has the candles speak where it is silent, and only there', async () => {
     await side.storeCandles(BTC, [...candlesFrom(T0, MINUTE, 10), ...candlesFrom(T0 + 20 * MINUTE, MINUTE, 10)]);
     await side.record(KEY, [empty(10, 15)]);
