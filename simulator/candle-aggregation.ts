@@ -1,10 +1,8 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../src/market/moments.ts';
 import { ceilToInterval, floorToInterval, nextOpening, type BinanceInterval } from './binance-interval.ts';
 import { joinTotals, partOfMinute, sumMinutes, type CandleTotals } from './candle-totals.ts';
 import { createHourBlock, fillHour, type HourBlock, type PriceLine } from './price-model.ts';
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 // A page of a thousand daily candles must not push itself out; both together stay under a megabyte per line.
 const HOURS_KEPT = 2_048;
 const DAYS_KEPT = 4_096;

@@ -1,3 +1,5 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
+
 /**
  * How often each fault happens. Three sorts of numbers:
  *
@@ -71,8 +73,6 @@ export interface StretchSpec {
   readonly shortestMs: number;
   readonly longestMs: number;
 }
-
-const MINUTE_MS = 60_000;
 
 export const STRETCHES = {
   throttled: { windowMs: 10 * MINUTE_MS, shortestMs: 10_000, longestMs: 60_000 },

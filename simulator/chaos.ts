@@ -1,4 +1,5 @@
 import type { Clock } from '../src/clock.ts';
+import { MINUTE_MS } from '../src/market/moments.ts';
 import { ChaosAnswers } from './chaos-answers.ts';
 import { ChaosDice, type UnsettledRange } from './chaos-dice.ts';
 import { CHAOS_RATES, STRETCHES, type ChaosKind, type ChaosRates } from './chaos-rates.ts';
@@ -143,7 +144,7 @@ class SeededChaos implements Chaos {
       next(),
       next(),
     ];
-    const offMs = Math.round((1 + 19 * distance) * 60_000) * (side < 0.5 ? -1 : 1);
+    const offMs = Math.round((1 + 19 * distance) * MINUTE_MS) * (side < 0.5 ? -1 : 1);
     if (isDateWrong) this.counts.wrongDate++;
     if (isTimeWrong) this.counts.wrongTime++;
     const headers = isDateWrong ? { date: new Date(nowMs + offMs).toUTCString() } : {};

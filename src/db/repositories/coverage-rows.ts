@@ -1,5 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../market/coverage.ts';
+import { toIso } from '../../market/moments.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { COVERAGE_LOCK_CLASS } from '../advisory-locks.ts';
 import type { CoverageTable, Database } from '../schema.ts';
@@ -157,8 +158,4 @@ async function replaceRanges(
 
 function ofKey({ exchange, symbol, timeframe, metric }: CoverageKey) {
   return sql<boolean>`exchange = ${exchange} and symbol = ${symbol} and timeframe = ${timeframe} and metric = ${metric}`;
-}
-
-function toIso(timeMs: number | null): string | null {
-  return timeMs === null ? null : new Date(timeMs).toISOString();
 }

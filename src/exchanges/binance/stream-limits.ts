@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../market/moments.ts';
 import type { Backoff } from '../../retry.ts';
 
 /** What a stream client keeps to. All times pass by the given clock but for the handshake's. */
@@ -33,8 +34,8 @@ export const BINANCE_STREAM_LIMITS: StreamLimits = {
   messageSpacingMs: 400,
   answerTimeoutMs: 20_000,
   silenceMs: 30_000,
-  renewAfterMs: 23.5 * 3_600_000,
-  renewSpreadMs: 3_600_000,
+  renewAfterMs: 23.5 * HOUR_MS,
+  renewSpreadMs: HOUR_MS,
   handshakeTimeoutMs: 10_000,
   connectsPerMinute: 20,
   backoff: { firstMs: 1_000, maxMs: 60_000 },

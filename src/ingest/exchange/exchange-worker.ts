@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../../errors.ts';
 import type { Exchange, RequestKind } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
+import { HOUR_MS } from '../../market/moments.ts';
 import { backoffMs, type Backoff } from '../../retry.ts';
 import { Tasks, type Task, type ChoreEntry } from './periodic-tasks.ts';
 import type { Collector } from '../collector/collector.ts';
@@ -38,7 +39,6 @@ interface Turn {
 
 /** 500 tails within seconds of their close, from an exchange that takes a quarter of a second for an answer. */
 const CONCURRENCY = { all: 4, tails: 20 };
-const HOUR_MS = 3_600_000;
 /** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
 const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
 const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 /** Something that is done for the whole exchange now and then, before any collector is asked. */
 export interface Task {
@@ -20,7 +21,7 @@ export interface ChoreEntry {
 }
 
 /** However often something asks for it, a task is not done again sooner. */
-const HASTE_MS = 5 * 60_000;
+const HASTE_MS = 5 * MINUTE_MS;
 
 /** The tasks of one exchange, each until it succeeded once before the next, and repeated in their time. */
 export class Tasks {

@@ -1,5 +1,5 @@
 import type { CandleAnswer, CoverageObject, FuturesAnswer, SeriesName } from './answers.ts';
-import { nextOpening, timeframeLength } from './moments.ts';
+import { nextOpening, timeframeLength, toIso } from './moments.ts';
 import { fetchJson, fetchPages, pathTo, RequestFailure } from './service.ts';
 import { createTimeline, withoutRanges, type Timeline } from './timeline.ts';
 
@@ -156,8 +156,4 @@ export class ChartWindow {
 
 function isSame(a: CandleAnswer, b: CandleAnswer): boolean {
   return a.open === b.open && a.high === b.high && a.low === b.low && a.close === b.close && a.volume === b.volume;
-}
-
-function toIso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,6 +1,6 @@
 import type { CoverageState } from '../../../market/coverage.ts';
 import type { CandleAnswer, CoverageObject, FuturesAnswer } from './answers.ts';
-import { nextOpening } from './moments.ts';
+import { HOUR_MS, nextOpening } from './moments.ts';
 
 /** What is said of opening times without a candle; `unknown`: the ledger says nothing of them. */
 export type HoleState = Exclude<CoverageState, 'have'> | 'unknown';
@@ -142,7 +142,6 @@ export interface FuturesPoint {
   readonly value: string;
 }
 
-const HOUR_MS = 3_600_000;
 /** How long a value stands for what comes after it: it is told hourly and may come late, funding is settled by 8 h. */
 const LASTING_MS = { open_interest: 2 * HOUR_MS, mark_price: 2 * HOUR_MS, funding_rate: 9 * HOUR_MS } as const;
 
