@@ -27,7 +27,7 @@ export interface CandleQuery {
  * The candles of one line of prices. Every value is the pure function of price-model.ts; what is kept here is only
  * whole hours and days that were added up before, a bounded number of each.
  */
-export class CandleSource {
+export class CandleAggregator {
   readonly line: PriceLine;
   readonly #listedMs: number;
   /** When trading ended; Infinity where it did not. */

@@ -113,7 +113,7 @@ export const auditState = z.object({
   /** When it began; null before the first. */
   at: moment.nullable(),
   duration_ms: z.number().nullable(),
-  /** Stretches in which ledger and rows differed, and how many were put right. */
+  /** Ranges in which ledger and rows differed, and how many were put right. */
   differences: z.int().nullable(),
   repaired: z.int().nullable(),
   /** Values that contradict each other. */

@@ -1,5 +1,5 @@
 import { HOUR_MS } from '../../market/moments.ts';
-import type { Backoff } from '../../retry.ts';
+import type { RetryWaits } from '../../retry.ts';
 
 /** What a stream client keeps to. All times pass by the given clock but for the handshake's. */
 export interface StreamLimits {
@@ -22,7 +22,7 @@ export interface StreamLimits {
   /** Attempts to connect in any minute, all connections together. Binance allows 300 in five minutes to an address. */
   readonly connectsPerMinute: number;
   /** Waits between failed attempts. */
-  readonly backoff: Backoff;
+  readonly backoff: RetryWaits;
   /** A connection that held so long was a good one: the waits begin anew. */
   readonly steadyAfterMs: number;
 }

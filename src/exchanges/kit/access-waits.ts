@@ -1,5 +1,5 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../market/moments.ts';
-import type { Backoff } from '../../retry.ts';
+import type { RetryWaits } from '../../retry.ts';
 import type { RequestBlock } from '../exchange.ts';
 
 /** No exchange bans for longer, and no header or note of another process is believed beyond it. */
@@ -10,7 +10,7 @@ export const LONGEST_WAIT_MS = 3 * DAY_MS;
  * longest. `unreachable` is our own choice; the others stand in for what the exchange did not say itself. Binance bans for
  * two minutes to three days, see https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
  */
-export const ACCESS_WAITS: Readonly<Record<RequestBlock['reason'] | 'unreachable', Backoff>> = {
+export const ACCESS_WAITS: Readonly<Record<RequestBlock['reason'] | 'unreachable', RetryWaits>> = {
   unreachable: { firstMs: SECOND_MS, maxMs: MINUTE_MS },
   throttled: { firstMs: 10 * SECOND_MS, maxMs: 5 * MINUTE_MS },
   banned: { firstMs: 2 * MINUTE_MS, maxMs: LONGEST_WAIT_MS },

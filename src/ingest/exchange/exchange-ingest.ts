@@ -68,7 +68,7 @@ export class ExchangeIngest {
       database,
       clock,
       logger,
-      tasks: this.#createChores(),
+      tasks: this.#createTasks(),
       collectors: () => this.#collectors,
       isInformed: () => this.#blocks.isFresh(),
       onStep: (isAnswered) => {
@@ -195,7 +195,7 @@ export class ExchangeIngest {
     });
   }
 
-  #createChores(): Task[] {
+  #createTasks(): Task[] {
     const { exchange } = this.#deps;
     return [
       {

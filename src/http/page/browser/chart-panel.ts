@@ -81,7 +81,7 @@ export class ChartPanel {
     return this.#window?.name ?? null;
   }
 
-  /** Shows a series: its newest candles, or those around a stretch of time. */
+  /** Shows a series: its newest candles, or those around a range of time. */
   async open(name: SeriesName, around: { since: number; until: number } | null = null): Promise<void> {
     this.#abort.abort();
     const abort = (this.#abort = new AbortController());

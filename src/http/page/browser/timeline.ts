@@ -48,7 +48,7 @@ export function createTimeline(
   ledger: readonly CoverageObject[],
   { timeframe, until }: { readonly timeframe: string; readonly until: number },
 ): Timeline {
-  const stretches = ledger
+  const ranges = ledger
     .flatMap(({ since, until: end, state, reason }): LedgerRange[] =>
       state === 'have' ? [] : [{ since: Date.parse(since), until: Date.parse(end), state, reason }],
     )
@@ -56,7 +56,7 @@ export function createTimeline(
   const places: { time: number; candle: CandleAnswer | null }[] = [];
   const holes: Hole[] = [];
   const addHoles = (from: number, to: number, isKnownOnly: boolean) => {
-    for (const run of findRuns(from, to, timeframe, stretches)) {
+    for (const run of findRuns(from, to, timeframe, ranges)) {
       if (isKnownOnly && run.state === 'unknown') break;
       const shown = run.times.slice(0, MAX_PLACES);
       places.push(...shown.map((time) => ({ time, candle: null })));
@@ -90,14 +90,14 @@ interface Run {
 }
 
 /** The opening times of [from, to), cut where what is known of them changes. */
-function findRuns(from: number, to: number, timeframe: string, stretches: readonly LedgerRange[]): Run[] {
+function findRuns(from: number, to: number, timeframe: string, ranges: readonly LedgerRange[]): Run[] {
   const runs: Run[] = [];
-  let next = stretches.findIndex(({ until }) => until > from);
+  let next = ranges.findIndex(({ until }) => until > from);
   let walked = 0;
   for (let time = from; time < to && walked < MAX_WALK; walked++) {
-    while (next >= 0 && next < stretches.length && (stretches[next]?.until ?? 0) <= time) next++;
-    const stretch = next < 0 ? undefined : stretches[next];
-    const known = stretch !== undefined && stretch.since <= time ? stretch : null;
+    while (next >= 0 && next < ranges.length && (ranges[next]?.until ?? 0) <= time) next++;
+    const range = next < 0 ? undefined : ranges[next];
+    const known = range !== undefined && range.since <= time ? range : null;
     const state = known?.state ?? 'unknown';
     const reason = known?.reason ?? null;
     const following = nextOpening(time, timeframe);
