@@ -17,6 +17,11 @@ export function backoffMs(attempt: number, { firstMs, maxMs }: RetryWaits, rando
   return Math.round(ceiling / 2 + (ceiling / 2) * random());
 }
 
+/** Whether the signal is aborted by now. A function, because the answer may change while one waits. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 /** Waits; rejects with the signal's reason as soon as it aborts. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await sleepMs(Math.max(0, ms), undefined, signal ? { signal } : {}).catch((error: unknown) => {

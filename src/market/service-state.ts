@@ -145,3 +145,15 @@ export interface IngestCounters {
   /** Closed candles of live streams that were written, new or not. */
   readonly streamed: number;
 }
+
+/** One pool of database connections as it stands now, for metrics. */
+export interface PoolState {
+  /** Its application_name, as in pg_stat_activity. */
+  readonly pool: string;
+  /** Connections: the most there may be, those that are open, and those of them that nobody uses. */
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
+}

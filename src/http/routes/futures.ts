@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { FuturesRepository } from '../../db/repositories/futures-repository.ts';
+import type { Bounds } from '../../db/repositories/ohlcv-repository.ts';
 import type { Logger } from '../../logger.ts';
 import { FUTURES_METRICS, FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import { moment } from '../../market/moment-schema.ts';
@@ -27,11 +28,6 @@ type FuturesReader = Pick<FuturesRepository, 'list' | 'findBounds' | 'listLedger
 export interface FuturesRoutesDeps {
   readonly open: OpenReaders<{ readonly futures: FuturesReader }>;
   readonly logger: Logger;
-}
-
-interface Bounds {
-  readonly first: number;
-  readonly last: number;
 }
 
 const COLUMNS: readonly ExportColumn[] = FUTURES_METRICS.map((name) => ({ name, kind: 'decimal' }));
