@@ -83,7 +83,10 @@ export function sinceTheOneBefore(key: CoverageKey, since: number) {
     select since from coverage where ${ofKey(key)} and since < ${moment} order by since desc limit 1), ${moment})`;
 }
 
-/** The stored ranges of the key that are missing and overlap the window, whole, oldest first: those in an index of their own. */
+/**
+ * The stored ranges of the key that are missing and overlap the window, whole, oldest first: those in an index of their
+ * own.
+ */
 export async function readMissing(
   kysely: Kysely<Database>,
   key: CoverageKey,

@@ -127,7 +127,10 @@ function toTextRow(snapshot: FuturesSnapshot): TextRow {
   return { timestamp: snapshot.timestamp, values: FUTURES_METRICS.map((metric) => snapshot[metric] ?? null) };
 }
 
-/** Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the last row. */
+/**
+ * Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the
+ * last row.
+ */
 function placeOfStart({ first, last }: Bounds, until: number, limit: number | null): number {
   if (limit === null) return first;
   return Math.max(0, Math.min(until, last + 1) - limit * FUTURES_SLOT_MS);
