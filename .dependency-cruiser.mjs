@@ -8,7 +8,7 @@ const only = (name, from, to, comment) => ({
 });
 
 /** Files that everyone may import: they import nothing of the project but each other. */
-const LEAVES = '^src/(errors|retry|logger|lifecycle|clock|wakeup|topic)\\.ts$';
+const LEAVES = '^src/(errors|retry|logger|lifecycle|clock|wakeup|topic|parsed)\\.ts$';
 const REPOSITORIES = '^src/db/repositories/';
 const MARKET = '^src/market/';
 const PORT = '^src/exchanges/exchange\\.ts$';
@@ -141,10 +141,10 @@ export default {
     {
       name: 'leaves-import-leaves',
       severity: 'error',
-      from: { path: '^src/(errors|retry|logger|lifecycle|clock|wakeup|topic|config|config-values)\\.ts$' },
+      from: { path: '^src/(errors|retry|logger|lifecycle|clock|wakeup|topic|parsed|config|config-values)\\.ts$' },
       to: {
         path: '^src/',
-        pathNot: ['^src/(errors|retry|logger|lifecycle|clock|wakeup|topic|config|config-values)\\.ts$', MARKET],
+        pathNot: ['^src/(errors|retry|logger|lifecycle|clock|wakeup|topic|parsed|config|config-values)\\.ts$', MARKET],
       },
     },
     {

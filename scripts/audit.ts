@@ -24,7 +24,7 @@ that must agree: 1h candles against their minutes, open_interest_value against o
   --json       the report as JSON
   --help       this text
 
-May run beside the service: it looks at one stretch of one series at a time.
+May run beside the service: it looks at one range of one series at a time.
 Exit codes: 0 the ledger is true, or is again · 3 it differs from the rows, or nothing matches · 1 failed · 2 wrong usage.
 Values that contradict each other are only told: they are what the exchange said.`;
 

@@ -9,7 +9,7 @@ import type { Candle } from '../src/market/candle.ts';
 import { seriesKey } from '../src/market/instrument.ts';
 import { END_OF_TIME_MS } from '../src/market/moments.ts';
 import { createRange } from '../src/market/time-range.ts';
-import { toCandleText, type ExportFormat } from './export/candle-text.ts';
+import { CANDLE_TEXT_FORMATS, toCandleText, type CandleTextFormat } from './export/candle-text.ts';
 import { parseMomentOption } from './support/moment-option.ts';
 import { openDatabase } from './support/open-database.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
@@ -103,7 +103,8 @@ async function writeToFile(text: AsyncIterable<string>, path: string): Promise<v
   }
 }
 
-function readFormat(text: string): ExportFormat {
-  if (text === 'csv' || text === 'ndjson') return text;
-  throw new UsageError(`--format ${text}: write csv or ndjson`);
+function readFormat(text: string): CandleTextFormat {
+  const format = CANDLE_TEXT_FORMATS.find((each) => each === text);
+  if (format === undefined) throw new UsageError(`--format ${text}: write ${CANDLE_TEXT_FORMATS.join(' or ')}`);
+  return format;
 }

@@ -1,10 +1,8 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../src/market/moments.ts';
 import { ceilToInterval, floorToInterval, nextOpening, type BinanceInterval } from './binance-interval.ts';
 import { joinTotals, partOfMinute, sumMinutes, type CandleTotals } from './candle-totals.ts';
 import { createHourBlock, fillHour, type HourBlock, type PriceLine } from './price-model.ts';
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 // A page of a thousand daily candles must not push itself out; both together stay under a megabyte per line.
 const HOURS_KEPT = 2_048;
 const DAYS_KEPT = 4_096;
@@ -29,7 +27,7 @@ export interface CandleQuery {
  * The candles of one line of prices. Every value is the pure function of price-model.ts; what is kept here is only
  * whole hours and days that were added up before, a bounded number of each.
  */
-export class CandleSource {
+export class CandleAggregator {
   readonly line: PriceLine;
   readonly #listedMs: number;
   /** When trading ended; Infinity where it did not. */

@@ -1,8 +1,8 @@
 import { mixHash, seedOf } from './noise.ts';
-import type { StretchSpec } from './chaos-rates.ts';
+import type { FaultSpanSpec } from './chaos-rates.ts';
 
-/** A stretch of time, half-open. */
-export interface UnsettledRange {
+/** A span of time, half-open. */
+export interface FaultSpan {
   readonly startMs: number;
   readonly untilMs: number;
 }
@@ -27,8 +27,8 @@ export class ChaosDice {
     return () => mixHash(seed, n++) / 0x1_0000_0000;
   }
 
-  /** The stretch of the kind `key` that holds the moment, or null. */
-  findStretch(key: string, chance: number, spec: StretchSpec, nowMs: number): UnsettledRange | null {
+  /** The span of the kind `key` that holds the moment, or null. */
+  findSpan(key: string, chance: number, spec: FaultSpanSpec, nowMs: number): FaultSpan | null {
     const window = Math.floor(nowMs / spec.windowMs);
     const next = this.sequence(`${key}:${window}`);
     if (next() >= chance) return null;

@@ -1,8 +1,10 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
+
 /**
  * How often each fault happens. Three sorts of numbers:
  *
- * - stretches (`throttled`, `throttledBare`, `banned`, `outage`, `vanished`): the chance that a stretch of that kind
- *   lies in each window of time (see `STRETCHES`), whatever is asked for meanwhile
+ * - spans (`throttled`, `throttledBare`, `banned`, `outage`, `vanished`): the chance that a span of that kind
+ *   lies in each window of time (see `FAULT_SPANS`), whatever is asked for meanwhile
  * - per answer: the chance that this answer is broken so
  * - per candle (`late`, `revised`) and per message or connection (`stream…`): the chance that it is
  *
@@ -65,22 +67,20 @@ export const CHAOS_RATES = {
 export type ChaosKind = keyof typeof CHAOS_RATES;
 export type ChaosRates = Readonly<Record<ChaosKind, number>>;
 
-/** A kind of stretch: in each window of `windowMs` there is at most one, of a length between the two bounds. */
-export interface StretchSpec {
+/** A kind of span: in each window of `windowMs` there is at most one, of a length between the two bounds. */
+export interface FaultSpanSpec {
   readonly windowMs: number;
   readonly shortestMs: number;
   readonly longestMs: number;
 }
 
-const MINUTE_MS = 60_000;
-
-export const STRETCHES = {
+export const FAULT_SPANS = {
   throttled: { windowMs: 10 * MINUTE_MS, shortestMs: 10_000, longestMs: 60_000 },
   throttledBare: { windowMs: 10 * MINUTE_MS, shortestMs: 5_000, longestMs: 20_000 },
   banned: { windowMs: 30 * MINUTE_MS, shortestMs: 2 * MINUTE_MS, longestMs: 4 * MINUTE_MS },
   outage: { windowMs: 20 * MINUTE_MS, shortestMs: 15_000, longestMs: 90_000 },
   vanished: { windowMs: 30 * MINUTE_MS, shortestMs: MINUTE_MS, longestMs: 5 * MINUTE_MS },
-} as const satisfies Partial<Record<ChaosKind, StretchSpec>>;
+} as const satisfies Partial<Record<ChaosKind, FaultSpanSpec>>;
 
 /** What `late` and `revised` rows are until this long after their end; then the truth, for ever. */
 export const SETTLED_AFTER_MS = 5 * MINUTE_MS;

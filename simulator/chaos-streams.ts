@@ -1,11 +1,10 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
 import type { ChaosDice } from './chaos-dice.ts';
 import { SETTLED_AFTER_MS, type ChaosKind } from './chaos-rates.ts';
 import { reviseValues } from './chaos-rows.ts';
 import type { Decimal } from '../src/market/decimal.ts';
 import type { KlinePush } from './kline-push.ts';
 import type { ConnectionFate, StreamFaults } from './stream-faults.ts';
-
-const MINUTE_MS = 60_000;
 
 export interface ChaosStreamsDeps {
   readonly dice: ChaosDice;

@@ -1,7 +1,8 @@
 import type { Clock } from '../src/clock.ts';
+import { MINUTE_MS } from '../src/market/moments.ts';
 import { ChaosAnswers } from './chaos-answers.ts';
-import { ChaosDice, type UnsettledRange } from './chaos-dice.ts';
-import { CHAOS_RATES, STRETCHES, type ChaosKind, type ChaosRates } from './chaos-rates.ts';
+import { ChaosDice, type FaultSpan } from './chaos-dice.ts';
+import { CHAOS_RATES, FAULT_SPANS, type ChaosKind, type ChaosRates } from './chaos-rates.ts';
 import { findRowShape, type WireRow } from './chaos-rows.ts';
 import { createChaosStreams } from './chaos-streams.ts';
 import type { Fault, Intercept, InterceptedRequest } from './fault.ts';
@@ -13,7 +14,7 @@ import { refuse, type WireError } from './wire-error.ts';
 export interface Chaos {
   readonly intercept: Intercept;
   readonly streamFaults: StreamFaults;
-  /** How often each fault happened: stretches once each, all others once for each answer, row or message. */
+  /** How often each fault happened: spans once each, all others once for each answer, row or message. */
   readonly counts: Readonly<Record<ChaosKind, number>>;
   /** Requests that came while a 429 with Retry-After, or a 418, had told everybody to wait. */
   readonly ignored: { readonly throttled: number; readonly banned: number };
@@ -21,7 +22,7 @@ export interface Chaos {
   stop(): void;
 }
 
-type StretchKind = keyof typeof STRETCHES;
+type FaultSpanKind = keyof typeof FAULT_SPANS;
 
 const HTML = '<html><head><title>Please wait</title></head><body>checking your browser</body></html>';
 const SERVER_ERRORS: readonly Fault[] = [
@@ -50,7 +51,7 @@ class SeededChaos implements Chaos {
   readonly #dice: ChaosDice;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #answers: ChaosAnswers;
-  readonly #stretches = new Set<string>();
+  readonly #spans = new Set<string>();
   #requests = 0;
   #isStopped = false;
 
@@ -70,7 +71,7 @@ class SeededChaos implements Chaos {
     this.streamFaults = createChaosStreams({
       ...shared,
       isStopped: () => this.#isStopped,
-      isVanished: (id) => this.#findStretch('vanished', id) !== null,
+      isVanished: (id) => this.#findSpan('vanished', id) !== null,
     });
   }
 
@@ -87,29 +88,29 @@ class SeededChaos implements Chaos {
   /** Refusals that last for a while. */
   #refuse({ query, address }: InterceptedRequest): Fault | null {
     const nowMs = this.#clock.now();
-    const ban = this.#findStretch('banned');
+    const ban = this.#findSpan('banned');
     if (ban !== null) {
       if (this.#note('banned', ban)) this.ignored.banned++;
       const error = banned(address, ban.untilMs, nowMs);
       return this.#dice.roll(`header:${ban.startMs}`) < 0.5 ? toFault(error) : { ...toFault(error), headers: {} };
     }
-    const throttle = this.#findStretch('throttled');
+    const throttle = this.#findSpan('throttled');
     if (throttle !== null) {
       if (this.#note('throttled', throttle)) this.ignored.throttled++;
       return toFault(throttled(throttle.untilMs - nowMs));
     }
-    const bare = this.#findStretch('throttledBare');
+    const bare = this.#findSpan('throttledBare');
     if (bare !== null) {
       this.#note('throttledBare', bare);
       return toFault(throttled(null));
     }
-    const outage = this.#findStretch('outage');
+    const outage = this.#findSpan('outage');
     if (outage !== null) {
       this.#note('outage', outage);
       return SERVER_ERRORS[2] ?? null;
     }
     const id = query.get('symbol');
-    const vanished = id === null ? null : this.#findStretch('vanished', id);
+    const vanished = id === null ? null : this.#findSpan('vanished', id);
     if (id === null || vanished === null) return null;
     this.#note('vanished', vanished, id);
     return toFault(refuse(-1121, 'Invalid symbol.'));
@@ -143,7 +144,7 @@ class SeededChaos implements Chaos {
       next(),
       next(),
     ];
-    const offMs = Math.round((1 + 19 * distance) * 60_000) * (side < 0.5 ? -1 : 1);
+    const offMs = Math.round((1 + 19 * distance) * MINUTE_MS) * (side < 0.5 ? -1 : 1);
     if (isDateWrong) this.counts.wrongDate++;
     if (isTimeWrong) this.counts.wrongTime++;
     const headers = isDateWrong ? { date: new Date(nowMs + offMs).toUTCString() } : {};
@@ -162,23 +163,23 @@ class SeededChaos implements Chaos {
   #hideVanished(json: unknown): unknown {
     const { symbols } = json as { symbols: readonly { symbol: string }[] };
     const shown = symbols.filter(({ symbol }) => {
-      const stretch = this.#findStretch('vanished', symbol);
-      if (stretch !== null) this.#note('vanished', stretch, symbol);
-      return stretch === null;
+      const span = this.#findSpan('vanished', symbol);
+      if (span !== null) this.#note('vanished', span, symbol);
+      return span === null;
     });
     return { ...(json as object), symbols: shown };
   }
 
-  #findStretch(kind: StretchKind, id = ''): UnsettledRange | null {
+  #findSpan(kind: FaultSpanKind, id = ''): FaultSpan | null {
     if (this.#isStopped) return null;
-    return this.#dice.findStretch(`${kind}:${id}`, this.#rates[kind], STRETCHES[kind], this.#clock.now());
+    return this.#dice.findSpan(`${kind}:${id}`, this.#rates[kind], FAULT_SPANS[kind], this.#clock.now());
   }
 
-  /** Counts the stretch at its first request; whether it was counted before. */
-  #note(kind: StretchKind, { startMs }: UnsettledRange, id = ''): boolean {
+  /** Counts the span at its first request; whether it was counted before. */
+  #note(kind: FaultSpanKind, { startMs }: FaultSpan, id = ''): boolean {
     const key = `${kind}:${id}:${startMs}`;
-    if (this.#stretches.has(key)) return true;
-    this.#stretches.add(key);
+    if (this.#spans.has(key)) return true;
+    this.#spans.add(key);
     this.counts[kind]++;
     return false;
   }

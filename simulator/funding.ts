@@ -1,11 +1,10 @@
 import type { Decimal } from '../src/market/decimal.ts';
+import { HOUR_MS } from '../src/market/moments.ts';
 import { formatUnits } from './decimal-text.ts';
 import { MARK_DECIMALS, type PerpetualListing } from './market-listing.ts';
 import { mixHash, seedOf } from './noise.ts';
 import { premiumAt } from './price-model.ts';
 import { ORDINARY_FUNDING_HOURS } from './symbol-catalogue.ts';
-
-const HOUR_MS = 3_600_000;
 
 /** One settlement. Binance stamps it 0 to 19 ms after its slot. */
 export interface FundingEvent {

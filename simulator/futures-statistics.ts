@@ -1,9 +1,9 @@
+import { HOUR_MS } from '../src/market/moments.ts';
 import { floorToInterval, nextOpening, type BinanceInterval } from './binance-interval.ts';
 import { formatUnits } from './decimal-text.ts';
 import { createOctaves, sumOctaves } from './noise.ts';
 import { MARK_DECIMALS, type PerpetualListing } from './market-listing.ts';
 
-const HOUR_MS = 3_600_000;
 /** What Binance's statistics endpoints know of one moment; the period starts there. */
 export interface StatisticsSource {
   /** The newest opening time that has a row at `nowMs`, or null. */

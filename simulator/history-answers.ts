@@ -1,3 +1,4 @@
+import { DAY_MS } from '../src/market/moments.ts';
 import { ceilToInterval, floorToInterval, type BinanceInterval } from './binance-interval.ts';
 import { listFunding } from './funding.ts';
 import { OPEN_INTEREST, TAKER_VOLUMES, TOP_TRADER_POSITIONS, type StatisticsSource } from './futures-statistics.ts';
@@ -14,7 +15,7 @@ export const STATISTICS: ReadonlyMap<string, StatisticsSource> = new Map([
 
 const PERIODS: readonly BinanceInterval[] = ['5m', '15m', '30m', '1h', '2h', '4h', '6h', '12h', '1d'];
 /** Statistics are kept for this long. */
-const STATISTICS_DEPTH_MS = 30 * 86_400_000;
+const STATISTICS_DEPTH_MS = 30 * DAY_MS;
 const STATISTICS_LIMIT = 500;
 const FUNDING_LIMIT = 1_000;
 

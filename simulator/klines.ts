@@ -1,5 +1,5 @@
 import type { Decimal } from '../src/market/decimal.ts';
-import type { CandleQuery, CandleSource, SimulatedCandle } from './candle-aggregation.ts';
+import type { CandleQuery, CandleAggregator, SimulatedCandle } from './candle-aggregation.ts';
 import { formatUnits } from './decimal-text.ts';
 
 /**
@@ -32,7 +32,7 @@ export interface KlineSource {
 export type KlineStyle = 'spot' | 'futures';
 
 /** The rows of a line of invented prices. */
-export function createKlineSource(source: CandleSource, style: KlineStyle): KlineSource {
+export function createKlineSource(source: CandleAggregator, style: KlineStyle): KlineSource {
   const { tickDecimals, stepDecimals, quotePerMinute } = source.line.spec;
   const priceShown = style === 'spot' ? 8 : tickDecimals;
   const amountShown = style === 'spot' ? 8 : stepDecimals;

@@ -1,4 +1,4 @@
-import { CandleSource } from './candle-aggregation.ts';
+import { CandleAggregator } from './candle-aggregation.ts';
 import { createKlineSource, type KlineSource } from './klines.ts';
 import { createPriceLine, type PriceLineSpec } from './price-model.ts';
 import { RecordedKlines, type RecordedSeries } from './recorded-candles.ts';
@@ -41,9 +41,9 @@ export interface PerpetualListing {
   readonly funding: readonly FundingInterval[];
   /** For streams of noise of its own. */
   readonly key: string;
-  readonly candles: CandleSource;
-  readonly mark: CandleSource;
-  readonly index: CandleSource;
+  readonly candles: CandleAggregator;
+  readonly mark: CandleAggregator;
+  readonly index: CandleAggregator;
   readonly klines: KlineSource;
   readonly markKlines: KlineSource;
 }
@@ -68,7 +68,7 @@ export function createSpot(seed: string, market: SimulatedMarket): SpotListing {
   const { tickDecimals, stepDecimals, listedMs } = market;
   const haltedMs = market.haltedMs ?? null;
   const line = createPriceLine(specOf(seed, market));
-  const klines = createKlineSource(new CandleSource({ line, listedMs, haltedMs }), 'spot');
+  const klines = createKlineSource(new CandleAggregator({ line, listedMs, haltedMs }), 'spot');
   const shown = { base, quote, tickDecimals, stepDecimals, listedMs, haltedMs };
   return { ...shown, id: toMarketId(market.symbol), removedMs: Infinity, klines };
 }
@@ -80,7 +80,11 @@ export function createPerpetual(seed: string, market: SimulatedMarket): Perpetua
   const { tickDecimals, stepDecimals, listedMs, openInterest } = market.perpetual;
   const spec = specOf(seed, market);
   const sourceOf = (changed: Partial<PriceLineSpec>) =>
-    new CandleSource({ line: createPriceLine({ ...spec, ...changed }), listedMs, haltedMs: market.haltedMs ?? null });
+    new CandleAggregator({
+      line: createPriceLine({ ...spec, ...changed }),
+      listedMs,
+      haltedMs: market.haltedMs ?? null,
+    });
   const untraded = { tickDecimals: MARK_DECIMALS, stepDecimals: 0, quotePerMinute: 0 };
   const quotePerMinute = market.quotePerMinute * PERPETUAL_TURNOVER;
   const candles = sourceOf({ lineKey: 'perpetual', premium: 1, tickDecimals, stepDecimals, quotePerMinute });

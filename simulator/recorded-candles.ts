@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isDecimal, parseDecimal, type Decimal } from '../src/market/decimal.ts';
+import { DAY_MS, MINUTE_MS } from '../src/market/moments.ts';
 import { parseTimeframe } from '../src/market/timeframe.ts';
 import { messageOf } from '../src/errors.ts';
 import { ceilToInterval, findInterval, nextOpening, type BinanceInterval } from './binance-interval.ts';
@@ -133,7 +134,7 @@ function checkRows(rows: readonly RecordedRow[], name: string): void {
 function fitsInto(fine: BinanceInterval, coarse: BinanceInterval): boolean {
   if (fine === '1M' || fine === '3d' || fine === '1w') return false;
   const length = nextOpening(0, fine);
-  if (coarse === '1M' || coarse === '1w') return 86_400_000 % length === 0;
+  if (coarse === '1M' || coarse === '1w') return DAY_MS % length === 0;
   const whole = nextOpening(0, coarse);
   return whole > length && whole % length === 0;
 }
@@ -175,7 +176,7 @@ function toKlineRow(row: RecordedRow, interval: BinanceInterval): KlineRow {
   const [openMs, open, high, low, close, volume] = row;
   const [priceDecimals, volumeDecimals] = [decimalsOf(close), decimalsOf(volume)];
   const steps = toUnits(volume, volumeDecimals);
-  const takerSteps = (steps * BigInt(30 + (mixHash(1, openMs / 60_000) % 41))) / 100n;
+  const takerSteps = (steps * BigInt(30 + (mixHash(1, openMs / MINUTE_MS) % 41))) / 100n;
   const quote = (amount: bigint) => {
     const units = amount * toUnits(close, priceDecimals);
     const decimals = priceDecimals + volumeDecimals;
@@ -190,7 +191,7 @@ function toKlineRow(row: RecordedRow, interval: BinanceInterval): KlineRow {
     volume,
     nextOpening(openMs, interval) - 1,
     quote(steps),
-    steps === 0n ? 0 : 1 + (mixHash(2, openMs / 60_000) % 60),
+    steps === 0n ? 0 : 1 + (mixHash(2, openMs / MINUTE_MS) % 60),
     formatUnits(takerSteps, volumeDecimals),
     quote(takerSteps),
     '0',

@@ -1,13 +1,14 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../src/market/moments.ts';
 import { WeightCounter, type BudgetName } from './weight-counter.ts';
 import { WireError } from './wire-error.ts';
 
 /** Requests that were under way when the limit was reached: this many more are answered with 429, not with a ban. */
 const LATECOMERS = 10;
 /** A limit that is overrun again within this time is not overrun by mistake. */
-const OVERRUN_MEMORY_MS = 3_600_000;
+const OVERRUN_MEMORY_MS = HOUR_MS;
 /** "from 2 minutes to 3 days" for repeat offenders; doubled each time here. */
-const FIRST_BAN_MS = 2 * 60_000;
-const LONGEST_BAN_MS = 3 * 86_400_000;
+const FIRST_BAN_MS = 2 * MINUTE_MS;
+const LONGEST_BAN_MS = 3 * DAY_MS;
 
 /**
  * Binance's answer to too many requests: 429 with Retry-After until the counter starts anew; who goes on meanwhile, or

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Clock } from '../src/clock.ts';
+import { DAY_MS } from '../src/market/moments.ts';
 import { findKlineTopic, type KlinePush } from './kline-push.ts';
 import type { KlineSource } from './klines.ts';
 import { StreamChannel, type PushTimes } from './stream-channel.ts';
@@ -24,7 +25,7 @@ export const BINANCE_STREAM: StreamOptions = {
   messageWindowMs: 1_000,
   pingMs: 20_000,
   pongTimeoutMs: 60_000,
-  lifetimeMs: 86_400_000,
+  lifetimeMs: DAY_MS,
   connects: 300,
   connectWindowMs: 300_000,
 };

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
 import { BUSIEST_MINUTE } from './price-model.ts';
 
 /** A market of the simulated exchange. */
@@ -40,7 +41,6 @@ export const ORDINARY_FUNDING_HOURS = 8;
 /** The perpetuals turn over this many times what spot does. */
 export const PERPETUAL_TURNOVER = 4;
 
-const MINUTE_MS = 60_000;
 const hourly = (text: string): number => Date.parse(`${text}:00Z`);
 
 /** `BTCUSDT` for `BTC/USDT`. */

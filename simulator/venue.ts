@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
 import {
   createPerpetual,
   createRecorded,
@@ -7,8 +8,6 @@ import {
 } from './market-listing.ts';
 import type { RecordedSeries } from './recorded-candles.ts';
 import { checkMarket, toMarketId, type SimulatedMarket } from './symbol-catalogue.ts';
-
-const MINUTE_MS = 60_000;
 
 /** Everything that is served, by Binance's market id. Markets may come and go while it is. */
 export class Venue {

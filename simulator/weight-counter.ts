@@ -1,3 +1,5 @@
+import { MINUTE_MS } from '../src/market/moments.ts';
+
 /** Which of Binance's counters a request falls on; each counts an address by itself. */
 export type BudgetName = 'spot' | 'futures' | 'funding' | 'statistics';
 
@@ -7,8 +9,8 @@ export type BudgetName = 'spot' | 'futures' | 'funding' | 'statistics';
  * https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits
  */
 export const BUDGET_LIMITS: Readonly<Record<BudgetName, { readonly limit: number; readonly windowMs: number }>> = {
-  spot: { limit: 6_000, windowMs: 60_000 },
-  futures: { limit: 2_400, windowMs: 60_000 },
+  spot: { limit: 6_000, windowMs: MINUTE_MS },
+  futures: { limit: 2_400, windowMs: MINUTE_MS },
   funding: { limit: 500, windowMs: 300_000 },
   statistics: { limit: 1_000, windowMs: 300_000 },
 };

@@ -3,23 +3,17 @@ import { z } from 'zod';
 import { messageOf } from './errors.ts';
 import { EARLIEST_MS } from './market/candle.ts';
 import { isWildcard, readExchangeId, readSymbol, type MarketPattern } from './market/instrument.ts';
-import { readIso } from './market/moments.ts';
+import { parseMoment } from './market/moments.ts';
+import { parsed } from './parsed.ts';
 
-/** A string schema that ends in `parse`: what it throws becomes the variable's problem. */
-export function text<T>(parse: (value: string) => T) {
-  return z.string().transform((value, ctx) => {
-    try {
-      return parse(value);
-    } catch (error) {
-      ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-      return z.NEVER;
-    }
-  });
+/** A variable that ends in `parse`: what it throws becomes the variable's problem. */
+export function variable<T>(parse: (value: string) => T) {
+  return parsed(z.string(), parse);
 }
 
 /** A whole number from `min` to `max`. */
 export function wholeNumber(min: number, max: number) {
-  return text((value) => {
+  return variable((value) => {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number < min || number > max)
       throw new RangeError(`must be a whole number from ${min} to ${max}`);
@@ -28,7 +22,7 @@ export function wholeNumber(min: number, max: number) {
 }
 
 /** true or false, in the words that people use. */
-export const boolean = text((value) => {
+export const boolean = variable((value) => {
   const word = value.toLowerCase();
   if (['true', '1', 'yes', 'on'].includes(word)) return true;
   if (['false', '0', 'no', 'off'].includes(word)) return false;
@@ -36,7 +30,7 @@ export const boolean = text((value) => {
 });
 
 /** A libpq URL, kept as it is. */
-export const databaseUrl = text((value) => {
+export const databaseUrl = variable((value) => {
   let url: URL;
   try {
     url = new URL(value);
@@ -103,8 +97,7 @@ export function parseMarket(item: string): MarketPattern {
 
 /** An ISO date or moment of the past, as epoch milliseconds. Throws RangeError. */
 export function parsePastMoment(value: string): number {
-  const ms = readIso(value);
-  if (ms === null) throw new RangeError('must be an ISO date such as 2023-01-01 (UTC)');
+  const ms = parseMoment(value);
   if (ms < EARLIEST_MS) throw new RangeError('lies before 2009-01-03, when there was nothing to trade');
   if (ms > Date.now()) throw new RangeError('lies in the future');
   return ms;

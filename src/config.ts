@@ -9,7 +9,7 @@ import {
   parsePastMoment,
   parseNetwork,
   parseOrigin,
-  text,
+  variable,
   wholeNumber,
 } from './config-values.ts';
 import { ConfigError, messageOf } from './errors.ts';
@@ -36,7 +36,7 @@ const SECRETS = new Set([
 ]);
 
 function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
-  const cron = text((value) => {
+  const cron = variable((value) => {
     const fault = findCronFault(value);
     if (fault !== null) throw new RangeError(`must be a cron expression such as "*/5 * * * *": ${fault}`);
     return value;
@@ -62,24 +62,24 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
       .min(16, 'must have at least 16 characters')
       .regex(/^[\x21-\x7e]*$/, 'must be of plain characters without blanks: it travels in a header')
       .optional(),
-    CORS_ORIGINS: text((value) => parseList(value, parseCorsOrigin)).default([]),
+    CORS_ORIGINS: variable((value) => parseList(value, parseCorsOrigin)).default([]),
     RATE_LIMIT_PER_MINUTE: wholeNumber(0, 1_000_000).default(1200),
-    TRUSTED_PROXIES: text((value) => parseList(value, parseNetwork)).default([]),
+    TRUSTED_PROXIES: variable((value) => parseList(value, parseNetwork)).default([]),
     HTTP_STATEMENT_TIMEOUT_S: wholeNumber(1, 3600).default(30),
-    MARKETS: text((value) => {
+    MARKETS: variable((value) => {
       const markets = parseList(value, parseMarket);
       for (const exchange of new Set(markets.map((market) => market.exchange))) assertExchange(exchange);
       return markets;
     }).prefault('binance:BTC/USDT,binance:ETH/USDT,binance:SOL/USDT'),
-    TIMEFRAMES: text((value) => parseList(value, parseTimeframe)).prefault('1h'),
+    TIMEFRAMES: variable((value) => parseList(value, parseTimeframe)).prefault('1h'),
     BACKFILL_DAYS: wholeNumber(1, 10_000).default(1095),
-    BACKFILL_FROM: text(parsePastMoment).optional(),
+    BACKFILL_FROM: variable(parsePastMoment).optional(),
     FUTURES: boolean.default(true),
     ADDRESS_NAME: z
       .string()
       .regex(/^[\x21-\x7e]{1,100}$/, 'must be a name of up to 100 plain characters without blanks')
       .optional(),
-    EXCHANGE_URLS: text((value) => {
+    EXCHANGE_URLS: variable((value) => {
       const entries = parseList(value, (item): [string, string] => {
         const at = item.indexOf('=');
         if (at < 1) throw new RangeError('an item is not of the form exchange=http://host:port');
@@ -96,7 +96,7 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     CONFIRM_EMPTY_AFTER_S: wholeNumber(1, 86_400).default(60),
     REFRESH_CRON: cron.default('*/5 * * * *'),
     AUDIT_CRON: cron.default('17 3 * * *'),
-    LOG_LEVEL: text((value) => {
+    LOG_LEVEL: variable((value) => {
       if (!LOG_LEVELS.includes(value)) throw new RangeError(`must be one of ${LOG_LEVELS.join(', ')}`);
       return value;
     }).default('info'),
@@ -104,7 +104,7 @@ function createSchema({ findCronFault, findExchangeFault }: ConfigChecks) {
     TELEGRAM_BOT_TOKEN: z.string().optional(),
     TELEGRAM_CHAT_ID: z.string().optional(),
     TELEGRAM_CRON: cron.default('0 * * * *'),
-    TELEGRAM_API_URL: text(parseOrigin).default('https://api.telegram.org'),
+    TELEGRAM_API_URL: variable(parseOrigin).default('https://api.telegram.org'),
   });
 }
 

@@ -10,7 +10,10 @@ export interface LogConfig {
   readonly pretty: boolean;
 }
 
-/** A logger on standard output: JSON lines, or readable ones where `pretty`. Written at once: nothing is lost at an exit. */
+/**
+ * A logger on standard output: JSON lines, or readable ones where `pretty`. Written at once: nothing is lost at an
+ * exit.
+ */
 export function createLogger({ level, pretty: isPretty }: LogConfig): Logger {
   const options: LoggerOptions = {
     level,

@@ -1,6 +1,7 @@
 import { setTimeout as sleepMs } from 'node:timers/promises';
 
-export interface Backoff {
+/** How long to wait between attempts, in milliseconds. */
+export interface RetryWaits {
   /** The first wait. */
   readonly firstMs: number;
   /** No wait is longer. */
@@ -11,9 +12,14 @@ export interface Backoff {
  * How long to wait before attempt number `attempt` (1 = the first retry), in milliseconds: exponential with full
  * jitter in its upper half, so that ten replicas that failed together do not come back together.
  */
-export function backoffMs(attempt: number, { firstMs, maxMs }: Backoff, random: () => number = Math.random): number {
+export function backoffMs(attempt: number, { firstMs, maxMs }: RetryWaits, random: () => number = Math.random): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** (attempt - 1));
   return Math.round(ceiling / 2 + (ceiling / 2) * random());
+}
+
+/** Whether the signal is aborted by now. A function, because the answer may change while one waits. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Waits; rejects with the signal's reason as soon as it aborts. */
@@ -25,7 +31,7 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-export interface RetryOptions extends Backoff {
+export interface RetryOptions extends RetryWaits {
   readonly signal?: AbortSignal;
   /** After this moment (epoch milliseconds) no further attempt is made and the last error is thrown. */
   readonly deadline?: number;

@@ -28,7 +28,7 @@ export interface IngestBench {
   readonly log: (line: string) => void;
 }
 
-interface Phase {
+interface MeasuredPhase {
   readonly name: string;
   readonly latenciesMs: readonly number[];
   readonly missing: number;
@@ -132,7 +132,7 @@ async function watch(
   { name, isStreamed }: { readonly name: string; readonly isStreamed: boolean },
   stage: Stage,
   { series, minutes, log }: IngestBench,
-): Promise<Phase> {
+): Promise<MeasuredPhase> {
   const { service } = stage;
   const since = Math.ceil((Date.now() - MINUTE_MS / 2) / MINUTE_MS) * MINUTE_MS;
   await sleep(since + MINUTE_MS / 2 - Date.now());
@@ -203,7 +203,7 @@ async function waitFor({ service }: Stage, what: string, isMet: (health: Health)
   }
 }
 
-function toMeasurements(phase: Phase, series: number, targetMs: number, limit: string): Measurement[] {
+function toMeasurements(phase: MeasuredPhase, series: number, targetMs: number, limit: string): Measurement[] {
   const { name, latenciesMs, missing, cores, requests } = phase;
   const p99 = quantile(latenciesMs, 0.99);
   const shown = [quantile(latenciesMs, 0.5), p99, Math.max(...latenciesMs)].map(toSeconds);

@@ -9,7 +9,10 @@ const BATCHES = 200;
 const BATCH_ROWS = 500;
 const TARGET_MS = 15;
 
-/** How long one commit of 500 new rows and their ledger takes, one after the other, at the end of a series that holds rows. */
+/**
+ * How long one commit of 500 new rows and their ledger takes, one after the other, at the end of a series that holds
+ * rows.
+ */
 export async function measureLive(database: BenchDatabase): Promise<Measurement[]> {
   const repositories = createRepositories(database.kysely);
   await database.execute('truncate ohlcv_data');

@@ -3,7 +3,8 @@ import { parseTimeframe, type Timeframe } from '../../src/market/timeframe.ts';
 import { UsageError } from './run-command.ts';
 
 /**
- * The options --exchange, --symbol and --timeframe, spelled as in queries of the service; an option that is empty (as from `make`) counts as not given.
+ * The options --exchange, --symbol and --timeframe, spelled as in queries of the service; an option that is empty (as
+ * from `make`) counts as not given.
  *
  * @throws UsageError where one is malformed.
  */

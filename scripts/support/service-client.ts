@@ -28,7 +28,8 @@ export function serviceUrl(environment: Readonly<Record<string, string | undefin
 /**
  * Asks the service for `path` and reads its JSON object, whatever the status.
  *
- * @throws AppError URL_INVALID, or SERVICE_UNREACHABLE where nothing listens, nothing comes within 5 s, or the answer is not JSON.
+ * @throws AppError URL_INVALID, or SERVICE_UNREACHABLE where nothing listens, nothing comes within 5 s, or the answer
+ * is not JSON.
  */
 export async function askService(url: string, path: string, timeoutMs: number = TIMEOUT_MS): Promise<ServiceAnswer> {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))

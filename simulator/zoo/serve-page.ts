@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../src/market/moments.ts';
 import type { ZooDialect } from './zoo-dialect.ts';
 import { lengthOf, openingFrom, openingOf } from './zoo-grid.ts';
 import type { ZooMarket, ZooRow, ZooSpan } from './zoo-market.ts';
@@ -14,7 +15,6 @@ export interface ZooQuery {
   readonly limit: number | null;
 }
 
-const DAY_MS = 86_400_000;
 const ZERO = '0';
 
 /** The rows that an exchange of this manner answers with at `nowMs` of its clock, in the order in which it sends them. */

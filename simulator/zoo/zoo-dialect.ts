@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../src/market/moments.ts';
 import { MONDAY_MS, THURSDAY_MS, type ZooAnchors } from './zoo-grid.ts';
 
 /** How many of its newest candles an exchange keeps of a timeframe: so many rows, or all rows in so many slots. */
@@ -57,8 +58,6 @@ export const PLAIN: ZooDialect = {
   closingTime: true,
   values: null,
 };
-
-const HOUR_MS = 3_600_000;
 
 /** The dialects that are switched on by name; several may be on at once, the later ones win. */
 export const DIALECTS = {

@@ -1,5 +1,6 @@
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-const DAY_MS = 86_400_000;
+import { DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS } from '../../src/market/moments.ts';
+
+const UNIT_MS: Readonly<Record<string, number>> = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS, w: WEEK_MS };
 /** The first Monday after the epoch, which was a Thursday. */
 export const MONDAY_MS = 4 * DAY_MS;
 export const THURSDAY_MS = 0;

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../src/market/moments.ts';
 import { formatUnits } from '../decimal-text.ts';
 import { mixHash, seedOf } from '../noise.ts';
 import { lengthOf, openingOf, type ZooAnchors } from './zoo-grid.ts';
@@ -53,7 +54,6 @@ interface Summed {
   untilMs: number;
 }
 
-const DAY_MS = 86_400_000;
 const PRICE_DECIMALS = 2;
 const VOLUME_DECIMALS = 4;
 const LOWEST_PRICE = 90_010;

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../src/market/moments.ts';
 import type { ZooSpan } from './zoo-market.ts';
 
 /** A request for candles that the zoo answered, as it came and as it was understood. */
@@ -21,8 +22,6 @@ export interface Repetition {
   readonly times: number;
   readonly request: ZooRequest | null;
 }
-
-const MINUTE_MS = 60_000;
 
 /** The request that came most often within one minute of the exchange's clock, and how often. */
 export function findRepetition(requests: readonly ZooRequest[]): Repetition {

@@ -17,7 +17,10 @@ export interface ServerFacts {
   readonly serverVersion: string;
   readonly database: string;
   readonly role: string;
-  /** Where this role finds `ohlcv_data`, otherwise where it would create tables; null where its search_path leads nowhere. */
+  /**
+   * Where this role finds `ohlcv_data`, otherwise where it would create tables; null where its search_path leads
+   * nowhere.
+   */
   readonly schema: string | null;
 }
 

@@ -1,16 +1,5 @@
 import type pg from 'pg';
-
-/** One pool as it stands now. */
-export interface PoolState {
-  /** Its application_name, as in pg_stat_activity. */
-  readonly pool: string;
-  /** Connections: the most there may be, those that are open, and those of them that nobody uses. */
-  readonly max: number;
-  readonly open: number;
-  readonly idle: number;
-  /** Callers that wait for a connection. */
-  readonly waiting: number;
-}
+import type { PoolState } from '../market/service-state.ts';
 
 /** Tells how the pools of a process stand, each from its first query on. */
 export class PoolWatch {

@@ -148,7 +148,10 @@ export interface CandleStream {
   /** Whether a connection that is alive carries this series now. */
   isLive(symbol: string, timeframe: Timeframe): boolean;
   state(): StreamState;
-  /** Keeps the connections until the signal aborts; resolves when all are closed. Never rejects for the exchange's faults. */
+  /**
+   * Keeps the connections until the signal aborts; resolves when all are closed. Never rejects for the exchange's
+   * faults.
+   */
   run(listener: CandleStreamListener, signal: AbortSignal): Promise<void>;
 }
 

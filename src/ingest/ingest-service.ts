@@ -5,6 +5,7 @@ import type { Service, ServiceContext } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { CoverageKey } from '../market/coverage.ts';
 import type { MarketPattern } from '../market/instrument.ts';
+import { DAY_MS } from '../market/moments.ts';
 import type { ExchangeState, IngestCounters, IngestHealth, IngestLag, SeriesState } from '../market/service-state.ts';
 import type { TimeRange } from '../market/time-range.ts';
 import type { Timeframe } from '../market/timeframe.ts';
@@ -48,8 +49,6 @@ export interface IngestServiceDeps {
   readonly clock?: Clock;
   readonly random?: () => number;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Brings every series of MARKETS × TIMEFRAMES, and the futures data of their perpetuals, to completeness and keeps them

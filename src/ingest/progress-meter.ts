@@ -68,8 +68,8 @@ export class ProgressMeter {
   }
 
   /**
-   * To be called with the series that are collected, about once a second while one is not complete. `isNews`: worth showing, because something is
-   * missing or has just become complete.
+   * To be called with the series that are collected, about once a second while one is not complete. `isNews`: worth
+   * showing, because something is missing or has just become complete.
    */
   tick(states: readonly SeriesState[]): { readonly progress: IngestProgress; readonly isNews: boolean } {
     const now = this.#clock.now();

@@ -1,4 +1,4 @@
-import type { AuditedStretch } from '../db/repositories/audit-repository.ts';
+import type { AuditedRange } from '../db/repositories/audit-repository.ts';
 import { findOverlaps, intersectLists, subtractLists } from '../market/range-lists.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { countSlots, mergeRanges, type TimeRange } from '../market/time-range.ts';
@@ -34,7 +34,7 @@ export interface CoverageDifference extends TimeRange {
 }
 
 /** Everything in which the ledger differs from the rows, by kind, each kind oldest first. */
-export function compareCoverage(part: AuditedStretch): CoverageDifference[] {
+export function compareCoverage(part: AuditedRange): CoverageDifference[] {
   const { key, ledger, stored, lacking, strays, contradicted } = part;
   const timeframe = parseTimeframe(key.timeframe);
   const have = mergeRanges(ledger.filter(({ state }) => state === 'have'));
@@ -68,7 +68,7 @@ export function compareCoverage(part: AuditedStretch): CoverageDifference[] {
  * What to write so that the ledger tells the truth: rows are `have`, and what was noted as stored without a row is
  * `missing`, to be fetched again. Ranges that contradict themselves are told anew from the rows.
  */
-export function planLedgerRepair(part: AuditedStretch): CoverageRange[] {
+export function planLedgerRepair(part: AuditedRange): CoverageRange[] {
   const timeframe = parseTimeframe(part.key.timeframe);
   const differences = compareCoverage(part);
   const of = (...kinds: DifferenceKind[]) => mergeRanges(differences.filter(({ kind }) => kinds.includes(kind)));

@@ -49,7 +49,7 @@ interface Market {
 
 const MAX_EXAMPLES = 100;
 /** Ten thousand minutes to a look. */
-const SUMS_STRETCH_MS = 168 * HOUR_MS;
+const SUMS_RANGE_MS = 168 * HOUR_MS;
 const SNAPSHOT_PAGE = 5000;
 
 /** Holds stored values against each other where two of them must agree. Writes nothing. */
@@ -82,9 +82,9 @@ export class CrossCheck {
     const find = (timeframe: string) => keys.find(({ key }) => key.metric === 'ohlcv' && key.timeframe === timeframe);
     const range = findCommon([find('1m'), find('1h')], since);
     if (!range) return;
-    for (let start = range.since; start < range.until; start += SUMS_STRETCH_MS) {
+    for (let start = range.since; start < range.until; start += SUMS_RANGE_MS) {
       signal.throwIfAborted();
-      const part = { since: start, until: Math.min(start + SUMS_STRETCH_MS, range.until) };
+      const part = { since: start, until: Math.min(start + SUMS_RANGE_MS, range.until) };
       const { compared, deviations } = await this.#stores.audit.checkCandleSums({ exchange, symbol }, part);
       this.#counts.candle_sums.compared += compared;
       for (const { timestamp, values, hourVolume, minutesVolume } of deviations) {

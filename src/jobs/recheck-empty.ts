@@ -3,7 +3,7 @@ import { parseTimeframe, timeframeMs } from '../market/timeframe.ts';
 import { toMissing } from './compare-coverage.ts';
 import type { AuditStores } from './run-audit.ts';
 
-const STRETCH_SLOTS = 100_000;
+const RANGE_SLOTS = 100_000;
 const REASON = 'somebody asked for it to be looked at again';
 
 /**
@@ -21,8 +21,8 @@ export async function recheckEmpty(
   for (const { key, since, until } of keys) {
     const stepMs = timeframeMs(parseTimeframe(key.timeframe));
     let slots = 0;
-    for (let start = since; start < until; start += STRETCH_SLOTS * stepMs) {
-      const range = { since: start, until: Math.min(start + STRETCH_SLOTS * stepMs, until) };
+    for (let start = since; start < until; start += RANGE_SLOTS * stepMs) {
+      const range = { since: start, until: Math.min(start + RANGE_SLOTS * stepMs, until) };
       const changes = await audit.repair(key, range, ({ ledger }) =>
         ledger.filter(({ state }) => state === 'confirmed_empty').map((empty) => toMissing(empty, REASON)),
       );

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { AuditedKey, AuditedStretch } from '../db/repositories/audit-repository.ts';
+import type { AuditedKey, AuditedRange } from '../db/repositories/audit-repository.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
 import { toIso } from '../market/moments.ts';
 import type { TimeRange } from '../market/time-range.ts';
@@ -17,11 +17,11 @@ import { CrossCheck, type CrossCheckReport, type CrossCheckStores } from './cros
 export interface AuditStores extends CrossCheckStores {
   readonly audit: CrossCheckStores['audit'] & {
     listKeys(): Promise<readonly AuditedKey[]>;
-    inspect(key: CoverageKey, range: TimeRange): Promise<AuditedStretch | null>;
+    inspect(key: CoverageKey, range: TimeRange): Promise<AuditedRange | null>;
     repair(
       key: CoverageKey,
       range: TimeRange,
-      decide: (part: AuditedStretch) => readonly CoverageRange[],
+      decide: (part: AuditedRange) => readonly CoverageRange[],
     ): Promise<readonly CoverageRange[]>;
   };
 }
@@ -70,7 +70,7 @@ interface DifferenceObject extends CoverageKey {
 }
 
 /** A look at so many slots takes a tenth of a second. */
-const STRETCH_SLOTS = 100_000;
+const RANGE_SLOTS = 100_000;
 const MAX_EXAMPLES = 100;
 const LONGEST_REST_MS = 2_000;
 const UNREPAIRABLE: readonly DifferenceKind[] = ['row_off_grid', 'key_invalid'];
@@ -92,11 +92,11 @@ export async function runAudit(deps: AuditDeps, options: AuditOptions, signal: A
       tally.add([{ key, kind: 'key_invalid', since, until, slots: 1 }]);
       continue;
     }
-    const stretchMs = STRETCH_SLOTS * timeframeMs(timeframe);
-    for (let start = since; start < until; start += stretchMs) {
+    const rangeMs = RANGE_SLOTS * timeframeMs(timeframe);
+    for (let start = since; start < until; start += rangeMs) {
       signal.throwIfAborted();
       const askedAt = clock.now();
-      const range = { since: start, until: Math.min(start + stretchMs, until) };
+      const range = { since: start, until: Math.min(start + rangeMs, until) };
       const part = await stores.audit.inspect(key, range);
       if (part === null) continue;
       tally.slots += Math.round((part.range.until - part.range.since) / timeframeMs(timeframe));
@@ -125,7 +125,7 @@ export async function runAudit(deps: AuditDeps, options: AuditOptions, signal: A
 }
 
 /** The difference may have gone meanwhile: what counts is what is seen while nobody else writes. */
-async function repair({ stores, onMissing }: AuditDeps, { key, range }: AuditedStretch, tally: Tally): Promise<void> {
+async function repair({ stores, onMissing }: AuditDeps, { key, range }: AuditedRange, tally: Tally): Promise<void> {
   let seen: readonly CoverageDifference[] = [];
   const changes = await stores.audit.repair(key, range, (part) => {
     seen = compareCoverage(part);

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { retry, type Backoff } from '../retry.ts';
+import { retry, type RetryWaits } from '../retry.ts';
 import { MINUTE_MS } from '../market/moments.ts';
 
 /** The Bot API refused a message or could not be reached. The text never holds the token. */
@@ -21,14 +21,14 @@ export interface TelegramClientDeps {
   /** Origin of the Bot API. */
   readonly apiUrl: string;
   readonly timeoutMs?: number;
-  readonly backoff?: Backoff;
+  readonly backoff?: RetryWaits;
   /** How long a message is tried for. */
   readonly patienceMs?: number;
 }
 
 const TIMEOUT_MS = 10_000;
 const PATIENCE_MS = MINUTE_MS;
-const BACKOFF: Backoff = { firstMs: 1_000, maxMs: 15_000 };
+const BACKOFF: RetryWaits = { firstMs: 1_000, maxMs: 15_000 };
 /** https://core.telegram.org/bots/api#sendmessage */
 const MAX_TEXT_LENGTH = 4096;
 

@@ -62,7 +62,10 @@ export function readExchangeId(text: string): string | null {
   return isExchangeId(id) ? id : null;
 }
 
-/** The unified spot symbol (or a pattern of them) as people write it, in upper case; null where it has not the form of one. */
+/**
+ * The unified spot symbol (or a pattern of them) as people write it, in upper case; null where it has not the form of
+ * one.
+ */
 export function readSymbol(text: string): string | null {
   const symbol = text.toUpperCase();
   return isSymbol(symbol) ? symbol : null;

@@ -98,7 +98,10 @@ export function spanAhead(
   return { since: first.since, until: Math.min(newest.until, ceiling) };
 }
 
-/** The index of the first of the ranges (sorted, without overlaps) that ends after a moment; their number where none does. */
+/**
+ * The index of the first of the ranges (sorted, without overlaps) that ends after a moment; their number where none
+ * does.
+ */
 export function findIndexAfter(ranges: readonly TimeRange[], at: number): number {
   let [low, high] = [0, ranges.length];
   while (low < high) {

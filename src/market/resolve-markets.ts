@@ -44,7 +44,10 @@ function describeUnknown(exchange: string, symbol: string, instruments: readonly
   return `${exchange} has no market ${symbol}${hint}`;
 }
 
-/** Up to three of `names` that differ from `wanted` by at most two edits, or by the order of their halves, nearest first. */
+/**
+ * Up to three of `names` that differ from `wanted` by at most two edits, or by the order of their halves, nearest
+ * first.
+ */
 function listNearest(wanted: string, names: readonly string[]): string[] {
   const swapped = wanted.split('/').toReversed().join('/');
   return names

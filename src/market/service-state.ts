@@ -113,7 +113,7 @@ export const auditState = z.object({
   /** When it began; null before the first. */
   at: moment.nullable(),
   duration_ms: z.number().nullable(),
-  /** Stretches in which ledger and rows differed, and how many were put right. */
+  /** Ranges in which ledger and rows differed, and how many were put right. */
   differences: z.int().nullable(),
   repaired: z.int().nullable(),
   /** Values that contradict each other. */
@@ -144,4 +144,16 @@ export interface IngestCounters {
   readonly quarantined: number;
   /** Closed candles of live streams that were written, new or not. */
   readonly streamed: number;
+}
+
+/** One pool of database connections as it stands now, for metrics. */
+export interface PoolState {
+  /** Its application_name, as in pg_stat_activity. */
+  readonly pool: string;
+  /** Connections: the most there may be, those that are open, and those of them that nobody uses. */
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
 }

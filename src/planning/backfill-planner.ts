@@ -4,12 +4,12 @@ import type { Exchange, RequestKind } from '../exchanges/exchange.ts';
 import type { BackfillPlan } from '../market/backfill-plan.ts';
 import { EARLIEST_MS } from '../market/candle.ts';
 import type { CoverageKey, CoverageRange } from '../market/coverage.ts';
-import { FUTURES_SLOT_MS, type FuturesFeed, type FuturesMetric } from '../market/futures-snapshot.ts';
+import type { FuturesMetric } from '../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern, Series } from '../market/instrument.ts';
 import { DAY_MS } from '../market/moments.ts';
 import { createRange, type TimeRange } from '../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, parseTimeframe, type Timeframe } from '../market/timeframe.ts';
-import { planBackfill, type PlannedKey } from './plan-backfill.ts';
+import { planBackfill, stepOf, type PlannedKey } from './plan-backfill.ts';
 import { resolveMarkets } from '../market/resolve-markets.ts';
 import { intersectLists, subtractLists } from '../market/range-lists.ts';
 
@@ -52,8 +52,6 @@ export interface BackfillPlannerDeps {
 }
 
 const HOURLY = parseTimeframe('1h');
-/** Settlements lie up to eight hours apart. */
-const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;
 
 /** Says what collecting the configured markets will cost, from the ledger and the rows as they are now. Writes nothing. */
 export class BackfillPlanner {
@@ -154,7 +152,7 @@ export class BackfillPlanner {
     const { exchange, symbol, metric } = key;
     if (metric === 'ohlcv')
       return ohlcv.listGaps({ exchange, symbol, timeframe: parseTimeframe(key.timeframe) }, range);
-    return futures.listGaps(exchange, symbol, metric, range, stepOf(metric));
+    return futures.listGaps(exchange, symbol, metric, range, stepOf(key));
   }
 }
 
@@ -167,8 +165,4 @@ interface WantedKey {
 function want(key: CoverageKey, { since, until }: TimeRange, timeframe: Timeframe): WantedKey[] {
   const range = createRange(ceilToTimeframe(since, timeframe), floorToTimeframe(until, timeframe));
   return range ? [{ key, range }] : [];
-}
-
-function stepOf(metric: FuturesFeed): number {
-  return metric === 'funding_rate' ? FUNDING_STEP_MS : FUTURES_SLOT_MS;
 }

@@ -115,7 +115,8 @@ function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
   return { key, slots: sum(counts, (count) => count), requests, charges: exchange.costOf(kind) };
 }
 
-function stepOf({ metric, timeframe }: CoverageKey): number {
+/** How far apart the rows of a key lie where none is missing, in milliseconds; of funding at the most. */
+export function stepOf({ metric, timeframe }: CoverageKey): number {
   return metric === 'funding_rate' ? SETTLEMENT_MS : timeframeMs(parseTimeframe(timeframe));
 }
 

@@ -243,7 +243,7 @@ describeOnEachServer('audit', (lane) => {
     assert.deepEqual(checks?.candle_sums, { compared: 0, deviations: 0 });
   });
 
-  it('goes in stretches, and ends when it is told to', async () => {
+  it('goes range by range, and ends when it is told to', async () => {
     await coverage().record(BTC_KEY, [range(SINCE, SINCE + 250_000 * MINUTE, 'missing')]);
     const looked: number[] = [];
     const stopping = new AbortController();

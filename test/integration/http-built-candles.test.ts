@@ -6,7 +6,7 @@ import { createRepositories, type Repositories } from '../../src/db/repositories
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { candleOf, candlesFrom } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
@@ -135,7 +135,7 @@ describe('built candles over PostgreSQL, the last one forming', () => {
       assert.equal((await app.inject({ url, headers })).statusCode, 304, format);
       const last = candleOf(slot(0) - HOUR_MS);
       const volume = parseDecimal(`${1000 + format.length}.${format.codePointAt(0)}`);
-      await bareRows(kysely).candles(BTC, [{ ...last, volume }]);
+      await rowsAlone(kysely).candles(BTC, [{ ...last, volume }]);
       assert.equal((await app.inject({ url, headers })).statusCode, 200, format);
     }
   });

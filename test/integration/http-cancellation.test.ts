@@ -6,7 +6,7 @@ import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { listOperations } from '../support/openapi-document.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
@@ -52,8 +52,8 @@ describe('a client that hangs up', () => {
       createKysely(() => createPool({ url: database.url, applicationName, maxConnections: 3, logger }));
     [kysely, holder] = [connect('requests'), connect('holder')];
     const repositories = createRepositories(kysely);
-    await bareRows(kysely).candles(BTC, hourlyCandles(12));
-    await bareRows(kysely).futures('binance', 'BTC/USDT', [
+    await rowsAlone(kysely).candles(BTC, hourlyCandles(12));
+    await rowsAlone(kysely).futures('binance', 'BTC/USDT', [
       { timestamp: FIRST_MS, funding_rate: parseDecimal('0.0001') },
     ]);
     await execute(database.url, 'refresh materialized view recent_ohlcv');

@@ -8,7 +8,7 @@ import { LedgerTotals } from '../../src/http/health/ledger-totals.ts';
 import type { CoverageObject } from '../../src/http/routes/coverage.ts';
 import type { CoverageKey, CoverageRange } from '../../src/market/coverage.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import {
@@ -50,7 +50,7 @@ describe('the routes of completeness over PostgreSQL', () => {
     kysely = createKysely(() => createPool({ url: database.url, applicationName: 'test', maxConnections: 2, logger }));
     repositories = createRepositories(kysely);
     ({ app } = createTestApp({ repositories }));
-    await bareRows(kysely).candles(BTC, hourlyCandles(5));
+    await rowsAlone(kysely).candles(BTC, hourlyCandles(5));
     const asked = { asks: 2, firstAskedAt: at(20), lastAskedAt: at(21), reason: 'two answers had nothing there' };
     await repositories.coverage.record(KEY, [
       range(0, 5),
@@ -69,7 +69,7 @@ describe('the routes of completeness over PostgreSQL', () => {
       range(0, 8, { state: 'out_of_window', reason: 'it is deleted after 30 days' }),
     ]);
     const [candle] = hourlyCandles(1);
-    await bareRows(kysely).candles(BTC, [{ ...candle!, close: parseDecimal('150.00001') }]);
+    await rowsAlone(kysely).candles(BTC, [{ ...candle!, close: parseDecimal('150.00001') }]);
     await repositories.quarantine.add(
       ['low is above high', 'volume is negative', 'off the grid'].map((reason, index) => ({
         exchange: 'binance',

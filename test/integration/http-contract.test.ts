@@ -13,7 +13,7 @@ import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { LiveClient } from '../../src/http/live/live-client.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import {
   findFault,
@@ -116,7 +116,7 @@ describe('the OpenAPI document', () => {
     const now = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
     const [first, ...rest] = hourlyCandles(5);
     const recent = rest.map((candle, index) => ({ ...candle, timestamp: now - (index + 2) * HOUR_MS })).toReversed();
-    const rows = bareRows(pools[0]!);
+    const rows = rowsAlone(pools[0]!);
     await rows.candles(BTC, [...hourlyCandles(5), ...recent]);
     await rows.candles(BTC, [{ ...first!, close: parseDecimal('150.00001') }]);
     await rows.futures('binance', 'BTC/USDT', [

@@ -8,7 +8,7 @@ import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import type { CandleObject } from '../../src/http/formats/rows.ts';
 import type { FuturesObject } from '../../src/http/routes/futures.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
 import {
@@ -36,8 +36,8 @@ describe('the data routes over PostgreSQL', () => {
     kysely = createKysely(() => createPool({ url: database.url, applicationName: 'test', maxConnections: 2, logger }));
     repositories = createRepositories(kysely);
     ({ app } = createTestApp({ repositories }));
-    await bareRows(kysely).candles(BTC, hourlyCandles(12));
-    await bareRows(kysely).futures('binance', 'BTC/USDT', [
+    await rowsAlone(kysely).candles(BTC, hourlyCandles(12));
+    await rowsAlone(kysely).futures('binance', 'BTC/USDT', [
       { timestamp: FIRST_MS, funding_rate: parseDecimal('0.00010000') },
       { timestamp: FIRST_MS + HOUR_MS, open_interest: parseDecimal('1000.123456789') },
     ]);
@@ -85,7 +85,7 @@ describe('the data routes over PostgreSQL', () => {
   it('answer the view once it is filled', async () => {
     const hour = Math.floor(Date.now() / HOUR_MS - 2) * HOUR_MS;
     const [candle] = hourlyCandles(1);
-    await bareRows(kysely).candles({ ...BTC, symbol: 'ETH/USDT' }, [{ ...candle!, timestamp: hour }]);
+    await rowsAlone(kysely).candles({ ...BTC, symbol: 'ETH/USDT' }, [{ ...candle!, timestamp: hour }]);
     const url = '/v1/recent?symbol=ETH/USDT&timeframe=1h&limit=5';
     const isFilled = await repositories.recentOhlcv.isPopulated();
     if (!isFilled) await get(url, 503);

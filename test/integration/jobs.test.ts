@@ -13,7 +13,7 @@ import { SendTelegramReport } from '../../src/jobs/send-telegram-report.ts';
 import { createLogger } from '../../src/logger.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { createKeptLog } from '../support/kept-log.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
@@ -60,7 +60,7 @@ describe('RefreshRecentOhlcv on the real view', () => {
     const one = parseDecimal('1.0');
     const timestamp = Math.floor(Date.now() / 60_000) * 60_000 - 60_000;
     const series = { exchange: 'binance', symbol: 'BTC/USDT', timeframe: parseTimeframe('1m') };
-    await bareRows(kysely).candles(series, [{ timestamp, open: one, high: one, low: one, close: one, volume: one }]);
+    await rowsAlone(kysely).candles(series, [{ timestamp, open: one, high: one, low: one, close: one, volume: one }]);
     await job.run(signal);
     assert.equal(job.snapshot().rows, 0, 'nobody said that something was written');
     writtenAt = Date.now();

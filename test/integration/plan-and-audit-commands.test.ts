@@ -9,7 +9,7 @@ import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { BackfillPlan } from '../../src/market/backfill-plan.ts';
 import type { AuditReport } from '../../src/jobs/run-audit.ts';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../src/market/coverage.ts';
-import { bareRows } from '../support/bare-rows.ts';
+import { rowsAlone } from '../support/rows-alone.ts';
 import { candlesFrom, seriesOf } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
@@ -110,13 +110,13 @@ describe('plan and audit', () => {
     const now = Math.floor(stage.now() / HOUR) * HOUR;
     const repositories = createRepositories(kysely);
     // Of a hundred hours: forty stored and noted, ten noted as empty, twenty stored and not noted.
-    await bareRows(kysely).candles(BTC, candlesFrom(now - 40 * HOUR, HOUR, 40));
+    await rowsAlone(kysely).candles(BTC, candlesFrom(now - 40 * HOUR, HOUR, 40));
     await repositories.coverage.record(BTC_KEY, [
       range(now - 60 * HOUR, now - 50 * HOUR, 'missing'),
       range(now - 50 * HOUR, now - 40 * HOUR, 'confirmed_empty'),
       range(now - 40 * HOUR, now),
     ]);
-    await bareRows(kysely).candles(BTC, candlesFrom(now - 90 * HOUR, HOUR, 20));
+    await rowsAlone(kysely).candles(BTC, candlesFrom(now - 90 * HOUR, HOUR, 20));
     const env = collecting({
       MARKETS: 'binance:BTC/USDT,binance:NOPE/USDT',
       TIMEFRAMES: '1h',
@@ -155,7 +155,7 @@ describe('plan and audit', () => {
     await execute(database.url, 'truncate ohlcv_data, coverage');
     const repositories = createRepositories(kysely);
     const since = Date.UTC(2026, 0, 1);
-    await bareRows(kysely).candles(BTC, candlesFrom(since, HOUR, 24));
+    await rowsAlone(kysely).candles(BTC, candlesFrom(since, HOUR, 24));
     await repositories.coverage.record(BTC_KEY, [range(since, since + DAY), range(since + DAY, since + 2 * DAY)]);
     const seen = await run('audit');
     assert.equal(seen.code, 3, seen.stderr);

@@ -125,8 +125,8 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear })
       const silentOrMissing = await ledger().survey(keyOf(index), range);
       // Values differ between writers, so a minute is either stored and known, or neither.
       assert.deepEqual(stored, overlayCoverage(stored, []));
-      for (const stretch of silentOrMissing.filter(({ state }) => state === 'have'))
-        assert.ok(!gaps.some((gap) => gap.since < stretch.until && stretch.since < gap.until), 'have without rows');
+      for (const range of silentOrMissing.filter(({ state }) => state === 'have'))
+        assert.ok(!gaps.some((gap) => gap.since < range.until && range.since < gap.until), 'have without rows');
     }
   });
 

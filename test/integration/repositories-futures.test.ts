@@ -73,7 +73,7 @@ describeOnEachServer('FuturesRepository', ({ repositories, rows: bare, query, cl
     assert.deepEqual(await list(), expected);
   });
 
-  it('finds the stretches without a metric', async () => {
+  it('finds the ranges without a metric', async () => {
     const gaps = (since: number, until: number, stepHours = 1) =>
       futures().listGaps(
         'binance',

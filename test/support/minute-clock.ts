@@ -6,10 +6,10 @@ const MINUTE_MS = 60_000;
 const CALM_AFTER_MS = 8_000;
 const CALM_MS = 3_000 + CALM_AFTER_MS;
 /** The 49 seconds between pass in so many of ours. */
-const HASTY_MS = 5_000;
-const HASTE = (MINUTE_MS - CALM_MS) / HASTY_MS;
+const HURRIED_MS = 5_000;
+const HURRY = (MINUTE_MS - CALM_MS) / HURRIED_MS;
 /** How long one of its minutes takes. */
-export const SHORT_MINUTE_MS = CALM_MS + HASTY_MS;
+export const SHORT_MINUTE_MS = CALM_MS + HURRIED_MS;
 
 /**
  * A clock for what happens when a minute ends: it shows `startMs` when the machine's shows `originMs`, keeps to the
@@ -33,14 +33,14 @@ export function createMinuteClock({ startMs, originMs }: { startMs: number; orig
 function toOurs(shownMs: number): number {
   const minutes = Math.floor((shownMs - CALM_AFTER_MS) / MINUTE_MS);
   const intoMs = shownMs - CALM_AFTER_MS - minutes * MINUTE_MS;
-  const hasteMs = Math.min(intoMs, MINUTE_MS - CALM_MS);
-  return minutes * SHORT_MINUTE_MS + hasteMs / HASTE + (intoMs - hasteMs);
+  const hurriedMs = Math.min(intoMs, MINUTE_MS - CALM_MS);
+  return minutes * SHORT_MINUTE_MS + hurriedMs / HURRY + (intoMs - hurriedMs);
 }
 
 /** The inverse of `toOurs`. */
 function toShown(oursMs: number): number {
   const minutes = Math.floor(oursMs / SHORT_MINUTE_MS);
   const intoMs = oursMs - minutes * SHORT_MINUTE_MS;
-  const hasteMs = Math.min(intoMs, HASTY_MS);
-  return CALM_AFTER_MS + minutes * MINUTE_MS + hasteMs * HASTE + (intoMs - hasteMs);
+  const hurriedMs = Math.min(intoMs, HURRIED_MS);
+  return CALM_AFTER_MS + minutes * MINUTE_MS + hurriedMs * HURRY + (intoMs - hurriedMs);
 }

@@ -2,7 +2,7 @@ import { after, before, describe } from 'node:test';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories, type Repositories } from '../../src/db/repositories/index.ts';
 import { createLogger } from '../../src/logger.ts';
-import { bareRows, type BareRows } from './bare-rows.ts';
+import { rowsAlone, type RowsAlone } from './rows-alone.ts';
 import { createMigratedDatabase } from './database.ts';
 import { execute, timescaleUrl, type TestDatabase } from './postgres.ts';
 
@@ -11,7 +11,7 @@ export interface RepositoryLane {
   readonly url: () => string;
   readonly kysely: () => ReturnType<typeof createKysely>;
   readonly repositories: () => Repositories;
-  readonly rows: () => BareRows;
+  readonly rows: () => RowsAlone;
   /** Runs one statement on a connection of its own. */
   readonly query: (statement: string) => Promise<Record<string, unknown>[]>;
   /** Empties the tables. */
@@ -50,7 +50,7 @@ export function describeOnEachServer(name: string, declare: (lane: RepositoryLan
         url,
         kysely: () => kysely!,
         repositories: () => createRepositories(kysely!),
-        rows: () => bareRows(kysely!),
+        rows: () => rowsAlone(kysely!),
         query: (statement) => execute(url(), statement),
         clear: async () => {
           await execute(

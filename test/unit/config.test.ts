@@ -99,6 +99,11 @@ describe('parseConfig', () => {
     assert.deepEqual(config.log, { level: 'debug', pretty: true });
   });
 
+  it('takes the start of the window as queries take moments', () => {
+    for (const from of ['2024-01-01', '2024-01-01T00:00Z', '1704067200000'])
+      assert.deepEqual(parse({ BACKFILL_FROM: from }).collect.backfill, { fromMs: Date.UTC(2024, 0, 1) }, from);
+  });
+
   it('takes currencies with odd names', () => {
     const symbols = parse({ MARKETS: 'binance:A-B/USDT,binance:币安/usdt,binance:$X/USDT' }).collect.markets;
     assert.deepEqual(
@@ -131,7 +136,10 @@ describe('parseConfig', () => {
     ['half a wildcard', { MARKETS: 'binance:B*/USDT' }, /a \* stands for one whole currency/],
     ['an empty item', { MARKETS: 'binance:BTC/USDT,,' }, /has an empty item/],
     ['a start in the future', { BACKFILL_FROM: '2999-01-01' }, /lies in the future/],
-    ['a start that is no date', { BACKFILL_FROM: '12' }, /must be an ISO date/],
+    ['a start that is no date', { BACKFILL_FROM: 'yesterday' }, /^BACKFILL_FROM: must be ISO 8601/],
+    ['a start in seconds', { BACKFILL_FROM: '1704067200' }, /looks like epoch seconds.*1704067200000/],
+    ['a start without dashes', { BACKFILL_FROM: '20260101' }, /looks like a date: write 2026-01-01/],
+    ['a start of twelve milliseconds', { BACKFILL_FROM: '12' }, /lies before 2009-01-03/],
     [
       'an origin with a path',
       { EXCHANGE_URLS: 'binance=http://x/y' },
@@ -142,7 +150,7 @@ describe('parseConfig', () => {
     ['a proxy by name', { TRUSTED_PROXIES: 'proxy' }, /^TRUSTED_PROXIES: "proxy" is neither an address nor a network/],
     ['a network too narrow', { TRUSTED_PROXIES: '10.0.0.0/33' }, /is neither an address nor a network/],
     ['no patience at all', { HTTP_STATEMENT_TIMEOUT_S: '0' }, /must be a whole number from 1 to 3600/],
-    ['a day that does not exist', { BACKFILL_FROM: '2026-02-31' }, /must be an ISO date/],
+    ['a day that does not exist', { BACKFILL_FROM: '2026-02-31' }, /must be ISO 8601/],
     ['a start before there was anything', { BACKFILL_FROM: '1970-01-01' }, /lies before 2009-01-03/],
     ['a token that no header can carry', { ADMIN_TOKEN: 'correct horse battery staple' }, /without blanks/],
     ['half a Telegram', { TELEGRAM_CHAT_ID: '5' }, /set both, or neither/],

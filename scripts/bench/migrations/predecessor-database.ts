@@ -28,7 +28,10 @@ export const SERIES = 5;
 const OTHERS_SHARE = 20;
 
 export interface PredecessorOptions {
-  /** Rows in ohlcv_data, 1m candles up to now; feature_cache, futures_data, predictions and system_errors hold a twentieth each. */
+  /**
+   * Rows in ohlcv_data, 1m candles up to now; feature_cache, futures_data, predictions and system_errors hold a
+   * twentieth each.
+   */
   readonly rows: number;
   /** Makes ohlcv_data a hypertable, which takes a server with TimescaleDB. */
   readonly hypertable: boolean;

@@ -1,3 +1,4 @@
+import { HOUR_MS } from '../../../src/market/moments.ts';
 import { PLAIN } from '../zoo-dialect.ts';
 import { MONDAY_MS } from '../zoo-grid.ts';
 import { endOfSecond, json, readNumber, readTimeframe, splitSymbol, type ZooWire } from '../zoo-wire.ts';
@@ -12,7 +13,6 @@ const TIMEFRAMES = {
   '1d': '1day',
   '1w': '1week',
 };
-const HOUR_MS = 3_600_000;
 const ok = (data: unknown) => json({ status: 'ok', data });
 
 /**

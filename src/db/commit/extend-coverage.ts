@@ -4,7 +4,7 @@ import type { TimeRange } from '../../market/time-range.ts';
 import type { Database } from '../schema.ts';
 
 /** A range of one series and metric that is stored now. */
-interface StoredStretch {
+interface StoredRange {
   readonly key: CoverageKey;
   readonly range: CoverageRange;
 }
@@ -18,8 +18,8 @@ interface StoredStretch {
  */
 export async function extendPlainly(
   transaction: Kysely<Database>,
-  parts: readonly StoredStretch[],
-): Promise<StoredStretch[]> {
+  parts: readonly StoredRange[],
+): Promise<StoredRange[]> {
   if (parts.length === 0) return [];
   const column = (name: keyof CoverageKey) => parts.map(({ key }) => key[name]);
   const times = (name: keyof TimeRange) => parts.map(({ range }) => new Date(range[name]).toISOString());

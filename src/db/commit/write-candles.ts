@@ -23,7 +23,7 @@ interface ResultRow {
  * statement, and keeps those that it replaces in candle_revisions. `bounds` (epoch ms, both included) holds all of
  * their opening times, so that a hypertable leaves chunks out.
  *
- * Not in `changes` nor among the revisions, though counted as updated: a row that another writer stored in the same
+ * Not in `changes` nor among the rewrites, though counted as updated: a row that another writer stored in the same
  * moment with other values.
  */
 export async function writeCandles(

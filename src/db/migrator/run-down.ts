@@ -16,7 +16,8 @@ export interface DownRun {
 }
 
 /**
- * Undoes the revisions after `to`, newest first, each in one transaction with its row in the migration table. The lock is held.
+ * Undoes the revisions after `to`, newest first, each in one transaction with its row in the migration table. The lock
+ * is held.
  *
  * @throws MigrationError DOWNGRADE_REFUSED, before anything is changed, where one of them is unknown to this build or has
  *   no `down`.

@@ -16,8 +16,8 @@ export interface RunOptions {
 
 /**
  * Runs one revision through Kysely's Migrator in a transaction of its own (or, where it says so, in its own steps),
- * with its row in the migration table. A lock that cannot be had within the session's lock_timeout is tried for again, with waits in
- * which everyone else gets through.
+ * with its row in the migration table. A lock that cannot be had within the session's lock_timeout is tried for again,
+ * with waits in which everyone else gets through.
  *
  * @throws MigrationError with the revision and the statement's error; the database is as it was before the revision.
  */

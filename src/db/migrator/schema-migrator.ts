@@ -60,7 +60,10 @@ export class SchemaMigrator {
     this.#deps = deps;
   }
 
-  /** Loads the revisions ahead, so that it costs nothing while the database is waited for. A failure shows when they are used. */
+  /**
+   * Loads the revisions ahead, so that it costs nothing while the database is waited for. A failure shows when they are
+   * used.
+   */
   async preload(): Promise<void> {
     await this.#loadRevisions().catch(() => undefined);
   }

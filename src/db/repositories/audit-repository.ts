@@ -24,7 +24,7 @@ export interface AuditedKey extends TimeRange {
 }
 
 /** What the ledger and the rows say of one range, as one moment saw both. */
-export interface AuditedStretch {
+export interface AuditedRange {
   readonly key: CoverageKey;
   /** Whole slots. */
   readonly range: TimeRange;
@@ -104,7 +104,7 @@ export class AuditRepository {
    *
    * @throws RangeError where the key's timeframe is none.
    */
-  async inspect(key: CoverageKey, range: TimeRange): Promise<AuditedStretch | null> {
+  async inspect(key: CoverageKey, range: TimeRange): Promise<AuditedRange | null> {
     if (this.#kysely.isTransaction) return await inspect(this.#kysely, key, range);
     return await this.#kysely
       .transaction()
@@ -121,7 +121,7 @@ export class AuditRepository {
   async repair(
     key: CoverageKey,
     range: TimeRange,
-    decide: (part: AuditedStretch) => readonly CoverageRange[],
+    decide: (part: AuditedRange) => readonly CoverageRange[],
   ): Promise<readonly CoverageRange[]> {
     return await inTransaction(this.#kysely, async (transaction) => {
       await lockCoverage(transaction, [key]);
@@ -154,7 +154,7 @@ function textOf({ exchange, symbol, timeframe, metric }: CoverageKey): string {
   return [exchange, symbol, timeframe, metric].join('\t');
 }
 
-async function inspect(kysely: Kysely<Database>, key: CoverageKey, range: TimeRange): Promise<AuditedStretch | null> {
+async function inspect(kysely: Kysely<Database>, key: CoverageKey, range: TimeRange): Promise<AuditedRange | null> {
   const timeframe = parseTimeframe(key.timeframe);
   const slots = createRange(ceilToTimeframe(range.since, timeframe), ceilToTimeframe(range.until, timeframe));
   if (!slots) return null;
@@ -170,7 +170,7 @@ async function readLedger(
   kysely: Kysely<Database>,
   { exchange, symbol, timeframe, metric }: CoverageKey,
   range: TimeRange,
-): Promise<AuditedStretch['ledger']> {
+): Promise<AuditedRange['ledger']> {
   const rows = await kysely
     .selectFrom('coverage')
     .select(['since', 'until', 'state'])
@@ -189,7 +189,7 @@ async function readLedger(
   }));
 }
 
-type StoredSlots = Pick<AuditedStretch, 'stored' | 'lacking' | 'strays' | 'contradicted'>;
+type StoredSlots = Pick<AuditedRange, 'stored' | 'lacking' | 'strays' | 'contradicted'>;
 
 async function readCandles(
   kysely: Kysely<Database>,

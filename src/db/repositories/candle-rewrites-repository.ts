@@ -57,7 +57,7 @@ export class CandleRewritesRepository {
   }
 }
 
-/** A stored row as a revision. */
+/** A stored row as a rewrite. */
 export function fromRewriteRow(row: Selectable<CandleRevisionsTable>): CandleRewrite {
   const timestamp = row.timestamp.getTime();
   const decimal = (text: string) => text as Decimal;

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Candle } from '../../market/candle.ts';
+import { DAY_MS, MINUTE_MS } from '../../market/moments.ts';
 import type { OhlcvDataTable } from '../schema.ts';
 
 /** The columns of a candle in ohlcv_data and recent_ohlcv, besides the three of its series. */
@@ -35,8 +36,6 @@ export function toCopyFields(candle: Candle): string {
   return `${toIsoTime(timestamp)}\t${open}\t${high}\t${low}\t${close}\t${volume}\n`;
 }
 
-const DAY_MS = 86_400_000;
-const MINUTE_MS = 60_000;
 /** `T00:00:` to `T23:59:`. */
 const MINUTES_OF_DAY = Array.from({ length: 1440 }, (_, minute) =>
   new Date(minute * MINUTE_MS).toISOString().slice(10, 17),

@@ -1,5 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../market/coverage.ts';
+import { toIso } from '../../market/moments.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe, timeframeMs } from '../../market/timeframe.ts';
 import { COVERAGE_LOCK_CLASS } from '../advisory-locks.ts';
@@ -83,7 +84,10 @@ export function sinceTheOneBefore(key: CoverageKey, since: number) {
     select since from coverage where ${ofKey(key)} and since < ${moment} order by since desc limit 1), ${moment})`;
 }
 
-/** The stored ranges of the key that are missing and overlap the window, whole, oldest first: those in an index of their own. */
+/**
+ * The stored ranges of the key that are missing and overlap the window, whole, oldest first: those in an index of their
+ * own.
+ */
 export async function readMissing(
   kysely: Kysely<Database>,
   key: CoverageKey,
@@ -177,8 +181,4 @@ async function replaceRanges(
 
 function ofKey({ exchange, symbol, timeframe, metric }: CoverageKey) {
   return sql<boolean>`exchange = ${exchange} and symbol = ${symbol} and timeframe = ${timeframe} and metric = ${metric}`;
-}
-
-function toIso(timeMs: number | null): string | null {
-  return timeMs === null ? null : new Date(timeMs).toISOString();
 }

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely';
+import { DAY_MS } from '../../market/moments.ts';
 import type { Database } from '../schema.ts';
 
 /** Whom an exchange has told to wait: where the requests go, and the address that they come from. */
@@ -18,7 +19,7 @@ export interface StoredBlock {
 }
 
 /** Blocks that ended so long ago are forgotten. */
-const KEPT_MS = 30 * 86_400_000;
+const KEPT_MS = 30 * DAY_MS;
 
 /** exchange_blocks: until when an exchange wants no request from an address, as the last who was told so noted it. */
 export class ExchangeBlocksRepository {

@@ -1,8 +1,9 @@
 import { sql, type Kysely } from 'kysely';
+import { DAY_MS } from '../../market/moments.ts';
 import type { Database } from '../schema.ts';
 
 /** Turns are remembered for so long. */
-const KEPT_MS = 30 * 86_400_000;
+const KEPT_MS = 30 * DAY_MS;
 
 /** job_runs: which turns of which scheduled jobs have been taken, so that each runs once over all replicas. */
 export class JobRunsRepository {

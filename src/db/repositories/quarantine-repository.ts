@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { QuarantineEntry, QuarantineSource } from '../../market/commit-entry.ts';
 import type { CoverageMetric } from '../../market/coverage.ts';
+import { toIso } from '../../market/moments.ts';
 import { ADVISORY_LOCKS } from '../advisory-locks.ts';
 import type { Database, QuarantineTable } from '../schema.ts';
 import { inTransaction } from './coverage-rows.ts';
@@ -140,10 +141,6 @@ async function prune(transaction: Kysely<Database>): Promise<void> {
       select id from quarantine order by last_seen_at, id
       limit (select greatest(count(*) - ${QUARANTINE_ROWS}, 0) from quarantine)
     )`.execute(transaction);
-}
-
-function toIso(timeMs: number | null): string | null {
-  return timeMs === null ? null : new Date(timeMs).toISOString();
 }
 
 function fromRow(row: Selectable<QuarantineTable>): QuarantinedRow {

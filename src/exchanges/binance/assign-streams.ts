@@ -1,7 +1,7 @@
 /**
  * Shares streams out over lines of at most `capacity` each. A stream stays on the line that has it; new ones fill the
- * lines that have room, in order, those that were emptied last, and then new lines. Answers the sets in the order of `current`, empty where nothing
- * is left of a line, with the new lines' sets after them.
+ * lines that have room, in order, those that were emptied last, and then new lines. Answers the sets in the order of
+ * `current`, empty where nothing is left of a line, with the new lines' sets after them.
  */
 export function assignStreams(
   current: readonly ReadonlySet<string>[],

@@ -1,9 +1,9 @@
+import { MINUTE_MS } from '../../market/moments.ts';
 import type { BudgetState, RequestKind } from '../exchange.ts';
 import { BINANCE_FEEDS } from './binance-futures-feeds.ts';
 import type { ObservedAnswer } from '../ccxt/ccxt-client.ts';
 import { RequestBudget, type Charge, type RequestBudgetDeps } from '../kit/request-budget.ts';
 
-const MINUTE_MS = 60_000;
 const FIVE_MINUTES_MS = 5 * MINUTE_MS;
 
 /**

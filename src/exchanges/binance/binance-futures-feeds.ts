@@ -1,10 +1,11 @@
 import { FUTURES_SLOT_MS, type FuturesFeed } from '../../market/futures-snapshot.ts';
+import { DAY_MS, MINUTE_MS } from '../../market/moments.ts';
 import type { BinanceInstance } from './binance-instance.ts';
 import type { FuturesRow } from '../kit/futures-page.ts';
 import { readFields } from '../kit/futures-row.ts';
 
 /** 30 days less ten minutes, so that the start has not fallen out by the time that the request arrives. */
-const STATISTICS_DEPTH_MS = 30 * 86_400_000 - 10 * 60_000;
+const STATISTICS_DEPTH_MS = 30 * DAY_MS - 10 * MINUTE_MS;
 
 /** The parameters that the calls share: the exchange's own id, and a range of which both ends are inside. */
 interface FeedQuery {

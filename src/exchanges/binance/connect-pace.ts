@@ -1,6 +1,5 @@
 import type { Clock } from '../../clock.ts';
-
-const MINUTE_MS = 60_000;
+import { MINUTE_MS } from '../../market/moments.ts';
 
 /** Spaces attempts to connect, for all connections together, so that an outage does not turn into a ban. */
 export class ConnectPace {

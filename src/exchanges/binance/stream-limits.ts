@@ -1,4 +1,5 @@
-import type { Backoff } from '../../retry.ts';
+import { HOUR_MS } from '../../market/moments.ts';
+import type { RetryWaits } from '../../retry.ts';
 
 /** What a stream client keeps to. All times pass by the given clock but for the handshake's. */
 export interface StreamLimits {
@@ -21,7 +22,7 @@ export interface StreamLimits {
   /** Attempts to connect in any minute, all connections together. Binance allows 300 in five minutes to an address. */
   readonly connectsPerMinute: number;
   /** Waits between failed attempts. */
-  readonly backoff: Backoff;
+  readonly backoff: RetryWaits;
   /** A connection that held so long was a good one: the waits begin anew. */
   readonly steadyAfterMs: number;
 }
@@ -33,8 +34,8 @@ export const BINANCE_STREAM_LIMITS: StreamLimits = {
   messageSpacingMs: 400,
   answerTimeoutMs: 20_000,
   silenceMs: 30_000,
-  renewAfterMs: 23.5 * 3_600_000,
-  renewSpreadMs: 3_600_000,
+  renewAfterMs: 23.5 * HOUR_MS,
+  renewSpreadMs: HOUR_MS,
   handshakeTimeoutMs: 10_000,
   connectsPerMinute: 20,
   backoff: { firstMs: 1_000, maxMs: 60_000 },

@@ -1,13 +1,14 @@
 import { ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 import { backoffMs } from '../../retry.ts';
 import { raceAbort } from '../kit/abort.ts';
 import type { ConnectPace } from './connect-pace.ts';
 import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
 
 /** A 418 without a time, and a refused address: asking sooner makes it longer. */
-const BANNED_MS = 2 * 60_000;
-const REFUSED_MS = 15 * 60_000;
+const BANNED_MS = 2 * MINUTE_MS;
+const REFUSED_MS = 15 * MINUTE_MS;
 /** A 429 without a time. */
 const THROTTLED_MS = 60_000;
 

@@ -2,7 +2,10 @@ import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError } fr
 import { quoteInexactNumbers } from './exact-json.ts';
 import { excerpt, mapStatus } from './map-exchange-error.ts';
 
-/** The largest body that is read, unpacked. Binance's list of markets, the longest answer that is asked for, has 10 to 15 MB. */
+/**
+ * The largest body that is read, unpacked. Binance's list of markets, the longest answer that is asked for, has 10 to
+ * 15 MB.
+ */
 const LARGEST_BODY_BYTES = 64 * 1024 * 1024;
 
 /** One call of ours, as the guard sees it; a call may take several requests. */

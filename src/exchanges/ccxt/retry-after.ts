@@ -1,4 +1,5 @@
-const SECOND_MS = 1_000;
+import { SECOND_MS } from '../../market/moments.ts';
+
 /** Our picture of the exchange's clock is off by less than this: who asks a moment too early is banned for longer. */
 const CLOCK_MARGIN_MS = 1_000;
 

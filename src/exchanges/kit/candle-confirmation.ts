@@ -1,8 +1,10 @@
+import { MINUTE_MS } from '../../market/moments.ts';
+
 /**
  * An exchange marks a candle complete within seconds of its end. One that is unmarked after this long is a fault of the
  * exchange's: what lies behind it must not wait for it.
  */
-const CONFIRMING_MS = 10 * 60_000;
+const CONFIRMING_MS = 10 * MINUTE_MS;
 
 /**
  * What the exchange's word means for a candle that ends at `endMs`, at `nowMs` of the exchange's clock: `unconfirmed`

@@ -1,12 +1,13 @@
 import type { Clock } from '../../clock.ts';
 import { ExchangeDataError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 import { SharedCall } from './abort.ts';
 
 /** Clocks drift; a machine that slept wakes with another offset. */
-const REFRESH_MS = 10 * 60_000;
+const REFRESH_MS = 10 * MINUTE_MS;
 /** After a failed refresh the old offset serves on, and the next try is not made before this. */
-const RETRY_MS = 60_000;
+const RETRY_MS = MINUTE_MS;
 /** An exchange that tells no time: stay behind it rather than ahead, so that an open candle never looks closed. */
 const UNKNOWN_MARGIN_MS = 5_000;
 const EARLIEST_MS = Date.UTC(2020, 0, 1);

@@ -10,6 +10,7 @@ import {
 } from '../../market/futures-snapshot.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import { TimeframeEvidence } from '../../market/timeframe-evidence.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { FuturesPage, RejectedRow } from '../exchange.ts';
 import { readMilliseconds, requireRows } from './candle-page.ts';
@@ -20,7 +21,7 @@ const SLOT_TOLERANCE_MS = 1_000;
 /** How far outside the request a row may be stamped, by the same habit. */
 const EDGE_TOLERANCE_MS = 20;
 /** Statistics of a moment are published some minutes after it; their absence before says nothing. */
-const PUBLISHING_MS = 15 * 60_000;
+const PUBLISHING_MS = 15 * MINUTE_MS;
 
 const HOURLY = parseTimeframe('1h');
 

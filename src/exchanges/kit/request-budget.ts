@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { HOUR_MS } from '../../market/moments.ts';
 import type { BudgetState } from '../exchange.ts';
 
 /**
@@ -24,7 +25,7 @@ const LEAST_SHARE = { patient: 0.02, urgent: 0.07 } as const;
 const CUT = { told: 1 / 2, unrecorded: 1 / 3 } as const;
 const LEAST_FACTOR = 1 / 9;
 /** A tenth of the shares comes back with each window, where the exchange tells no count only after this long. */
-const UNTOLD_CUT_MS = 2 * 3_600_000;
+const UNRECORDED_CUT_MS = 2 * HOUR_MS;
 
 /** In smaller parts a burst would hold no request any more. */
 const MOST_SHARERS = 8;
@@ -150,7 +151,7 @@ export class RequestBudget {
   cut(): void {
     this.#advance();
     this.#factor = Math.max(LEAST_FACTOR, this.#factor * (this.#isTold ? CUT.told : CUT.unrecorded));
-    this.#mendsAt = this.#isTold ? 0 : this.#clock.now() + UNTOLD_CUT_MS;
+    this.#mendsAt = this.#isTold ? 0 : this.#clock.now() + UNRECORDED_CUT_MS;
     this.#tokens.urgent = Math.min(0, this.#tokens.urgent);
     this.#tokens.patient = Math.min(0, this.#tokens.patient);
   }

@@ -1,9 +1,10 @@
 import { ExchangeDataError } from '../../errors.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
+import { DAY_MS } from '../../market/moments.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 
 /** Rows may be ahead of the clock by what they sum up, and by some disorder; microseconds lie 50,000 years ahead. */
-const AHEAD_MS = 35 * 86_400_000;
+const AHEAD_MS = 35 * DAY_MS;
 
 /** The exchange's clock is known to within a request's time, a second where it comes from a Date header. */
 export const CLOCK_TOLERANCE_MS = 2_000;

@@ -12,7 +12,7 @@ const gap = z
       .enum(['missing', 'refused', 'out_of_window', 'unknown'])
       .describe('`unknown`: nothing was ever asked there. What the exchange confirmed as empty is no gap.'),
   })
-  .meta({ id: 'Gap', description: 'A stretch [since, until) that may have had rows which are not stored.' });
+  .meta({ id: 'Gap', description: 'A range [since, until) that may have had rows which are not stored.' });
 export type GapObject = z.output<typeof gap>;
 
 /** The fields that tell how complete a page is. */

@@ -18,8 +18,8 @@ const LIMITS: ExportLimits = { all: 4, perClient: 3, patienceMs: MINUTE_MS };
 const RETRY_AFTER_S = '5';
 
 /**
- * Refuses exports above the limits on the routes with `config: { exports: true }` that are put on `data` by later plugins, with RATE_LIMITED (429, with
- * Retry-After), and ends those that nobody reads.
+ * Refuses exports above the limits on the routes with `config: { exports: true }` that are put on `data` by later
+ * plugins, with RATE_LIMITED (429, with Retry-After), and ends those that nobody reads.
  */
 export function registerExportLimit(data: HttpApp, given: Partial<ExportLimits> = {}): void {
   const limits = { ...LIMITS, ...given };

@@ -11,10 +11,10 @@ interface CsvPage {
 const YOUNG_MB = 8;
 
 /**
- * A Parquet file (Snappy) in pieces, one for each page, in row groups of 10,000. `timestamp` is TIMESTAMP in milliseconds, UTC;
- * decimals are strings with every digit, because no DECIMAL holds every `numeric`, or doubles where `numbers` is float;
- * what is not known is null. It is made in a thread of its own: encoding a million rows takes some ten seconds, in which
- * health, the live stream and the beats of the leases must not wait.
+ * A Parquet file (Snappy) in pieces, one for each page, in row groups of 10,000. `timestamp` is TIMESTAMP in
+ * milliseconds, UTC; decimals are strings with every digit, because no DECIMAL holds every `numeric`, or doubles where
+ * `numbers` is float; what is not known is null. It is made in a thread of its own: encoding a million rows takes some
+ * ten seconds, in which health, the live stream and the beats of the leases must not wait.
  */
 export async function* writeParquet(
   pages: AsyncIterable<CsvPage>,

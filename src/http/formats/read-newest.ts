@@ -108,7 +108,7 @@ async function* readBackwards(
   }
 }
 
-/** Gaps of two stretches that meet: one that goes on over the seam is one. */
+/** Gaps of two ranges that meet: one that goes on over the seam is one. */
 function joinGaps(older: readonly LedgerGap[], newer: readonly LedgerGap[]): LedgerGap[] {
   const last = older.at(-1);
   const [first, ...others] = newer;

@@ -38,7 +38,7 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Row
   return reply.send(body);
 }
 
-/** Tells in headers whether anything may be missing, and in how many stretches (101: in more than 100). */
+/** Tells in headers whether anything may be missing, and in how many ranges (101: in more than 100). */
 export function setCompleteness(reply: FastifyReply, gaps: number): void {
   void reply.headers({ 'x-complete': String(gaps === 0), 'x-gaps': String(gaps) });
 }

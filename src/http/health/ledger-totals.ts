@@ -14,7 +14,7 @@ export interface SlotGroup {
   readonly slots: SlotCounts;
 }
 
-/** What the ledger, the quarantine and the log of revisions held when they were last counted. */
+/** What the ledger, the quarantine and the log of rewrites held when they were last counted. */
 export interface LedgerSnapshot {
   /** ISO 8601; null before the first time, and then so is the rest. */
   readonly as_of: string | null;

@@ -4,17 +4,7 @@ import { registerExchangeMetrics, registerLedgerMetrics } from './completeness-m
 import { PHASES } from './health-schema.ts';
 import type { HealthProbes } from './health.ts';
 import { MetricRegistry } from './metric-registry.ts';
-import { SERIES_STATES, type IngestCounters, type IngestLag } from '../../market/service-state.ts';
-
-/** One pool of database connections. */
-export interface PoolState {
-  readonly pool: string;
-  readonly max: number;
-  readonly open: number;
-  readonly idle: number;
-  /** Callers that wait for a connection. */
-  readonly waiting: number;
-}
+import { SERIES_STATES, type IngestCounters, type IngestLag, type PoolState } from '../../market/service-state.ts';
 
 export interface ServiceMetricsDeps {
   readonly version: string;

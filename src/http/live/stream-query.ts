@@ -1,53 +1,46 @@
 import { z } from 'zod';
 import { readExchangeId, readSymbol } from '../../market/instrument.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
-import { EVENT_TYPES, type EventType } from './live-event.ts';
+import { parsed } from '../../parsed.ts';
+import { EVENT_TYPES } from './live-event.ts';
 import type { StreamFilter } from './stream-filter.ts';
 
 const MAX_ITEMS = 200;
 
 /** A list of items, separated by commas; `*` among them, or none at all, is all. */
 function list<T extends string>(parse: (item: string) => T, example: string) {
-  return z
-    .string({ error: 'must be given once, its items separated by commas' })
-    .transform((value, context): T[] => {
-      try {
-        const items = value.split(',').map((item) => item.trim());
-        if (items.length > MAX_ITEMS) throw new RangeError(`may have ${MAX_ITEMS} items: leave it out for all`);
-        return items.includes('*') ? [] : [...new Set(items.map(parse))];
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-        return z.NEVER;
-      }
-    })
+  const parseItems = (value: string): T[] => {
+    const items = value.split(',').map((item) => item.trim());
+    if (items.length > MAX_ITEMS) throw new RangeError(`may have ${MAX_ITEMS} items: leave it out for all`);
+    return items.includes('*') ? [] : [...new Set(items.map(parse))];
+  };
+  return parsed(z.string({ error: 'must be given once, its items separated by commas' }), parseItems)
     .optional()
     .describe(`Separated by commas; all where it is left out. Such as ${example}.`);
 }
 
-function parseExchange(item: string): string {
-  const id = readExchangeId(item);
-  if (id === null) throw new RangeError('must be ids of exchanges, such as binance,okx');
-  return id;
+/** `read` as a parser: what it does not know is the fault of the list. */
+function orFault<T extends string>(read: (item: string) => T | null | undefined, fault: string) {
+  return (item: string): T => {
+    const found = read(item) ?? null;
+    if (found === null) throw new RangeError(fault);
+    return found;
+  };
 }
 
-function parseSymbol(item: string): string {
-  const symbol = readSymbol(item);
-  if (symbol === null) throw new RangeError('must be spot symbols BASE/QUOTE, such as BTC/USDT,*/EUR');
-  return symbol;
-}
-
-function parseEventType(item: string): EventType {
-  const type = EVENT_TYPES.find((each) => each === item);
-  if (!type) throw new RangeError(`must be some of ${EVENT_TYPES.join(', ')}`);
-  return type;
-}
+const exchangeOf = orFault(readExchangeId, 'must be ids of exchanges, such as binance,okx');
+const symbolOf = orFault(readSymbol, 'must be spot symbols BASE/QUOTE, such as BTC/USDT,*/EUR');
+const eventTypeOf = orFault(
+  (item) => EVENT_TYPES.find((type) => type === item),
+  `must be some of ${EVENT_TYPES.join(', ')}`,
+);
 
 /** The query of a request for the stream. */
 export const streamQuery = z.strictObject({
-  exchange: list(parseExchange, 'binance,okx'),
-  symbol: list(parseSymbol, 'BTC/USDT,*/EUR, where * is any one currency'),
+  exchange: list(exchangeOf, 'binance,okx'),
+  symbol: list(symbolOf, 'BTC/USDT,*/EUR, where * is any one currency'),
   timeframe: list(parseTimeframe, '1m,1h'),
-  events: list(parseEventType, EVENT_TYPES.join(',')),
+  events: list(eventTypeOf, EVENT_TYPES.join(',')),
   numbers: z
     .enum(['string', 'float'], { error: 'must be string (exact decimals) or float (JSON numbers)' })
     .default('string')

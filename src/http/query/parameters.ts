@@ -3,6 +3,7 @@ import { FUTURES_FEEDS } from '../../market/futures-snapshot.ts';
 import { readExchangeId, readSymbol } from '../../market/instrument.ts';
 import { parseMoment } from '../../market/moments.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
+import { parsed } from '../../parsed.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { EXPORT_NAMES, FORMAT_NAMES } from '../formats/formats.ts';
 
@@ -13,18 +14,6 @@ const MAX_LIMIT = 5000;
 export const text = z
   .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold control characters');
-
-/** A text parameter that ends in `parse`: what it throws becomes the parameter's fault. */
-function parsed<T>(parse: (value: string) => T) {
-  return text.transform((value, context) => {
-    try {
-      return parse(value);
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-      return z.NEVER;
-    }
-  });
-}
 
 /** Exports take limits of any size. */
 const MAX_EXPORT_LIMIT = 999_999_999;
@@ -83,23 +72,23 @@ const ABOUT = {
   limit: { type: 'integer', minimum: 1 },
 } as const;
 
-export const timeframeParameter = parsed(parseTimeframe).meta(ABOUT.timeframe);
+export const timeframeParameter = parsed(text, parseTimeframe).meta(ABOUT.timeframe);
 
 export const rangeParameters = {
-  since: parsed(parseMoment)
+  since: parsed(text, parseMoment)
     .optional()
     .meta({ ...ABOUT.since, examples: ['2026-01-31T08:00:00Z'] }),
-  until: parsed(parseMoment)
+  until: parsed(text, parseMoment)
     .optional()
     .meta({ ...ABOUT.until, examples: ['2026-02-01'] }),
 };
 
 /** The parameters of every request for rows. `since` and `until` are epoch milliseconds. */
 export const rowsParameters = {
-  exchange: parsed(parseExchange).prefault('binance').meta(ABOUT.exchange),
-  symbol: parsed(parseSymbol).meta(ABOUT.symbol),
+  exchange: parsed(text, parseExchange).prefault('binance').meta(ABOUT.exchange),
+  symbol: parsed(text, parseSymbol).meta(ABOUT.symbol),
   ...rangeParameters,
-  limit: parsed(parseExportLimit)
+  limit: parsed(text, parseExportLimit)
     .optional()
     .meta({
       ...ABOUT.limit,
@@ -120,13 +109,13 @@ const METRICS = ['ohlcv', ...FUTURES_FEEDS] as const;
 
 /** Which series and metrics: all where nothing is named. */
 export const keyParameters = {
-  exchange: parsed(parseExchange).optional().meta(ABOUT.exchange),
-  symbol: parsed(parseSymbol).optional().meta(ABOUT.symbol),
-  timeframe: parsed(parseTimeframe).optional().meta(ABOUT.timeframe),
+  exchange: parsed(text, parseExchange).optional().meta(ABOUT.exchange),
+  symbol: parsed(text, parseSymbol).optional().meta(ABOUT.symbol),
+  timeframe: parsed(text, parseTimeframe).optional().meta(ABOUT.timeframe),
   metric: z.enum(METRICS, { error: `must be one of ${METRICS.join(', ')}` }).optional(),
 };
 /** Rows of a page of what has no exports. */
-export const pageLimit = parsed(parseLimit)
+export const pageLimit = parsed(text, parseLimit)
   .default(DEFAULT_LIMIT)
   .meta({ ...ABOUT.limit, maximum: MAX_LIMIT, description: 'Rows of a page.' });
 /** The id of the last row of the page before. */

@@ -66,12 +66,12 @@ const summaryAnswer = z
   .meta({ id: 'CoverageSummary' });
 
 const coverageSchema = describeRoute(
-  { ...LEDGER, id: 'listCoverage', summary: 'What is known of each stretch of each series and metric' },
+  { ...LEDGER, id: 'listCoverage', summary: 'What is known of each range of each series and metric' },
   { querystring: coverageQuery },
   rangesAnswer,
 );
 const gapsSchema = describeRoute(
-  { ...LEDGER, id: 'listGaps', summary: 'The stretches that are still missing' },
+  { ...LEDGER, id: 'listGaps', summary: 'The ranges that are still missing' },
   { querystring: gapsQuery },
   rangesAnswer,
 );
@@ -82,8 +82,8 @@ const summarySchema = describeRoute(
 );
 
 /**
- * `GET /v1/coverage`: what is known of each stretch of each series and metric. `GET /v1/coverage/summary`: slots by
- * state, for each key and in total. `GET /v1/gaps`: the stretches that are still missing.
+ * `GET /v1/coverage`: what is known of each range of each series and metric. `GET /v1/coverage/summary`: slots by
+ * state, for each key and in total. `GET /v1/gaps`: the ranges that are still missing.
  */
 export function registerCoverageRoutes(app: HttpApp, { open }: CoverageRoutesDeps): void {
   app.get('/v1/coverage', { schema: coverageSchema }, async ({ query }, reply) => {

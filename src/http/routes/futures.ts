@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { FuturesRepository } from '../../db/repositories/futures-repository.ts';
+import type { Bounds } from '../../db/repositories/ohlcv-repository.ts';
 import type { Logger } from '../../logger.ts';
 import { FUTURES_METRICS, FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import { moment } from '../../market/moment-schema.ts';
@@ -27,11 +28,6 @@ type FuturesReader = Pick<FuturesRepository, 'list' | 'findBounds' | 'listLedger
 export interface FuturesRoutesDeps {
   readonly open: OpenReaders<{ readonly futures: FuturesReader }>;
   readonly logger: Logger;
-}
-
-interface Bounds {
-  readonly first: number;
-  readonly last: number;
 }
 
 const COLUMNS: readonly ExportColumn[] = FUTURES_METRICS.map((name) => ({ name, kind: 'decimal' }));
@@ -131,7 +127,10 @@ function toTextRow(snapshot: FuturesSnapshot): TextRow {
   return { timestamp: snapshot.timestamp, values: FUTURES_METRICS.map((metric) => snapshot[metric] ?? null) };
 }
 
-/** Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the last row. */
+/**
+ * Where `limit` hours before `until` (null: all) begin; collection may have ended long before, so they count from the
+ * last row.
+ */
 function placeOfStart({ first, last }: Bounds, until: number, limit: number | null): number {
   if (limit === null) return first;
   return Math.max(0, Math.min(until, last + 1) - limit * FUTURES_SLOT_MS);

@@ -20,8 +20,8 @@ export interface SchemaPort {
   /**
    * Brings the database to `to` (`head` or a revision).
    *
-   * @throws MigrationError with code REVISION_UNKNOWN, REVISION_UNFILLED, DOWNGRADE_REFUSED or MIGRATION_FAILED; UpgradeInProgressError
-   * where another process holds the lock: it does not wait.
+   * @throws MigrationError with code REVISION_UNKNOWN, REVISION_UNFILLED, DOWNGRADE_REFUSED or MIGRATION_FAILED;
+   * UpgradeInProgressError where another process holds the lock: it does not wait.
    */
   upgrade(options: { to: string; actor: string; signal?: AbortSignal }): Promise<UpgradeResult>;
   /** What `upgrade` would do; changes nothing. Throws as it does. */

@@ -1,9 +1,7 @@
 import { z } from 'zod';
+import { text } from '../query/parameters.ts';
 
-const text = z
-  .string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be given once') })
-  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not hold control characters')
-  .max(100);
+const name = text.max(100);
 
 /** Epoch seconds, from the epoch to the year 9998. Old charts send negative ones, and fractions. */
 const seconds = z
@@ -28,16 +26,16 @@ export const MAX_RANGE_BARS = 50_000;
 const MAX_FOUND = 200;
 
 // Whatever else a version of the library sends is let pass: it has no use for a refusal.
-export const symbolQuery = z.looseObject({ symbol: text.describe('Symbol or ticker, such as binance:BTC/USDT.') });
+export const symbolQuery = z.looseObject({ symbol: name.describe('Symbol or ticker, such as binance:BTC/USDT.') });
 export const searchQuery = z.looseObject({
-  query: text.default(''),
-  exchange: text.default(''),
-  type: text.default(''),
+  query: name.default(''),
+  exchange: name.default(''),
+  type: name.default(''),
   limit: count(MAX_FOUND).default(30),
 });
 export const historyQuery = z.looseObject({
-  symbol: text.describe('Symbol or ticker, such as binance:BTC/USDT.'),
-  resolution: text.describe('Such as 1, 60 or 1D.'),
+  symbol: name.describe('Symbol or ticker, such as binance:BTC/USDT.'),
+  resolution: name.describe('Such as 1, 60 or 1D.'),
   from: seconds.default(0).describe(`Epoch seconds of the first bar; a range may hold up to ${MAX_RANGE_BARS} bars.`),
   to: seconds.describe('Epoch seconds; bars before it.'),
   countback: count(MAX_BARS)

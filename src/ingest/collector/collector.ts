@@ -12,13 +12,13 @@ import { URGENCY, type Urgency, type NextStep } from './urgency.ts';
  * (`surveying`), then asks the exchange for its first candle (`probing`), then works off what is missing
  * (`collecting`). The live tail is served in every phase but the first.
  */
-type Phase = 'opening' | 'surveying' | 'probing' | 'collecting';
+type CollectorPhase = 'opening' | 'surveying' | 'probing' | 'collecting';
 
 /** What a step does; `idle`: nothing yet. */
-type Task = 'idle' | 'open' | 'survey' | 'review' | 'probe' | 'expire' | 'tail' | 'backlog' | 'reread';
+type StepKind = 'idle' | 'open' | 'survey' | 'review' | 'probe' | 'expire' | 'tail' | 'backlog' | 'reread';
 
 interface Choice {
-  readonly task: Task;
+  readonly task: StepKind;
   readonly next: NextStep;
   /** From this moment on something more urgent may be due. */
   readonly validUntil: number;
@@ -37,7 +37,7 @@ export class Collector {
   readonly #deps: SourceLedgerDeps;
   readonly #backoff = new Backoff();
   readonly #steps: SourceSteps;
-  #phase: Phase = 'opening';
+  #phase: CollectorPhase = 'opening';
   #isBusy = false;
   #rejection: string | null = null;
   #choice: Choice | null = null;
@@ -214,7 +214,7 @@ export class Collector {
     return this.#want('idle', at, at);
   }
 
-  #want(task: Task, at: number, validUntil: number, rated?: Urgency): Choice {
+  #want(task: StepKind, at: number, validUntil: number, rated?: Urgency): Choice {
     const { kind, depthMs } = this.source;
     const tail = kind === 'candles' ? URGENCY.tail : URGENCY.feedTail;
     const isTail = task === 'tail' || task === 'open' || task === 'idle';
@@ -231,7 +231,7 @@ export class Collector {
     return availableEnd > this.ledger.firstHave ? URGENCY.gap : URGENCY.history;
   }
 
-  async #run(task: Task, signal: AbortSignal): Promise<boolean> {
+  async #run(task: StepKind, signal: AbortSignal): Promise<boolean> {
     switch (task) {
       case 'idle':
         return false;

@@ -1,6 +1,6 @@
 import { AppError, messageOf, sqlStateOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { backoffMs, type Backoff } from '../../retry.ts';
+import { backoffMs, type RetryWaits } from '../../retry.ts';
 import type { Clock } from '../../clock.ts';
 
 /** The database is well but refuses these rows (a value out of range, a constraint): asking again does not help. */
@@ -15,10 +15,10 @@ export interface DatabaseGateDeps {
   readonly clock: Clock;
   /** Called when the database is reachable again. */
   readonly onUp?: () => void;
-  readonly backoff?: Backoff;
+  readonly backoff?: RetryWaits;
 }
 
-const BACKOFF: Backoff = { firstMs: 200, maxMs: 10_000 };
+const BACKOFF: RetryWaits = { firstMs: 200, maxMs: 10_000 };
 /** Fewer than the pool has connections: however many answers come at once, readers of the API find one. */
 const MOST_AT_ONCE = 6;
 

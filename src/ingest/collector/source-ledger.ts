@@ -2,6 +2,7 @@ import { ExchangeDataError } from '../../errors.ts';
 import { EARLIEST_MS } from '../../market/candle.ts';
 import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
 import { alignRanges, missingRange, type CoverageRange } from '../../market/coverage.ts';
+import { HOUR_MS } from '../../market/moments.ts';
 import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
@@ -20,7 +21,7 @@ import { ProvisionalSlots } from './provisional-slots.ts';
 import { listRegained, settleWindowEdge } from './window-edge.ts';
 
 /** What others note in the ledger is seen within this time. */
-const REVIEW_EVERY_MS = 3_600_000;
+const REVIEW_EVERY_MS = HOUR_MS;
 
 /**
  * What is known of one source, in memory and in the database: each answer's rows, what it says of the rest, and what it

@@ -1,4 +1,5 @@
 import type { CoverageRange } from '../../market/coverage.ts';
+import { HOUR_MS } from '../../market/moments.ts';
 import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { APPROACHES } from './frame-request.ts';
 import { ROWLESS_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
@@ -26,7 +27,6 @@ interface Wait {
   readonly maxMs: number;
 }
 
-const HOUR_MS = 3_600_000;
 /** Real gaps are minutes long. From this length on silence is worth more proof, and a look in a longer timeframe. */
 export const LONG_SLOTS = 60;
 /** A long range that only answers without any row speak for: an outage that answers so lasts minutes. */

@@ -4,6 +4,7 @@ import type { Logger } from '../../logger.ts';
 import type { CoverageKey } from '../../market/coverage.ts';
 import type { FuturesFeed } from '../../market/futures-snapshot.ts';
 import type { Instrument, MarketPattern } from '../../market/instrument.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 import type { ExchangeState, SeriesState } from '../../market/service-state.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
@@ -42,7 +43,7 @@ export interface ExchangeIngestDeps {
   readonly onStep: (isAnswered: boolean) => void;
 }
 
-const CLOCK_EVERY_MS = 5 * 60_000;
+const CLOCK_EVERY_MS = 5 * MINUTE_MS;
 
 /** Everything that is collected from one exchange: its clock, its markets, and a collector for each series and feed. */
 export class ExchangeIngest {
@@ -67,7 +68,7 @@ export class ExchangeIngest {
       database,
       clock,
       logger,
-      tasks: this.#createChores(),
+      tasks: this.#createTasks(),
       collectors: () => this.#collectors,
       isInformed: () => this.#blocks.isFresh(),
       onStep: (isAnswered) => {
@@ -194,7 +195,7 @@ export class ExchangeIngest {
     });
   }
 
-  #createChores(): Task[] {
+  #createTasks(): Task[] {
     const { exchange } = this.#deps;
     return [
       {

@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.ts';
 import { ExchangeDataError, ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../../errors.ts';
 import type { Exchange, RequestKind } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
-import { backoffMs, type Backoff } from '../../retry.ts';
-import { Tasks, type Task, type ChoreEntry } from './periodic-tasks.ts';
+import { HOUR_MS } from '../../market/moments.ts';
+import { backoffMs, type RetryWaits } from '../../retry.ts';
+import { Tasks, type Task, type TaskEntry } from './periodic-tasks.ts';
 import type { Collector } from '../collector/collector.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
 import { compareSteps, type NextStep } from '../collector/urgency.ts';
@@ -38,12 +39,11 @@ interface Turn {
 
 /** 500 tails within seconds of their close, from an exchange that takes a quarter of a second for an answer. */
 const CONCURRENCY = { all: 4, tails: 20 };
-const HOUR_MS = 3_600_000;
 /** Longer than the first waits of the exchange as a whole, so that one bad market does not stand before all others. */
-const STEP_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 30_000 };
-const UNUSABLE_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 60_000 };
-const REJECTED_BACKOFF: Backoff = { firstMs: 2_000, maxMs: 300_000 };
-const ROWS_BACKOFF: Backoff = { firstMs: 60_000, maxMs: HOUR_MS };
+const STEP_BACKOFF: RetryWaits = { firstMs: 2_000, maxMs: 30_000 };
+const UNUSABLE_BACKOFF: RetryWaits = { firstMs: 2_000, maxMs: 60_000 };
+const REJECTED_BACKOFF: RetryWaits = { firstMs: 2_000, maxMs: 300_000 };
+const ROWS_BACKOFF: RetryWaits = { firstMs: 60_000, maxMs: HOUR_MS };
 const LONG_AGO = -1;
 const UNUSABLE_LOG_EVERY_MS = 60_000;
 
@@ -106,14 +106,14 @@ export class ExchangeWorker {
       const running = this.#inFlight.size;
       // After a failure one request goes ahead and tells whether the exchange is back.
       if (running >= (state === 'up' ? concurrency.tails : 1)) return Infinity;
-      const next = this.#findChore() ?? this.#findCollector(running >= concurrency.all);
+      const next = this.#findTask() ?? this.#findCollector(running >= concurrency.all);
       if (typeof next === 'number') return next;
       if (!this.#deps.isInformed()) return Infinity;
       this.#start(next, signal);
     }
   }
 
-  #findChore(): Turn | number | null {
+  #findTask(): Turn | number | null {
     const { exchange, clock, logger } = this.#deps;
     const due = this.#tasks.findDue();
     if (due === null || typeof due === 'number') return due;
@@ -122,7 +122,7 @@ export class ExchangeWorker {
     return this.#toTurn(due, logger);
   }
 
-  #toTurn(entry: ChoreEntry, logger: Logger): Turn {
+  #toTurn(entry: TaskEntry, logger: Logger): Turn {
     const { name } = entry.task;
     return {
       work: async (signal) => {

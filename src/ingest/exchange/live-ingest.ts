@@ -6,6 +6,7 @@ import { candleEntry, type CommitEntry, type SeriesCandles } from '../../market/
 import { candleKey } from '../../market/coverage.ts';
 import { seriesKey, type Series } from '../../market/instrument.ts';
 import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
+import { isAborted } from '../../retry.ts';
 import { Wakeup } from '../../wakeup.ts';
 import { logChanges, type AnswerTally } from '../collector/answer-tally.ts';
 import type { Collector } from '../collector/collector.ts';
@@ -162,11 +163,6 @@ export class LiveIngest implements CandleStreamListener {
     );
     this.#dropped = 0;
   }
-}
-
-/** A function, because the answer may change while one waits. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 interface Group extends SeriesCandles {

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts';
 import type { Exchange } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
 import { isWildcard, type Instrument, type MarketPattern } from '../../market/instrument.ts';
+import { HOUR_MS, MINUTE_MS } from '../../market/moments.ts';
 import type { Timeframe } from '../../market/timeframe.ts';
 import { resolveMarkets } from '../../market/resolve-markets.ts';
 import type { SeriesState } from '../../market/service-state.ts';
@@ -14,10 +15,10 @@ export interface MarketWatchDeps {
   readonly logger: Logger;
 }
 
-const EVERY_MS = 3_600_000;
+const EVERY_MS = HOUR_MS;
 /** A market that is not listed may have been left out of one answer: for an hour it is looked for more often. */
-const ABSENT_EVERY_MS = 5 * 60_000;
-const ABSENT_FOR_MS = 3_600_000;
+const ABSENT_EVERY_MS = 5 * MINUTE_MS;
+const ABSENT_FOR_MS = HOUR_MS;
 
 /** Which of the wanted markets one exchange lists, as of its latest list. */
 export class MarketWatch {

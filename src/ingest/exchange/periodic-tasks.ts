@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts';
+import { MINUTE_MS } from '../../market/moments.ts';
 
 /** Something that is done for the whole exchange now and then, before any collector is asked. */
 export interface Task {
@@ -8,7 +9,7 @@ export interface Task {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface ChoreEntry {
+export interface TaskEntry {
   readonly task: Task;
   /** When it is due, by our clock. */
   at: number;
@@ -20,12 +21,12 @@ export interface ChoreEntry {
 }
 
 /** However often something asks for it, a task is not done again sooner. */
-const HASTE_MS = 5 * 60_000;
+const SOONEST_AGAIN_MS = 5 * MINUTE_MS;
 
 /** The tasks of one exchange, each until it succeeded once before the next, and repeated in their time. */
 export class Tasks {
   readonly #clock: Clock;
-  readonly #entries: readonly ChoreEntry[];
+  readonly #entries: readonly TaskEntry[];
 
   constructor({ tasks, clock }: { readonly tasks: readonly Task[]; readonly clock: Clock }) {
     this.#clock = clock;
@@ -48,7 +49,7 @@ export class Tasks {
    * The next one to be done now, or how long that takes; null where the collectors may go on. Nothing makes sense
    * before each succeeded once.
    */
-  findDue(): ChoreEntry | number | null {
+  findDue(): TaskEntry | number | null {
     const now = this.#clock.now();
     for (const entry of this.#entries) {
       if (!entry.isBusy && entry.at <= now) return entry;
@@ -63,7 +64,7 @@ export class Tasks {
     return Math.min(Infinity, ...this.#entries.filter(({ isBusy }) => !isBusy).map(({ at }) => Math.max(0, at - now)));
   }
 
-  async run(entry: ChoreEntry, signal: AbortSignal): Promise<void> {
+  async run(entry: TaskEntry, signal: AbortSignal): Promise<void> {
     entry.isBusy = true;
     await entry.task.run(signal).finally(() => (entry.isBusy = false));
     const now = this.#clock.now();
@@ -71,7 +72,7 @@ export class Tasks {
   }
 
   /** Notes a failure, after which it is tried again in `waitMs`. */
-  fail(entry: ChoreEntry, waitMs: number, message: string): void {
+  fail(entry: TaskEntry, waitMs: number, message: string): void {
     Object.assign(entry, { at: this.#clock.now() + waitMs, failures: entry.failures + 1, lastError: message });
   }
 
@@ -79,6 +80,6 @@ export class Tasks {
   retryNow(name: string): void {
     const entry = this.#entries.find(({ task }) => task.name === name);
     if (!entry || entry.doneAt === null) return;
-    entry.at = Math.min(entry.at, Math.max(this.#clock.now(), entry.doneAt + HASTE_MS));
+    entry.at = Math.min(entry.at, Math.max(this.#clock.now(), entry.doneAt + SOONEST_AGAIN_MS));
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Exchange, RequestBlock } from '../../exchanges/exchange.ts';
 import type { Logger } from '../../logger.ts';
+import { isAborted } from '../../retry.ts';
 import { RowsRefusedError, type DatabaseGate } from '../collector/database-gate.ts';
 import { Wakeup } from '../../wakeup.ts';
 
@@ -133,9 +134,4 @@ export class SharedBlocks {
   #isNoted({ until, reason }: RequestBlock): boolean {
     return this.#noted?.until === until && this.#noted.reason === reason;
   }
-}
-
-/** A function, because the answer may change while one waits. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -47,14 +47,14 @@ export function describeLeases(test: DeclareTest, { leases, expire }: LeasesSide
     );
   });
 
-  test('gives free markets, in the order of the wish, to one replica each', async () => {
+  test('gives free markets, in the order in which they are wanted, to one replica each', async () => {
     await beat('a');
     await beat('b');
-    const wish = ['D/X', 'B/X', 'B/X', 'A/X', 'C/X', 'B/X'];
+    const wanted = ['D/X', 'B/X', 'B/X', 'A/X', 'C/X', 'B/X'];
     assert.deepEqual(await leases().claim('a', 'binance', ['D/X', 'D/X', 'B/X', 'A/X'], 2), ['B/X', 'D/X']);
-    assert.deepEqual(await leases().claim('b', 'binance', wish, 9), ['A/X', 'C/X']);
+    assert.deepEqual(await leases().claim('b', 'binance', wanted, 9), ['A/X', 'C/X']);
     assert.deepEqual(await leases().claim('b', 'okx', ['B/X'], 9), ['B/X']);
-    assert.deepEqual(await leases().claim('a', 'binance', wish, 9), []);
+    assert.deepEqual(await leases().claim('a', 'binance', wanted, 9), []);
     assert.deepEqual(await leases().claim('a', 'binance', ['Z/X'], 0), []);
     assert.deepEqual(await leases().claim('a', 'binance', ['Y/X', 'Z/X'], -1), []);
     assert.deepEqual(await leases().claim('a', 'binance', [], 5), []);
@@ -63,7 +63,7 @@ export function describeLeases(test: DeclareTest, { leases, expire }: LeasesSide
     assert.deepEqual(await leases().listFree('okx', ['D/X', 'B/X']), ['D/X']);
     assert.deepEqual(await listHeld('b'), ['binance C/X', 'okx B/X']);
     assert.deepEqual(await listHeld('a'), ['binance B/X', 'binance D/X']);
-    assert.deepEqual(await leases().claim('a', 'binance', wish, 9), ['A/X']);
+    assert.deepEqual(await leases().claim('a', 'binance', wanted, 9), ['A/X']);
     await leases().release('a', 'binance', []);
     assert.deepEqual(await listHeld('a'), ['binance A/X', 'binance B/X', 'binance D/X']);
   });

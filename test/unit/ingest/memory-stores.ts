@@ -224,7 +224,10 @@ function readRows({ key, rows }: CommitEntry) {
   };
 }
 
-/** Of the parts of the range that lie longer than eight hours after the settlement before and end with one, or at its end. */
+/**
+ * Of the parts of the range that lie longer than eight hours after the settlement before and end with one, or at its
+ * end.
+ */
 function findSettlementGaps(times: readonly number[], { since, until }: TimeRange): TimeRange[] {
   const gaps: (TimeRange | null)[] = [];
   let previous = times.findLast((time) => time <= since) ?? null;

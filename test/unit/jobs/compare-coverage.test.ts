@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AuditedStretch } from '../../../src/db/repositories/audit-repository.ts';
+import type { AuditedRange } from '../../../src/db/repositories/audit-repository.ts';
 import { compareCoverage, planLedgerRepair } from '../../../src/jobs/compare-coverage.ts';
 import type { CoverageState } from '../../../src/market/coverage.ts';
 
@@ -10,7 +10,7 @@ const at = (since: number, until: number) => ({ since: since * MINUTE, until: un
 const ledgerOf = (...ranges: [since: number, until: number, state: CoverageState][]) =>
   ranges.map(([since, until, state]) => ({ ...at(since, until), state }));
 
-function part(changes: Partial<AuditedStretch>): AuditedStretch {
+function part(changes: Partial<AuditedRange>): AuditedRange {
   return {
     key: KEY,
     range: at(0, 100),
@@ -23,9 +23,9 @@ function part(changes: Partial<AuditedStretch>): AuditedStretch {
   };
 }
 
-const found = (seen: AuditedStretch) =>
+const found = (seen: AuditedRange) =>
   compareCoverage(seen).map(({ kind, since, until, slots }) => [kind, since / MINUTE, until / MINUTE, slots]);
-const repairs = (seen: AuditedStretch) =>
+const repairs = (seen: AuditedRange) =>
   planLedgerRepair(seen).map(({ state, since, until }) => [state, since / MINUTE, until / MINUTE]);
 
 describe('compareCoverage', () => {

@@ -4,7 +4,7 @@ import type { Job } from '../../../src/jobs/job.ts';
 import { measureJob, type JobRun } from '../../../src/jobs/measure-job.ts';
 
 class Task implements Job {
-  readonly name = 'chore';
+  readonly name = 'task';
   readonly cron = '* * * * *';
   readonly runsAtStart = true;
   readonly #followed: string[] = [];
@@ -31,14 +31,14 @@ describe('measureJob', () => {
       (run) => runs.push(run),
       () => (now += 250),
     );
-    assert.deepEqual([measured.name, measured.cron, measured.runsAtStart], ['chore', '* * * * *', true]);
+    assert.deepEqual([measured.name, measured.cron, measured.runsAtStart], ['task', '* * * * *', true]);
     assert.equal('runsUnclaimed' in measured, false);
     await measured.run(new AbortController().signal);
     task.fault = new Error('broken');
     await assert.rejects(measured.run(new AbortController().signal), /broken/);
     assert.deepEqual(runs, [
-      { job: 'chore', durationMs: 250, hasFailed: false },
-      { job: 'chore', durationMs: 250, hasFailed: true },
+      { job: 'task', durationMs: 250, hasFailed: false },
+      { job: 'task', durationMs: 250, hasFailed: true },
     ]);
     await measured.followTurn?.(new AbortController().signal);
     assert.equal(task.followed, 1);

@@ -6,7 +6,7 @@ import {
   nextOpening,
   type BinanceInterval,
 } from '../../../simulator/binance-interval.ts';
-import { CandleSource, type SimulatedCandle } from '../../../simulator/candle-aggregation.ts';
+import { CandleAggregator, type SimulatedCandle } from '../../../simulator/candle-aggregation.ts';
 import { mixHash } from '../../../simulator/noise.ts';
 import { createPriceLine } from '../../../simulator/price-model.ts';
 import { DEFAULT_MARKETS } from '../../../simulator/symbol-catalogue.ts';
@@ -16,22 +16,22 @@ const HALTED = Date.UTC(2025, 10, 3, 5);
 const NOW = Date.UTC(2025, 5, 18, 13, 37, 21, 250);
 const MINUTE = 60_000;
 
-function createSource(symbol: string): CandleSource {
+function createSource(symbol: string): CandleAggregator {
   const market = DEFAULT_MARKETS.find((candidate) => candidate.symbol === symbol)!;
   const line = createPriceLine({ ...market, pathKey: `test:${symbol}`, lineKey: 'spot', premium: 0 });
-  return new CandleSource({ line, listedMs: LISTED, haltedMs: HALTED });
+  return new CandleAggregator({ line, listedMs: LISTED, haltedMs: HALTED });
 }
 
 function list(
-  source: CandleSource,
+  source: CandleAggregator,
   interval: BinanceInterval,
-  query: Partial<Parameters<CandleSource['listCandles']>[0]>,
+  query: Partial<Parameters<CandleAggregator['listCandles']>[0]>,
 ): SimulatedCandle[] {
   return source.listCandles({ interval, startMs: null, endMs: null, limit: 1_000, nowMs: NOW, ...query });
 }
 
 /** The whole range as single minutes. */
-function minutesOf(source: CandleSource, startMs: number, untilMs: number, nowMs: number): SimulatedCandle[] {
+function minutesOf(source: CandleAggregator, startMs: number, untilMs: number, nowMs: number): SimulatedCandle[] {
   return list(source, '1m', { startMs, endMs: untilMs - 1, limit: Infinity, nowMs });
 }
 

@@ -20,7 +20,10 @@ export interface Block {
 export interface StepOptions {
   /** Tables so large that readers would be kept out for long may be converted: somebody said so. Default: false. */
   readonly convertLargeTables?: boolean;
-  /** Judge as if the timescaledb extension were there already, as a plan does that begins with making it. Default: false. */
+  /**
+   * Judge as if the timescaledb extension were there already, as a plan does that begins with making it. Default:
+   * false.
+   */
   readonly assumeTimescaledb?: boolean;
   /** Revisions that a plan would run first: judge as if what they do to the keys were done. Default: none. */
   readonly planned?: readonly string[];

@@ -6,7 +6,10 @@ import { isTimescaledbPreloaded, PRELOAD_REMEDY } from './timescaledb-extension.
 /** 30-day chunks load 20 % faster than the default of 7 days and keep three years under 40 of them. */
 const CHUNK_INTERVAL = '30 days';
 
-/** Nobody can read a table while its rows are moved: 1,000,000 candles, 110 MB, took 3.5 s, so this much a fraction of a second. */
+/**
+ * Nobody can read a table while its rows are moved: 1,000,000 candles, 110 MB, took 3.5 s, so this much a fraction of a
+ * second.
+ */
 const LARGE_TABLE_BYTES = 8 * 1024 * 1024;
 
 function createHypertableStep(table: string, revision: string): DeferrableStep {

@@ -1,4 +1,5 @@
 import { FUTURES_SLOT_MS } from '../../../market/futures-snapshot.ts';
+import { DAY_MS, MINUTE_MS } from '../../../market/moments.ts';
 import { readFields, readList } from '../../kit/futures-row.ts';
 import type { CcxtInstance, InstanceOf } from '../ccxt-library.ts';
 import type { Dialect, UnifiedFeedQuery, UnifiedFeeds } from './dialect.ts';
@@ -12,9 +13,8 @@ type OkxInstance = InstanceOf<
 >;
 
 const LIMIT = 100;
-const DAY_MS = 86_400_000;
 /** So that the start has not fallen out by the time that the request arrives. */
-const MARGIN_MS = 10 * 60_000;
+const MARGIN_MS = 10 * MINUTE_MS;
 /** The newest entries that the statistics keep, and that the candles of the mark price hold without the history call. */
 const RECENT_ENTRIES = 1440;
 

@@ -211,7 +211,7 @@ export class CandleChart {
     scale.applyOptions({ barSpacing: Math.min(60, Math.max(0.6, scale.options().barSpacing * factor)) });
   }
 
-  /** Brings a stretch of time (epoch ms) into the middle. */
+  /** Brings a range of time (epoch ms) into the middle. */
   showAround(since: number, until: number): void {
     const { places } = this.#timeline;
     const from = places.findIndex(({ time }) => time >= since);

@@ -8,10 +8,10 @@ import { formatDuration, formatMoment, formatRange } from './moments.ts';
 const MAX_ENTRIES = 60;
 
 /**
- * The stretches that are missing, of every series. Each is a button with the index of the gap as its key.
+ * The ranges that are missing, of every series. Each is a button with the index of the gap as its key.
  *
- * @param told `isMore`: not all are in the list; `isRead`: the ledger was read; `isKnown`: the ledger knows of any series at all; `isNow`: not
- *   what was read before an outage
+ * @param told `isMore`: not all are in the list; `isRead`: the ledger was read; `isKnown`: the ledger knows of any
+ *   series at all; `isNow`: not what was read before an outage
  */
 export function showGaps(
   gaps: readonly CoverageObject[],

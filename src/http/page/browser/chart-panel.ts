@@ -6,7 +6,7 @@ import { byId, element, setContent, setText } from './element.ts';
 import { countOf, formatCount } from './figures.ts';
 import { PANES, type Pane } from './futures-panes.ts';
 import { HOLE_WORDS } from './hole-shading.ts';
-import { formatMoment, timeframeLength } from './moments.ts';
+import { DAY_MS, formatMoment, timeframeLength } from './moments.ts';
 import { RequestFailure } from './service.ts';
 import type { Hole } from './timeline.ts';
 
@@ -23,7 +23,6 @@ const KEYS: Readonly<Record<string, (chart: CandleChart) => void>> = {
 };
 /** Read candle by candle with the shift key. */
 const READING_KEYS: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1 };
-const DAY_MS = 86_400_000;
 
 /** The chart with its heading and switches: shows one series at a time, and follows it. */
 export class ChartPanel {
@@ -82,7 +81,7 @@ export class ChartPanel {
     return this.#window?.name ?? null;
   }
 
-  /** Shows a series: its newest candles, or those around a stretch of time. */
+  /** Shows a series: its newest candles, or those around a range of time. */
   async open(name: SeriesName, around: { since: number; until: number } | null = null): Promise<void> {
     this.#abort.abort();
     const abort = (this.#abort = new AbortController());

@@ -1,5 +1,5 @@
 import type { CandleAnswer, CoverageObject, FuturesAnswer, SeriesName } from './answers.ts';
-import { nextOpening, timeframeLength } from './moments.ts';
+import { nextOpening, timeframeLength, toIso } from './moments.ts';
 import { fetchJson, fetchPages, pathTo, RequestFailure } from './service.ts';
 import { createTimeline, withoutRanges, type Timeline } from './timeline.ts';
 
@@ -23,7 +23,7 @@ export class ChartWindow {
   readonly #around: { readonly since: number; readonly until: number } | null;
   readonly #signal: AbortSignal;
 
-  /** @param around the stretch (epoch ms) to load with what lies about it; null: the newest candles */
+  /** @param around the range (epoch ms) to load with what lies about it; null: the newest candles */
   constructor(name: SeriesName, around: { since: number; until: number } | null, signal: AbortSignal) {
     this.name = name;
     this.#isNewest = around === null;
@@ -31,7 +31,7 @@ export class ChartWindow {
     this.#signal = signal;
   }
 
-  /** Whether it reaches to the newest candle: where a stretch of the past was asked for, only if few follow it. */
+  /** Whether it reaches to the newest candle: where a range of the past was asked for, only if few follow it. */
   get isNewest(): boolean {
     return this.#isNewest;
   }
@@ -50,7 +50,7 @@ export class ChartWindow {
     } else {
       const [before, after] = await Promise.all([
         this.#fetchCandles({ until: toIso(around.since), limit: PAGE / 2 }),
-        // From the end of the stretch on: what is stored inside of it comes with it, unless it is very long.
+        // From the end of the range on: what is stored inside of it comes with it, unless it is very long.
         this.#fetchCandles({ since: toIso(around.since), limit: PAGE / 2 }),
       ]);
       this.candles = [...before, ...after];
@@ -71,7 +71,7 @@ export class ChartWindow {
     return older.length > 0;
   }
 
-  /** Loads a page of later candles where a stretch of the past is shown; false where there is none. */
+  /** Loads a page of later candles where a range of the past is shown; false where there is none. */
   async loadLater(): Promise<boolean> {
     const last = this.candles.at(-1);
     if (this.#isNewest || last === undefined || this.candles.length >= MAX_CANDLES) return false;
@@ -156,8 +156,4 @@ export class ChartWindow {
 
 function isSame(a: CandleAnswer, b: CandleAnswer): boolean {
   return a.open === b.open && a.high === b.high && a.low === b.low && a.close === b.close && a.volume === b.volume;
-}
-
-function toIso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,12 +1,23 @@
+// Those of src/market/moments.ts once more: the browser is sent the files of this folder alone.
+const SECOND_MS = 1_000;
+export const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
 const UNIT_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
+  w: 7 * DAY_MS,
   // About: where it matters, months are counted by the calendar.
-  M: 2_592_000_000,
+  M: 30 * DAY_MS,
 };
+
+/** ISO 8601 in UTC with milliseconds. */
+export function toIso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
 
 /** The length of a timeframe such as `15m` in milliseconds (a month counts 30 days); 0 for a text that is none. */
 export function timeframeLength(timeframe: string): number {

@@ -1,7 +1,7 @@
 import { nameKey, type CoverageSummary, type SeriesObject, type SlotCounts } from './answers.ts';
 import { countSettled } from './figures.ts';
 import type { Tone } from './judge-health.ts';
-import { lagOf, timeframeLength } from './moments.ts';
+import { MINUTE_MS, lagOf, timeframeLength } from './moments.ts';
 
 /** A series as the table shows and sorts it. */
 export interface SeriesRow {
@@ -43,7 +43,7 @@ export function createRows(
 }
 
 /** A minute after its close a candle is late; the service calls a series behind by its own measure. */
-const LATE_MS = 60_000;
+const LATE_MS = MINUTE_MS;
 
 function judgeSeries({ state, last_error }: SeriesObject, lagMs: number | null): Tone {
   if (state === 'refused') return 'bad';

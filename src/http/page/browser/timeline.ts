@@ -1,6 +1,6 @@
 import type { CoverageState } from '../../../market/coverage.ts';
 import type { CandleAnswer, CoverageObject, FuturesAnswer } from './answers.ts';
-import { nextOpening } from './moments.ts';
+import { HOUR_MS, nextOpening } from './moments.ts';
 
 /** What is said of opening times without a candle; `unknown`: the ledger says nothing of them. */
 export type HoleState = Exclude<CoverageState, 'have'> | 'unknown';
@@ -48,7 +48,7 @@ export function createTimeline(
   ledger: readonly CoverageObject[],
   { timeframe, until }: { readonly timeframe: string; readonly until: number },
 ): Timeline {
-  const stretches = ledger
+  const ranges = ledger
     .flatMap(({ since, until: end, state, reason }): LedgerRange[] =>
       state === 'have' ? [] : [{ since: Date.parse(since), until: Date.parse(end), state, reason }],
     )
@@ -56,7 +56,7 @@ export function createTimeline(
   const places: { time: number; candle: CandleAnswer | null }[] = [];
   const holes: Hole[] = [];
   const addHoles = (from: number, to: number, isKnownOnly: boolean) => {
-    for (const run of findRuns(from, to, timeframe, stretches)) {
+    for (const run of findRuns(from, to, timeframe, ranges)) {
       if (isKnownOnly && run.state === 'unknown') break;
       const shown = run.times.slice(0, MAX_PLACES);
       places.push(...shown.map((time) => ({ time, candle: null })));
@@ -90,14 +90,14 @@ interface Run {
 }
 
 /** The opening times of [from, to), cut where what is known of them changes. */
-function findRuns(from: number, to: number, timeframe: string, stretches: readonly LedgerRange[]): Run[] {
+function findRuns(from: number, to: number, timeframe: string, ranges: readonly LedgerRange[]): Run[] {
   const runs: Run[] = [];
-  let next = stretches.findIndex(({ until }) => until > from);
+  let next = ranges.findIndex(({ until }) => until > from);
   let walked = 0;
   for (let time = from; time < to && walked < MAX_WALK; walked++) {
-    while (next >= 0 && next < stretches.length && (stretches[next]?.until ?? 0) <= time) next++;
-    const stretch = next < 0 ? undefined : stretches[next];
-    const known = stretch !== undefined && stretch.since <= time ? stretch : null;
+    while (next >= 0 && next < ranges.length && (ranges[next]?.until ?? 0) <= time) next++;
+    const range = next < 0 ? undefined : ranges[next];
+    const known = range !== undefined && range.since <= time ? range : null;
     const state = known?.state ?? 'unknown';
     const reason = known?.reason ?? null;
     const following = nextOpening(time, timeframe);
@@ -142,7 +142,6 @@ export interface FuturesPoint {
   readonly value: string;
 }
 
-const HOUR_MS = 3_600_000;
 /** How long a value stands for what comes after it: it is told hourly and may come late, funding is settled by 8 h. */
 const LASTING_MS = { open_interest: 2 * HOUR_MS, mark_price: 2 * HOUR_MS, funding_rate: 9 * HOUR_MS } as const;
 

@@ -50,11 +50,11 @@ export class Turn {
       nextMs = await this.#work();
     } finally {
       this.#isAtWork = false;
-      this.#schedule(this.#takeWish() ? AGAIN_MS : nextMs);
+      this.#schedule(this.#takeWanted() ? AGAIN_MS : nextMs);
     }
   }
 
-  #takeWish(): boolean {
+  #takeWanted(): boolean {
     const isWanted = this.#isWanted;
     this.#isWanted = false;
     return isWanted;

@@ -52,7 +52,7 @@ describe('overlayCoverage', () => {
     assert.deepEqual(overlayCoverage([have(0, 5), have(9, 12)], [have(5, 9)]), [have(0, 12)]);
   });
 
-  it('joins what is missing only where the evidence is the same: one answer never counts for another stretch', () => {
+  it('joins what is missing only where the evidence is the same: one answer never counts for another range', () => {
     const first = known('missing', [0, 10], [1, 100, 100], 'none');
     const later = known('missing', [10, 20], [1, 159_000, 159_000], 'none');
     assert.deepEqual(overlayCoverage([first], [later]), [first, later]);

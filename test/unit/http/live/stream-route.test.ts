@@ -256,7 +256,7 @@ describe('GET /v1/stream', () => {
       (number) => !numbers.includes(number),
     );
     assert.equal(missing.length, notice!.count);
-    assert.equal(missing.at(-1)! - missing[0]! + 1, missing.length, 'what was lost is one stretch');
+    assert.equal(missing.at(-1)! - missing[0]! + 1, missing.length, 'what was lost is one range');
     assert.equal(numbers.at(-1), rounds);
     assert.ok(Math.abs(Date.parse(notice!.since) - Date.now()) < 60_000);
 

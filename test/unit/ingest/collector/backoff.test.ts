@@ -11,7 +11,7 @@ const tell = ({ isRefused, error, heldUntil, historyHeldUntil, failures }: Backo
 ];
 const NONE = [false, null, 0, 0, 0];
 
-describe('Setbacks', () => {
+describe('Backoff', () => {
   it('ends a refusal as a whole when an answer that was under way disproves it', () => {
     const backoff = new Backoff();
     const { count } = backoff;

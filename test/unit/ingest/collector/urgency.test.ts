@@ -7,7 +7,7 @@ const next = (urgency: Urgency, servedAt: number, deletedAt = Infinity) => ({
   servedAt,
 });
 
-describe('compareWishes', () => {
+describe('compareSteps', () => {
   it('serves the live tail, what is deleted soon, holes, second readings, and history last', () => {
     const { tail, feedTail, expiring, gap, reread, history } = URGENCY;
     const order = [tail, feedTail, expiring, gap, reread, history];
