@@ -104,7 +104,10 @@ describe('built candles over PostgreSQL, the last one forming', () => {
 
   it('are bars of charts, the complete ones', async () => {
     const history = async (query: string) =>
-      await getFrom<{ s: string; t?: number[]; nextTime?: number; complete: boolean; gaps: number }>(app, `/udf/history?${query}`);
+      await getFrom<{ s: string; t?: number[]; nextTime?: number; complete: boolean; gaps: number }>(
+        app,
+        `/udf/history?${query}`,
+      );
     const seconds = (count: number) => slot(count) / 1000;
     const asked = `symbol=binance:BTC/USDT&resolution=240&to=${seconds(9)}`;
     const { s, t, complete, gaps, ...columns } = await history(`${asked}&countback=3`);

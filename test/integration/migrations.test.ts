@@ -135,7 +135,8 @@ for (const lane of lanes) {
       await execute(database.url, 'drop table exchange_blocks; create table wanted_windows (exchange text)');
       await assert.rejects(migrator.upgrade({ actor: 'test' }), {
         revision: HEAD,
-        message: /a table "wanted_windows" that is not candlekeep's .*it has no symbol, timeframe, metric, wanted_since/,
+        message:
+          /a table "wanted_windows" that is not candlekeep's .*it has no symbol, timeframe, metric, wanted_since/,
       });
       await execute(database.url, 'drop table wanted_windows');
       assert.equal((await migrator.upgrade({ actor: 'test' })).version, HEAD);

@@ -16,7 +16,7 @@ import { execute } from '../support/postgres.ts';
 import { runScript } from '../support/service-process.ts';
 import { KeptStream, until } from '../support/stream-stage.ts';
 import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
-import { DAY_MS, HOUR_MS, MINUTE_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
+import { HOUR_MS, MINUTE_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
 
 const logger = pino({ level: 'silent' });
 const QUERY = 'exchange=binance&symbol=ADA/USDT';
@@ -79,39 +79,6 @@ describe('4: files of another timeframe', () => {
     ]);
     const { code, stored } = await importText(`[${list.map((row) => JSON.stringify(row)).join(',\n')}]`, '1h');
     assert.deepEqual({ code, stored }, { code: 1, stored: 0 });
-  });
-});
-
-describe('9: the answer says complete', () => {
-  it('says on an empty database that nothing is complete', async () => {
-    const incident = { kind: 'unavailable', since: 0, until: Infinity, timeframes: ['1m', '1h', '1d', '1w'] } as const;
-    await using stage = await openNow({ incidents: [incident] });
-    await stage.start();
-    await waitFor(() => stage.zoo.requests.length > 0, 'a request');
-    const { complete, data } = JSON.parse((await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1m`)).text) as {
-      complete: boolean;
-      data: unknown[];
-    };
-    assert.deepEqual({ complete, rows: data.length }, { complete: false, rows: 0 });
-  });
-
-  it('says during a backfill that the export without since is not complete', async () => {
-    await using stage = await openNow({ windowMs: 90 * DAY_MS });
-    await stage.start();
-    await waitFor(async () => (await countRows(stage.database.url)) > 0, 'a first page');
-    const { headers, text } = await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1m&format=csv`);
-    const told = text.trimEnd().split('\n').length - 1;
-    assert.ok(told < 129_000, `the backfill was faster than the question: ${told}`);
-    assert.equal(headers.get('x-complete'), 'false', `with ${told} of 129,600 candles`);
-  });
-
-  it('says that a dropped range is not complete', async () => {
-    await using stage = await openNow({});
-    await stage.start();
-    await waitFor(() => stage.apps[0]?.ingest.series()[0]?.state === 'complete', 'completeness');
-    await execute(stage.database.url, `delete from ohlcv_data where timestamp < now() - interval '12 hours'`);
-    const { headers } = await ask(stage, `/v1/ohlcv?${QUERY}&timeframe=1m&format=csv`);
-    assert.equal(headers.get('x-complete'), 'false');
   });
 });
 
