@@ -365,7 +365,8 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await service.waitFor(({ phase }) => phase === 'running');
     const path = '/v1/ohlcv?symbol=BTC/USDT&timeframe=1h';
     type Page = { data?: { partial?: true }[] };
-    for (const end = Date.now() + 60_000; ; await delay(100)) {
+    for (const end = Date.now() + 60_000; ;) {
+      await delay(100);
       const { data = [] } = (await service.request(path)).body as Page;
       if (data.length >= 6 && data.at(-1)?.partial === true && data[0]?.partial === undefined) break;
       assert.ok(Date.now() < end, `not built: ${JSON.stringify(data)}`);
@@ -378,6 +379,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await waitForText(page, '#chart-foot', /[67] candles loaded.*the last one is still forming, out of 1m/s);
     assert.doesNotMatch(await page.locator('#chart-foot').innerText(), /no gap/);
     await waitForText(page, '#chart-legends', /not whole/);
+    await waitForText(page, '#gaps', /Nothing left to fetch.*slots cannot be had/s);
     // Neither of the colours of candles that have ended.
     const painted = await page.evaluate<number>(`(() => {
       const probe = document.createElement('span');

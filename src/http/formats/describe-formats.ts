@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { COMPLETENESS_HEADERS } from '../protocol/answer-headers.ts';
 import { nextLink, type AnswerSchema } from '../protocol/route-schema.ts';
 import { moment } from '../../market/moment-schema.ts';
-import { COMPLETENESS_HEADERS } from './send-page.ts';
 import { EXPORT_FORMATS, FORMATS, joinNames } from './formats.ts';
 
 const gap = z

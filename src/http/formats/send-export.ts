@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../logger.ts';
+import { COMPLETENESS_HEADERS } from '../protocol/answer-headers.ts';
 import { FORMATS, type ExportFormat } from './formats.ts';
-import { COMPLETENESS_HEADERS } from './send-page.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 import type { ExportLayout, LinePage } from './write-lines.ts';
 

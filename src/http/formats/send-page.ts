@@ -41,8 +41,6 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Row
   return reply.send(body);
 }
 
-export const COMPLETENESS_HEADERS = ['x-complete', 'x-gaps', 'x-answered'] as const;
-
 /** Tells in headers whether anything may be missing of what was answered, and in how many stretches (101: more than 100). */
 export function setCompleteness(reply: FastifyReply, gaps: number, answered: TimeRange): void {
   const { since, until } = toRangeObject(answered);

@@ -27,6 +27,9 @@ export const ANSWER_HEADERS = {
 
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;
 
+/** On every answer that tells how complete it is. */
+export const COMPLETENESS_HEADERS = ['x-complete', 'x-gaps', 'x-answered'] as const;
+
 /** On every answer of the routes that are counted; not there where RATE_LIMIT_PER_MINUTE is 0. */
 export const RATE_HEADERS = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'] as const;
 
