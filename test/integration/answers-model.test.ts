@@ -38,11 +38,15 @@ interface Drawn {
 
 const stretches = fc.array(
   fc.record({
-    state: fc.oneof({ weight: 6, arbitrary: fc.constant('have' as const) }, fc.constantFrom(...STATES)),
+    state: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('have' as const) },
+      { weight: 2, arbitrary: fc.constant('confirmed_empty' as const) },
+      fc.constantFrom(...STATES),
+    ),
     length: fc.integer({ min: 1, max: 20 }),
     /** Slots of it where row and state do not agree. */
     odd: fc.oneof(
-      { weight: 4, arbitrary: fc.constant<number[]>([]) },
+      { weight: 2, arbitrary: fc.constant<number[]>([]) },
       { weight: 1, arbitrary: fc.array(fc.nat(19), { maxLength: 2 }) },
     ),
   }),
