@@ -39,10 +39,10 @@ describeOnEachServer('repositories as their fakes', ({ repositories, rows, query
   describeCommits(test, stores);
   describeLedger(test, stores);
 
-  /** Stored is whatever is not named. */
+  /** Empty, where it is not stored, is whatever is not named. */
   const recordGaps = async (key: CoverageKey, gaps: readonly LedgerGap[]) => {
     const told = gaps.flatMap(({ state, ...range }) =>
-      state === 'unknown' ? [] : [{ ...missingRange(range), state }],
+      state === 'unknown' || state === 'absent' ? [] : [{ ...missingRange(range), state }],
     );
     await repositories().coverage.record(key, [{ ...missingRange(ALL), state: 'confirmed_empty' }, ...told]);
   };
