@@ -115,6 +115,7 @@ export function createApp(config: Config, logger: Logger, { clock = SYSTEM_CLOCK
     stores: repositories,
     shares,
     blocks,
+    windows: { note: (windows) => repositories.wantedWindows.note(windows, identity.id) },
     collect: config.collect,
     lastWrite,
     logger,

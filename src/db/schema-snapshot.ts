@@ -3,7 +3,7 @@
  * on it. Written by "npm run schema:write" from such a database; a test fails where it is stale. Do not edit.
  */
 export const SCHEMA_SNAPSHOT = {
-  revision: '0009_exchange_blocks',
+  revision: '0010_wanted_windows',
   tables: {
     candle_revisions: {
       columns: {
@@ -290,6 +290,19 @@ export const SCHEMA_SNAPSHOT = {
         error_message: { type: 'text', nullable: true },
       },
       primaryKey: ['id'],
+      indexes: {},
+    },
+    wanted_windows: {
+      columns: {
+        exchange: { type: 'text' },
+        symbol: { type: 'text' },
+        timeframe: { type: 'text' },
+        metric: { type: 'text' },
+        wanted_since: { type: 'timestamp with time zone' },
+        replica_id: { type: 'text' },
+        noted_at: { type: 'timestamp with time zone', default: 'now()' },
+      },
+      primaryKey: ['exchange', 'symbol', 'timeframe', 'metric'],
       indexes: {},
     },
   },

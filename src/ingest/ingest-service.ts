@@ -18,6 +18,7 @@ import { ProgressMeter } from './progress-meter.ts';
 import { NO_BLOCKS, type BlockStore } from './exchange/shared-blocks.ts';
 import type { AnswerTally } from './collector/answer-tally.ts';
 import type { LastWrite } from '../replicas/last-write.ts';
+import { NO_WINDOWS, type WindowStore } from './exchange/wanted-windows.ts';
 import { AllShares, type MarketShares } from '../replicas/market-shares.ts';
 import type { SeriesCandles } from '../market/commit-entry.ts';
 
@@ -38,6 +39,8 @@ export interface IngestServiceDeps {
   readonly shares?: MarketShares;
   /** Where it is kept what an exchange told us to wait for. Default: nowhere but in memory. */
   readonly blocks?: BlockStore;
+  /** Where it is kept since when what is collected here is wanted. Default: nowhere. */
+  readonly windows?: WindowStore;
   readonly collect: CollectConfig;
   /** Told of each write that changed a row. */
   readonly lastWrite?: LastWrite;
@@ -201,7 +204,8 @@ export class IngestService implements Service {
   }
 
   async #runExchange(id: string, signal: AbortSignal): Promise<void> {
-    const { collect, openExchange, stores, logger, random = Math.random, blocks = NO_BLOCKS } = this.#deps;
+    const { collect, openExchange, stores, logger, random = Math.random } = this.#deps;
+    const { blocks = NO_BLOCKS, windows = NO_WINDOWS } = this.#deps;
     const exchange = await openExchange(id);
     this.#opened.push(exchange);
     const { backfill, confirmEmptyAfterMs } = collect;
@@ -216,6 +220,7 @@ export class IngestService implements Service {
       shares: this.#shares,
       database: this.#database,
       blocks,
+      windows,
       clock: this.#clock,
       logger,
       random,

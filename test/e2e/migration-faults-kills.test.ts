@@ -135,18 +135,18 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
 
   it('between the last commit and its entry in the history: the next boot, at head, closes the entry', async () => {
     await using database = await predecessor.copy();
-    await runMigrations(database.url, { to: '0008', actor: 'test' });
+    await runMigrations(database.url, { to: '0009', actor: 'test' });
     await using upgrade = startUpgrade(database);
     // A table that is being made under the same name, and then is not.
-    await using other = await OpenTransaction.begin(database.url, 'create table exchange_blocks (id int)');
-    await waitForBackend(database.url, 'candlekeep 0009', 'create table');
+    await using other = await OpenTransaction.begin(database.url, 'create table wanted_windows (id int)');
+    await waitForBackend(database.url, 'candlekeep 0010', 'create table');
     await using entry = await OpenTransaction.begin(
       database.url,
       `select from candlekeep_migration_history where outcome = 'running' for update`,
     );
     await other[Symbol.asyncDispose]();
     await waitUntil(
-      async () => ((await listLedger(database.url)).length === 9 ? true : null),
+      async () => ((await listLedger(database.url)).length === 10 ? true : null),
       'the commit of the last revision',
     );
     assert.deepEqual(await upgrade.end('SIGKILL'), KILLED);

@@ -348,6 +348,60 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     assert.deepEqual(misdeeds, []);
   });
 
+  it('draws a candle that is built and still forming as one, and does not call it whole', async () => {
+    await using database = await createTestDatabase();
+    await using stage = await ExchangeStage.open({ symbols: ['BTC/USDT'] });
+    // The minutes alone are to be had.
+    stage.intercept = ({ query }) =>
+      query.get('interval') === '1h'
+        ? { status: 400, body: JSON.stringify({ code: -1120, msg: 'Invalid interval.' }) }
+        : undefined;
+    const fromMs = Math.floor(stage.now() / HOUR_MS) * HOUR_MS - 5 * HOUR_MS;
+    await using service = startService({
+      ...stage.environment({ symbols: ['BTC/USDT'], timeframes: '1m,1h', fromMs }),
+      DATABASE_URL: database.url,
+    });
+    const url = await service.url();
+    await service.waitFor(({ phase }) => phase === 'running');
+    const path = '/v1/ohlcv?symbol=BTC/USDT&timeframe=1h';
+    type Page = { data?: { partial?: true }[] };
+    for (const end = Date.now() + 60_000; ;) {
+      await delay(100);
+      const { data = [] } = (await service.request(path)).body as Page;
+      if (data.length >= 6 && data.at(-1)?.partial === true && data[0]?.partial === undefined) break;
+      assert.ok(Date.now() < end, `not built: ${JSON.stringify(data)}`);
+    }
+    await using browser = await TestBrowser.launch();
+    const { page, misdeeds } = await browser.open(`${url}#${encodeURIComponent('binance BTC/USDT 1h')}`, {
+      colorScheme: 'light',
+    });
+    await waitForText(page, '#chart-title', /1h/);
+    await waitForText(page, '#chart-foot', /[67] candles loaded.*the last one is still forming, out of 1m/s);
+    assert.doesNotMatch(await page.locator('#chart-foot').innerText(), /no gap/);
+    await waitForText(page, '#chart-legends', /not whole/);
+    await waitForText(page, '#gaps', /Nothing left to fetch.*slots cannot be had/s);
+    // Neither of the colours of candles that have ended.
+    const painted = await page.evaluate<number>(`(() => {
+      const probe = document.createElement('span');
+      probe.style.color = 'var(--muted)';
+      document.body.append(probe);
+      const [red, green, blue] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+      probe.remove();
+      const { width, height } = document.querySelector('#chart canvas');
+      const { data } = document.querySelector('#chart canvas').getContext('2d').getImageData(0, 0, width, height);
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4)
+        if (data[at] === red && data[at + 1] === green && data[at + 2] === blue && data[at + 3] === 255) count++;
+      return count;
+    })()`);
+    assert.ok(painted > 20, `${painted} pixels of the colour of what is forming`);
+    await keepPicture(page, 'forming-light');
+    await page.locator('#chart').focus();
+    await page.keyboard.press('Shift+ArrowLeft');
+    assert.match(await page.locator('#chart-reading').innerText(), /not whole/);
+    assert.deepEqual(misdeeds, []);
+  });
+
   it('tells a boot, a database that is away and a service that is gone, and recovers by itself', async () => {
     await using database = await createTestDatabase();
     await using stage = await ExchangeStage.open({ symbols: ['BTC/USDT'] });

@@ -104,16 +104,20 @@ describe('built candles over PostgreSQL, the last one forming', () => {
 
   it('are bars of charts, the complete ones', async () => {
     const history = async (query: string) =>
-      await getFrom<{ s: string; t?: number[]; nextTime?: number }>(app, `/udf/history?${query}`);
+      await getFrom<{ s: string; t?: number[]; nextTime?: number; complete: boolean; gaps: number }>(
+        app,
+        `/udf/history?${query}`,
+      );
     const seconds = (count: number) => slot(count) / 1000;
     const asked = `symbol=binance:BTC/USDT&resolution=240&to=${seconds(9)}`;
-    const { s, t, ...columns } = await history(`${asked}&countback=3`);
-    assert.deepEqual([s, t], ['ok', [seconds(-3), seconds(-2), seconds(-1)]]);
+    const { s, t, complete, gaps, ...columns } = await history(`${asked}&countback=3`);
+    assert.deepEqual([s, t, complete, gaps], ['ok', [seconds(-3), seconds(-2), seconds(-1)], true, 0]);
     const rows = await getFrom<number[][]>(app, `/v1/ohlcv?${QUERY}&limit=3&format=arrays&numbers=float`);
     const column = (place: number) => rows.map((row) => row[place]);
     assert.deepEqual(columns, { o: column(1), h: column(2), l: column(3), c: column(4), v: column(5) });
     assert.deepEqual((await history(`${asked}&from=${seconds(-2) + 1}`)).t, [seconds(-1)]);
-    assert.deepEqual(await history(`${asked}&from=${seconds(0)}`), { s: 'no_data', nextTime: seconds(-1) });
+    const none = await history(`${asked}&from=${seconds(0)}`);
+    assert.deepEqual([none.s, none.nextTime], ['no_data', seconds(-1)]);
     const holed = asked.replace('BTC', 'ETH');
     assert.deepEqual((await history(`${holed}&countback=2`)).t, [seconds(-4), seconds(-3)]);
     const days = (await history(`${asked.replace('240', '1D')}&countback=300`)).t ?? [];

@@ -262,4 +262,36 @@ describe('the routes of completeness over PostgreSQL', () => {
     assert.deepEqual([slots?.have, slots?.missing, quarantine, revisions, last_error], [6, 12, 3, 1, null]);
     assert.deepEqual(groups.map(({ metric }) => metric).toSorted(), ['funding_rate', 'ohlcv']);
   });
+
+  it('say of a series from when on it is complete, and how much of it is lost', async () => {
+    const SOL = { ...BTC, symbol: 'SOL/USDT' };
+    const ADA = { ...BTC, symbol: 'ADA/USDT' };
+    const of = (series: typeof BTC): CoverageKey => ({ ...series, metric: 'ohlcv' });
+    await repositories.coverage.record(of(SOL), [
+      range(-9, -2, { state: 'out_of_window' }),
+      range(-2, 2, { state: 'refused' }),
+      range(2, 5),
+      range(5, 7, { state: 'confirmed_empty' }),
+      range(7, 9),
+    ]);
+    // Nothing is known of two hours.
+    await repositories.coverage.record(of(ADA), [range(0, 3), range(5, 8), range(8, 9, { state: 'confirmed_empty' })]);
+    await repositories.wantedWindows.note([{ key: of(SOL), since: at(-4) }], 'r');
+    await rowsAlone(kysely).candles(SOL, hourlyCandles(1));
+    await rowsAlone(kysely).candles(ADA, hourlyCandles(1));
+    const { data } = await getFrom<{ data: { symbol: string; complete_since: string | null; lost: number | null }[] }>(
+      app,
+      '/v1/series',
+    );
+    const told = (symbol: string) => {
+      const found = data.find((entry) => entry.symbol === symbol);
+      return [found?.complete_since, found?.lost];
+    };
+    // Of what lies before the window nothing is wanted.
+    assert.deepEqual(told(SOL.symbol), [iso(2), 2 + 4]);
+    assert.deepEqual(told(ADA.symbol), [iso(5), 0]);
+    assert.deepEqual(told(BTC.symbol), [null, 0], 'its newest slots are missing');
+    await kysely.deleteFrom('coverage').where('symbol', 'in', [SOL.symbol, ADA.symbol]).execute();
+    await kysely.deleteFrom('ohlcv_data').where('symbol', 'in', [SOL.symbol, ADA.symbol]).execute();
+  });
 });

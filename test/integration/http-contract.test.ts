@@ -119,9 +119,18 @@ describe('the OpenAPI document', () => {
     const rows = rowsAlone(pools[0]!);
     await rows.candles(BTC, [...hourlyCandles(5), ...recent]);
     await rows.candles(BTC, [{ ...first!, close: parseDecimal('150.00001') }]);
-    await rows.futures('binance', 'BTC/USDT', [
-      { timestamp: FIRST_MS, funding_rate: parseDecimal('0.00010000'), open_interest: parseDecimal('1000.5') },
-    ]);
+    await rows.futures(
+      'binance',
+      'BTC/USDT',
+      [0, 1, 2].map((hour) => ({
+        timestamp: FIRST_MS + hour * HOUR_MS,
+        open_interest: parseDecimal('1000.5'),
+        mark_price: parseDecimal('150.1'),
+        top_trader_ratio: parseDecimal('1.2'),
+        taker_buy_sell_ratio: parseDecimal('0.9'),
+        ...(hour === 0 ? { funding_rate: parseDecimal('0.00010000') } : {}),
+      })),
+    );
     const evidence = { asks: 0, firstAskedAt: null, lastAskedAt: null, reason: null };
     await repositories.coverage.record({ ...BTC, metric: 'ohlcv' }, [
       { ...evidence, since: FIRST_MS, until: FIRST_MS + 5 * HOUR_MS, state: 'have' },

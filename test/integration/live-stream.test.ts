@@ -74,9 +74,10 @@ describe('what is stored, followed over PostgreSQL', () => {
           tail: START + 300 * MINUTE,
           have: 300,
           missing: 5,
+          lost: 0,
           gaps: { since: START + 300 * MINUTE, until: START + 311 * MINUTE },
         },
-        { series: ETH, tail: START + 120 * MINUTE, have: 2, missing: 0, gaps: null },
+        { series: ETH, tail: START + 120 * MINUTE, have: 2, missing: 0, lost: 0, gaps: null },
       ],
     );
   });

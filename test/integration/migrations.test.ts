@@ -9,7 +9,7 @@ import { dumpSchema, listHypertables } from '../support/schema-dump.ts';
 import { DUPLICATE_OUTCOMES, fingerprintRows, START_STATES } from '../support/start-states.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
-const HEAD = '0009_exchange_blocks';
+const HEAD = '0010_wanted_windows';
 const lanes = [
   { name: 'plain PostgreSQL', server: () => testServerUrl(), timescale: false, skip: false as const },
   {
@@ -129,10 +129,16 @@ for (const lane of lanes) {
         'alter table leases rename to my_leases; create table exchange_blocks (exchange text, origin text)',
       );
       await assert.rejects(migrator.upgrade({ actor: 'test' }), {
-        revision: HEAD,
+        revision: '0009_exchange_blocks',
         message: /a table "exchange_blocks" that is not candlekeep's .*it has no address, reason, blocked_until/,
       });
-      await execute(database.url, 'drop table exchange_blocks');
+      await execute(database.url, 'drop table exchange_blocks; create table wanted_windows (exchange text)');
+      await assert.rejects(migrator.upgrade({ actor: 'test' }), {
+        revision: HEAD,
+        message:
+          /a table "wanted_windows" that is not candlekeep's .*it has no symbol, timeframe, metric, wanted_since/,
+      });
+      await execute(database.url, 'drop table wanted_windows');
       assert.equal((await migrator.upgrade({ actor: 'test' })).version, HEAD);
       assert.deepEqual(await execute(database.url, 'select id from my_leases'), [{ id: 7 }]);
     });

@@ -26,12 +26,12 @@ function findState(name: string): StartState {
   return state;
 }
 
-/** Does what a service does with the tables of 0008 and 0009. */
+/** Does what a service does with the tables of 0008 to 0010. */
 async function useLedger(url: string): Promise<void> {
   const kysely = connect(url);
   try {
     const repositories = createRepositories(kysely);
-    const { coverage, quarantine, replicas, jobRuns, candleRewrites, exchangeBlocks } = repositories;
+    const { coverage, quarantine, replicas, jobRuns, candleRewrites, exchangeBlocks, wantedWindows } = repositories;
     const series = seriesOf('binance', 'BTC/USDT', '1h');
     const [first, second] = [0, 3_600_000];
     await repositories.commit([candleEntry(series, [candleOf(first)])]);
@@ -58,6 +58,8 @@ async function useLedger(url: string): Promise<void> {
     const block = { reason: 'banned', until: Date.now(), message: 'no' } as const;
     await exchangeBlocks.note(place, block, 'r');
     assert.deepEqual(await exchangeBlocks.find(place), block);
+    await wantedWindows.note([{ key, since: first }], 'r');
+    assert.equal(await wantedWindows.find(key), first);
   } finally {
     await kysely.destroy();
   }

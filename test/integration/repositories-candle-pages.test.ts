@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createKysely, createPool } from '../../src/db/client.ts';
 import { cancelledBy } from '../../src/db/repositories/cancelled-by.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { CandlePageRequest } from '../../src/db/repositories/read-candle-page.ts';
 import { executeText, Parameters } from '../../src/db/repositories/statement-text.ts';
+import { createLogger } from '../../src/logger.ts';
+import { haveRange } from '../../src/market/coverage.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
@@ -64,7 +67,14 @@ describeOnEachServer('pages of candles as text', (lane) => {
     const wide = await readPage({ since: null, limit: 5, until: at(14) });
     assert.deepEqual(hours(wide.text), [7, 8, 9, 12, 13]);
     assert.deepEqual(wide.gaps, [{ since: at(10), until: at(12), state: 'unknown' }]);
-    assert.deepEqual(await readPage({ since: null, until: at(-5) }), { text: '', count: 0, nextSince: null, gaps: [] });
+    // Who asks for what lies before all of it is told so, not that nothing is missing of nothing.
+    assert.deepEqual(await readPage({ since: null, until: at(-5) }), {
+      text: '',
+      count: 0,
+      nextSince: null,
+      answered: { since: at(-6), until: at(-5) },
+      gaps: [{ since: at(-6), until: at(-5), state: 'unknown' }],
+    });
   });
 
   it('tells each state but have and confirmed_empty as a gap, and only of slots that have ended', async () => {
@@ -265,5 +275,62 @@ describeOnEachServer('pages of candles as text', (lane) => {
     await assert.rejects(executeText(kysely, text, new Parameters()), /the client left/);
     await assert.rejects(createRepositories(kysely).ohlcv.listBounds(), /the client left/);
     assert.equal((await readPage()).count, 18);
+  });
+
+  it('does not call whole what row security hides, or what was dropped, in pages, in states and in what is built', async () => {
+    const { ohlcv, coverage } = lane.repositories();
+    await coverage.record(KEY, [haveRange({ since: at(10), until: at(12) })]);
+    await lane.rows().candles(SERIES, candlesFrom(at(10), HOUR, 2));
+    const whole = { since: at(0), until: at(20) };
+    const read = async (reader: typeof ohlcv) => {
+      const page = await reader.readPage({ ...PAGE, ...whole });
+      const built = await reader.readPage({ ...PAGE, ...whole, series: FOUR, from: SERIES.timeframe });
+      const state = await reader.readRangeState({ series: SERIES, ...whole, newest: null, now: at(1000) });
+      return [page, built, state].map(({ gaps }) => gaps.map(({ since, until, state }) => [since, until, state]));
+    };
+    assert.deepEqual(await read(ohlcv), [[], [], []]);
+
+    // One whom the policy of a shared database lets see a part.
+    const role = `reader_${new URL(lane.url()).pathname.slice(1)}`;
+    await lane.query(`create role ${role} login password 'part'`);
+    try {
+      await lane.query(
+        `grant select on ohlcv_data, coverage, candle_revisions, wanted_windows to ${role};
+         alter table ohlcv_data enable row level security;
+         create policy part on ohlcv_data to ${role} using (extract(hour from timestamp at time zone 'UTC') not in (3, 4, 15))`,
+      );
+      const url = new URL(lane.url());
+      [url.username, url.password] = [role, 'part'];
+      const reader = createKysely(() =>
+        createPool({
+          url: url.href,
+          applicationName: 'reader',
+          maxConnections: 1,
+          logger: createLogger({ level: 'silent', pretty: false }),
+        }),
+      );
+      try {
+        const hidden = [
+          [at(3), at(5), 'absent'],
+          [at(15), at(16), 'absent'],
+        ];
+        assert.deepEqual(await read(createRepositories(reader).ohlcv), [hidden, hidden, hidden]);
+      } finally {
+        await reader.destroy();
+      }
+    } finally {
+      await lane.query(
+        `drop policy if exists part on ohlcv_data; alter table ohlcv_data disable row level security;
+         drop owned by ${role}; drop role ${role}`,
+      );
+    }
+
+    // What a retention policy drops goes without a word to the ledger.
+    if (lane.kind === 'timescale')
+      await lane.query(`select drop_chunks('ohlcv_data', older_than => '2100-01-01'::timestamptz)`);
+    else await lane.query('delete from ohlcv_data');
+    const dropped = [[at(0), at(20), 'absent']];
+    const [page, , state] = await read(ohlcv);
+    assert.deepEqual([page, state], [dropped, dropped]);
   });
 });

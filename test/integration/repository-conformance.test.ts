@@ -1,7 +1,7 @@
 import { beforeEach } from 'node:test';
 import { AddressBlocks } from '../../src/ingest/exchange/address-blocks.ts';
 import { candleEntry } from '../../src/market/commit-entry.ts';
-import { candleKey, feedKey, haveRange, missingRange, type CoverageKey } from '../../src/market/coverage.ts';
+import { candleKey, feedKey, missingRange, type CoverageKey } from '../../src/market/coverage.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
 import type { LedgerGap } from '../../src/db/repositories/ledger-gaps.ts';
 import { describeBlocks } from '../support/repository-conformance/blocks.ts';
@@ -39,12 +39,12 @@ describeOnEachServer('repositories as their fakes', ({ repositories, rows, query
   describeCommits(test, stores);
   describeLedger(test, stores);
 
-  /** Stored is whatever is not named. */
+  /** Empty, where it is not stored, is whatever is not named. */
   const recordGaps = async (key: CoverageKey, gaps: readonly LedgerGap[]) => {
     const told = gaps.flatMap(({ state, ...range }) =>
-      state === 'unknown' ? [] : [{ ...missingRange(range), state }],
+      state === 'unknown' || state === 'absent' ? [] : [{ ...missingRange(range), state }],
     );
-    await repositories().coverage.record(key, [haveRange(ALL), ...told]);
+    await repositories().coverage.record(key, [{ ...missingRange(ALL), state: 'confirmed_empty' }, ...told]);
   };
   const readers: ReadersSide = {
     readers: repositories,

@@ -46,6 +46,7 @@ const CHANGES = [
   ['drop index idx_recent_ohlcv_unique', 'index idx_recent_ohlcv_unique on recent_ohlcv is missing'],
   ['drop function refresh_recent_ohlcv()', 'function refresh_recent_ohlcv() is missing'],
   ['drop table exchange_blocks', 'exchange_blocks is missing'],
+  ['drop table wanted_windows', 'wanted_windows is missing'],
   ['drop materialized view recent_ohlcv', 'recent_ohlcv is missing'],
 ] as const;
 

@@ -55,7 +55,7 @@ export function describeOnEachServer(name: string, declare: (lane: RepositoryLan
         clear: async () => {
           await execute(
             url(),
-            'truncate ohlcv_data, futures_data, coverage, candle_revisions, quarantine, replicas, leases, job_runs, exchange_blocks',
+            'truncate ohlcv_data, futures_data, coverage, candle_revisions, quarantine, replicas, leases, job_runs, exchange_blocks, wanted_windows',
           );
         },
       });

@@ -15,6 +15,7 @@ const TABLE_PRIVILEGES = {
   leases: ['select', 'insert', 'update', 'delete'],
   job_runs: ['select', 'insert', 'update', 'delete'],
   exchange_blocks: ['select', 'insert', 'update', 'delete'],
+  wanted_windows: ['select', 'insert', 'update', 'delete'],
 } satisfies Partial<Record<keyof Database, readonly string[]>>;
 
 /** A right that a role lacks, as the words between GRANT and TO. */

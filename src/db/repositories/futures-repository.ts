@@ -8,12 +8,18 @@ import {
   type FuturesMetric,
   type FuturesSnapshot,
 } from '../../market/futures-snapshot.ts';
+import { feedKey } from '../../market/coverage.ts';
+import { parseTimeframe } from '../../market/timeframe.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import type { Database, FuturesDataTable } from '../schema.ts';
 import { executeText, Parameters } from './statement-text.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
-import { addKey, gapsSubquery, toGaps, type GapRow, type LedgerGap } from './ledger-gaps.ts';
+import { listReadingGaps } from './absent-rows.ts';
+import { addKey, gapsSubquery, type LedgerGap, type LedgerReading } from './ledger-gaps.ts';
+import { WantedWindowsRepository } from './wanted-windows-repository.ts';
 import type { Bounds } from './ohlcv-repository.ts';
+
+const FUTURES_TIMEFRAME = parseTimeframe('1h');
 
 /** A perpetual, named by its spot symbol. */
 export interface FuturesSymbol {
@@ -70,13 +76,31 @@ export class FuturesRepository {
     const hour = (timeMs: number) => Math.ceil(timeMs / FUTURES_SLOT_MS) * FUTURES_SLOT_MS;
     const since = parameters.addMoment(hour(range.since));
     const until = parameters.addMoment(Math.min(hour(range.until), hour(now + 1) - FUTURES_SLOT_MS));
-    const feeds = FUTURES_FEEDS.map((feed) => `${gapsSubquery(key, feed, { since, until })} as ${feed}`);
-    const [row] = await executeText<Record<FuturesFeed, GapRow[] | null>>(
+    const mine = `futures_data where exchange = ${key.exchange} and symbol = ${key.symbol}`;
+    const feeds = FUTURES_FEEDS.map((feed) => {
+      // Of funding the ledger's slots are hours, and most of them have no settlement.
+      const isHourly = feed !== 'funding_rate';
+      const source = `${mine} and ${feed} is not null`;
+      const rows = isHourly ? { source, timeframe: FUTURES_TIMEFRAME, onlyWhereWhole: true } : null;
+      return `${gapsSubquery(key, feed, { since, until }, rows)} as ${feed}`;
+    });
+    const [row] = await executeText<Record<FuturesFeed, LedgerReading>>(
       this.#kysely,
       `select ${feeds.join(', ')}`,
       parameters,
     );
-    return FUTURES_FEEDS.flatMap((metric) => toGaps(row?.[metric] ?? null).map((gap) => ({ metric, ...gap })));
+    const gaps: (LedgerGap & { readonly metric: FuturesFeed })[] = [];
+    for (const metric of FUTURES_FEEDS) {
+      if (!row) continue;
+      const told = await listReadingGaps(this.#kysely, feedKey(exchange, symbol, metric), row[metric]);
+      gaps.push(...told.map((gap) => ({ metric, ...gap })));
+    }
+    return gaps;
+  }
+
+  /** Since when (epoch ms) the first of its feeds is wanted; null where nobody collects one. */
+  async findWantedSince(exchange: string, symbol: string): Promise<number | null> {
+    return await new WantedWindowsRepository({ kysely: this.#kysely }).findFirst(exchange, symbol, FUTURES_FEEDS);
   }
 
   /** The first and the last hour with a snapshot, whichever metrics; null where nothing is. Reads two index entries. */

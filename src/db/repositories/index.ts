@@ -14,6 +14,7 @@ import { QuarantineRepository } from './quarantine-repository.ts';
 import { RecentOhlcvRepository } from './recent-ohlcv-repository.ts';
 import { ReplicasRepository } from './replicas-repository.ts';
 import { TelegramReportsRepository } from './telegram-reports.ts';
+import { WantedWindowsRepository } from './wanted-windows-repository.ts';
 
 export { FuturesRepository, OhlcvRepository, RecentOhlcvRepository };
 
@@ -30,6 +31,7 @@ export interface Repositories {
   readonly jobRuns: JobRunsRepository;
   readonly liveFeed: LiveFeedRepository;
   readonly exchangeBlocks: ExchangeBlocksRepository;
+  readonly wantedWindows: WantedWindowsRepository;
   /** Writes rows, ledger, quarantine and the log of rewritten candles in one transaction: see `commitEntries`. */
   commit(entries: readonly CommitEntry[]): Promise<CommitOutcome>;
   /**
@@ -53,6 +55,7 @@ export function createRepositories(kysely: Kysely<Database>): Repositories {
     jobRuns: new JobRunsRepository({ kysely }),
     liveFeed: new LiveFeedRepository({ kysely }),
     exchangeBlocks: new ExchangeBlocksRepository({ kysely }),
+    wantedWindows: new WantedWindowsRepository({ kysely }),
     commit: (entries) => commitEntries(kysely, entries),
     cancelledBy: (signal) => createRepositories(cancelledBy(kysely, signal)),
   };

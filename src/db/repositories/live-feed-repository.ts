@@ -6,6 +6,7 @@ import type { Database } from '../schema.ts';
 import { fromCandleRow, type CandleRow } from './candle-row.ts';
 import { fromRewriteRow, type CandleRewrite } from './candle-rewrites-repository.ts';
 import { inTransaction } from './coverage-rows.ts';
+import { IS_LOST, WANTED } from './wanted-windows-repository.ts';
 
 /** What the ledger says of the candles of one series in all. */
 export interface SeriesLook {
@@ -15,6 +16,8 @@ export interface SeriesLook {
   /** Slots that are stored, and slots that are missing. */
   readonly have: number;
   readonly missing: number;
+  /** Slots that are lost inside what is wanted: refused, or deleted by the exchange before they were stored. */
+  readonly lost: number;
   /** From the first to the last missing slot, epoch ms; null where none is. */
   readonly gaps: { readonly since: number; readonly until: number } | null;
 }
@@ -66,9 +69,11 @@ export class LiveFeedRepository {
           max(until) filter (where state = 'have') as tail,
           coalesce(sum(extract(epoch from until - since)) filter (where state = 'have'), 0)::float8 as have,
           coalesce(sum(extract(epoch from until - since)) filter (where state = 'missing'), 0)::float8 as missing,
+          coalesce(sum(extract(epoch from until - greatest(since, wanted_since))) filter (where ${sql.raw(IS_LOST)}), 0)::float8 as lost,
           min(since) filter (where state = 'missing') as gaps_since,
           max(until) filter (where state = 'missing') as gaps_until
-        from coverage where metric = 'ohlcv' group by exchange, symbol, timeframe`.execute(kysely);
+        from coverage left join ${sql.raw(WANTED)} using (exchange, symbol, timeframe, metric)
+        where metric = 'ohlcv' group by exchange, symbol, timeframe`.execute(kysely);
       return {
         at: moments[0]?.at.getTime() ?? 0,
         revision: moments[0]?.revision ?? '0',
@@ -135,11 +140,12 @@ interface LookRow {
   /** Seconds. */
   readonly have: number;
   readonly missing: number;
+  readonly lost: number;
   readonly gaps_since: Date | null;
   readonly gaps_until: Date | null;
 }
 
-function toLook({ exchange, symbol, timeframe, tail, have, missing, gaps_since, gaps_until }: LookRow) {
+function toLook({ exchange, symbol, timeframe, tail, have, missing, lost, gaps_since, gaps_until }: LookRow) {
   let series: Series;
   try {
     series = { exchange, symbol, timeframe: parseTimeframe(timeframe) };
@@ -152,6 +158,7 @@ function toLook({ exchange, symbol, timeframe, tail, have, missing, gaps_since, 
     tail: tail?.getTime() ?? null,
     have: countSlots(have),
     missing: countSlots(missing),
+    lost: countSlots(lost),
     gaps: gaps_since && gaps_until && { since: gaps_since.getTime(), until: gaps_until.getTime() },
   };
 }

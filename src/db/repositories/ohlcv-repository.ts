@@ -9,6 +9,7 @@ import { CANDLE_COLUMNS, fromCandleRow } from './candle-row.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
 import { readCandlePage, type CandlePage, type CandlePageRequest } from './read-candle-page.ts';
 import { readRangeState, type RangeState, type RangeStateRequest } from './read-range-state.ts';
+import { listSeriesCompleteness, type SeriesCompleteness } from './series-completeness.ts';
 import { streamCandleText, type CandleLines, type CandleTextRequest } from './stream-candle-text.ts';
 import { streamCandles } from './stream-candles.ts';
 
@@ -128,6 +129,11 @@ export class OhlcvRepository {
       if (!series) return [];
       return [{ ...series, first: row.first.getTime(), last: row.last.getTime(), lastClose: row.last_close }];
     });
+  }
+
+  /** From when on each series is complete, and how much of it is lost: see `listSeriesCompleteness`. */
+  listCompleteness(): Promise<SeriesCompleteness[]> {
+    return listSeriesCompleteness(this.#kysely);
   }
 
   /** How much (ms) of each range of one market the ledger calls a gap, in the order of the ranges. */

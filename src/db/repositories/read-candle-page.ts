@@ -1,19 +1,15 @@
 import type { Kysely } from 'kysely';
+import { candleKey } from '../../market/coverage.ts';
 import type { Series } from '../../market/instrument.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 import { ceilToTimeframe, floorToTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
+import { listReadingGaps } from './absent-rows.ts';
 import { aggregateSource, planAggregate } from './aggregate-candles.ts';
+import { startExpression } from './wanted-windows-repository.ts';
 import { executeText, Parameters } from './statement-text.ts';
 import { candleTextExpression, withoutNonFinite, type CandleShape, type DecimalStyle } from './candle-text.ts';
-import {
-  addKey,
-  gapsSubquery,
-  matchesKey,
-  toGaps,
-  type GapRow,
-  type KeyPlaces,
-  type LedgerGap,
-} from './ledger-gaps.ts';
+import { addKey, gapsSubquery, matchesKey, type KeyPlaces, type LedgerGap, type LedgerReading } from './ledger-gaps.ts';
 
 export interface CandlePageRequest {
   readonly series: Series;
@@ -37,7 +33,12 @@ export interface CandlePage {
   readonly count: number;
   /** Where the following page begins (epoch ms); null where none follows. */
   readonly nextSince: number | null;
-  /** Of what this page answers for: [since or the first candle, nextSince or until), oldest first, 101 at most. */
+  /**
+   * What this page answers for, epoch ms. Without `since` a full page (and one of built candles) begins with its first
+   * candle, another where its series is wanted from; it ends with nextSince, `until`, or the newest slot that has ended.
+   */
+  readonly answered: TimeRange;
+  /** Of what this page answers for, oldest first, 101 at most. */
   readonly gaps: readonly LedgerGap[];
 }
 
@@ -45,7 +46,7 @@ interface PageRow {
   readonly text: string | null;
   readonly count: number;
   readonly next: number | null;
-  readonly gaps: GapRow[] | null;
+  readonly reading: LedgerReading;
 }
 
 /**
@@ -111,18 +112,39 @@ async function readPage(
         where (bounds.next is null or timestamp < bounds.next)${wanted}) as text,
       count - (case when next is not null and ${end === null ? 'true' : 'false'} then 1 else 0 end) as count,
       (date_part('epoch', next) * 1000)::float8 as next,
-      ${gapsSubquery(key, 'ohlcv', {
-        since: first === null ? `coalesce(bounds.first, ${isLast})` : parameters.addMoment(first),
-        until: `least(bounds.next, ${isLast})`,
-      })} as gaps
+      ${gapsSubquery(
+        key,
+        'ohlcv',
+        {
+          since: first === null ? placeOfFirst(asked, isLast) : parameters.addMoment(first),
+          until: `least(bounds.next, ${isLast})`,
+        },
+        {
+          source: from === null ? 'page where true' : `ohlcv_data where ${matchesKey(key)}`,
+          timeframe: from ?? timeframe,
+          onlyWhereWhole: false,
+        },
+      )} as reading
     from bounds`;
   const [row] = await executeText<PageRow>(kysely, statement, parameters);
+  if (!row) throw new Error('a page is one row');
   return {
-    text: withoutNonFinite(row?.text ?? '', shape, numbers),
-    count: row?.count ?? 0,
-    nextSince: row?.next ?? null,
-    gaps: toGaps(row?.gaps ?? null),
+    text: withoutNonFinite(row.text ?? '', shape, numbers),
+    count: row.count,
+    nextSince: row.next,
+    answered: { since: row.reading.first, until: Math.max(row.reading.first, row.reading.last) },
+    gaps: await listReadingGaps(kysely, candleKey({ ...series, timeframe: from ?? timeframe }), row.reading),
   };
+}
+
+/** Where the page of the newest candles begins, as SQL. */
+function placeOfFirst(
+  { request, key }: { readonly request: CandlePageRequest; readonly key: KeyPlaces },
+  last: string,
+): string {
+  const { from, limit, series } = request;
+  if (from !== null) return `coalesce(bounds.first, ${last})`;
+  return `case when bounds.count >= ${limit} then bounds.first else ${startExpression(key, series.timeframe, { first: 'bounds.first', last })} end`;
 }
 
 /** Where the next page begins, as SQL over the page's rows: at the row that was read with one more than the limit. */

@@ -10,6 +10,8 @@ export interface ExportColumn {
 export interface ParquetLayout {
   readonly columns: readonly ExportColumn[];
   readonly numbers: Numbers;
+  /** What the file says of itself in its footer, by name. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** Of one row group: its values are in memory together. */
@@ -34,7 +36,7 @@ export class ParquetEncoder {
   readonly #layout: ParquetLayout;
 
   constructor(layout: ParquetLayout) {
-    const { columns, numbers } = layout;
+    const { columns, numbers, metadata = {} } = layout;
     const schema: SchemaElement[] = [
       { name: 'root', num_children: columns.length + 1 },
       {
@@ -47,7 +49,8 @@ export class ParquetEncoder {
       ...columns.map((column) => elementOf(column, numbers)),
     ];
     this.#layout = layout;
-    this.#file = new ParquetWriter({ writer: this.#writer, schema, createdBy: 'candlekeep' });
+    const kvMetadata = Object.entries(metadata).map(([key, value]) => ({ key, value }));
+    this.#file = new ParquetWriter({ writer: this.#writer, schema, kvMetadata, createdBy: 'candlekeep' });
   }
 
   /** The next rows, as whole lines of CSV without a header: a time in ISO 8601, then the columns. */

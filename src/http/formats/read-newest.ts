@@ -1,5 +1,8 @@
 import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
+import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
+import { ceilToTimeframe } from '../../market/timeframe.ts';
 import type { LedgerGap } from '../../db/repositories/ledger-gaps.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { writeRow } from './row-text.ts';
 
@@ -10,6 +13,12 @@ const MOST_READS = 20;
 const MOST_PASSED_OVER = 255;
 /** As many as one page names. */
 const MAX_GAPS = 101;
+
+/** What the newest candles are read from. */
+export interface NewestReader {
+  readPage(request: CandlePageRequest): Promise<CandlePage>;
+  readRangeState(request: RangeStateRequest): Promise<RangeState>;
+}
 
 type Read = (request: CandlePageRequest) => Promise<CandlePage>;
 type BuiltCandle = Readonly<Record<'timestamp' | (typeof COLUMNS)[number], string>> & { readonly partial?: true };
@@ -27,16 +36,37 @@ export async function readNewest(read: Read, request: CandlePageRequest): Promis
   return await (request.shape === 'array' ? readNewestComplete(read, request) : readNewestBuilt(read, request));
 }
 
+/** As `readNewest`; where it is all that can be built, it speaks for all that its source has, from where that is wanted. */
+export async function readNewestAnswer(reader: NewestReader, request: CandlePageRequest): Promise<CandlePage> {
+  const { from, series, until, limit, now } = request;
+  const page = await readNewest((wanted) => reader.readPage(wanted), request);
+  if (from === null || page.count >= limit) return page;
+  const source = { ...series, timeframe: from };
+  const end = ceilToTimeframe(until, series.timeframe);
+  const state = await reader.readRangeState({ series: source, since: null, until: end, newest: null, now });
+  // A first candle whose beginning is not stored tells more than the rows that it is built from.
+  if (page.answered.since < state.since) return page;
+  return {
+    ...page,
+    answered: { since: state.since, until: Math.max(state.since, page.answered.until) },
+    gaps: state.gaps,
+  };
+}
+
 async function readNewestBuilt(read: Read, request: CandlePageRequest): Promise<CandlePage> {
   const texts: string[] = [];
   let count = 0;
   let gaps: LedgerGap[] = [];
+  const seen: TimeRange[] = [];
   for await (const { page } of readBackwards(read, request, () => request.limit - count)) {
     texts.unshift(page.text);
     count += page.count;
     gaps = joinGaps(page.gaps, gaps);
+    seen.push(page.answered);
   }
-  return { text: texts.join(','), count, nextSince: null, gaps: gaps.slice(0, MAX_GAPS) };
+  const since = seen.at(-1)?.since ?? request.until;
+  const range = { since, until: Math.max(since, seen[0]?.until ?? since) };
+  return { text: texts.join(','), count, nextSince: null, answered: range, gaps: gaps.slice(0, MAX_GAPS) };
 }
 
 /**
@@ -49,6 +79,7 @@ async function readNewestBuilt(read: Read, request: CandlePageRequest): Promise<
 async function readNewestComplete(read: Read, request: CandlePageRequest): Promise<CandlePage> {
   const { limit, numbers } = request;
   let { until } = request;
+  let end: number | null = null;
   let complete: BuiltCandle[] = [];
   let gaps: LedgerGap[] = [];
   // One more than is wanted, because the newest candle is nearly always forming; then twice as many each time.
@@ -61,6 +92,7 @@ async function readNewestComplete(read: Read, request: CandlePageRequest): Promi
     complete = [...candles.filter(({ partial }) => partial !== true), ...complete];
     gaps = joinGaps(page.gaps, gaps);
     until = first;
+    end ??= page.answered.until;
   }
   const newest = complete.slice(-limit);
   const start = Date.parse(newest[0]?.timestamp ?? '') || until;
@@ -73,6 +105,7 @@ async function readNewestComplete(read: Read, request: CandlePageRequest): Promi
       .join(','),
     count: newest.length,
     nextSince: null,
+    answered: { since: start, until: Math.max(start, end ?? start) },
     gaps: gaps
       .filter((gap) => gap.until > start)
       .map((gap) => ({ ...gap, since: Math.max(gap.since, start) }))

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../logger.ts';
+import { COMPLETENESS_HEADERS } from '../protocol/answer-headers.ts';
 import { FORMATS, type ExportFormat } from './formats.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 import type { ExportLayout, LinePage } from './write-lines.ts';
@@ -30,7 +31,8 @@ export async function sendExport(request: FastifyRequest, reply: FastifyReply, a
     return reply.send(Readable.from([]));
   }
   const first = await pages.next();
-  const body = Readable.from(FORMATS[format].write(resume(first, pages), { columns, numbers }), {
+  const layout = { columns, numbers, metadata: readCompleteness(reply) };
+  const body = Readable.from(FORMATS[format].write(resume(first, pages), layout), {
     objectMode: false,
     highWaterMark: 256 * 1024,
   });
@@ -38,6 +40,14 @@ export async function sendExport(request: FastifyRequest, reply: FastifyReply, a
     if (!reply.raw.destroyed) logger.warn({ request_id: request.id, err: error }, 'an export was cut off');
   });
   return reply.send(body);
+}
+
+/** What the headers say of it, for a file that is kept without them. */
+function readCompleteness(reply: FastifyReply): Record<string, string> {
+  const told = COMPLETENESS_HEADERS.map((name) => [name, reply.getHeader(name)] as const);
+  return Object.fromEntries(
+    told.flatMap(([name, value]) => (typeof value === 'string' ? [[name.replace(/^x-/, 'candlekeep.'), value]] : [])),
+  );
 }
 
 async function* resume<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T, void>): AsyncGenerator<T, void> {

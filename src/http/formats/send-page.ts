@@ -5,13 +5,16 @@ import type { GapObject } from './describe-formats.ts';
 import { FORMATS, type PageFormat } from './formats.ts';
 import { varyByAccept } from './vary-by-accept.ts';
 import { toIso } from '../../market/moments.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 
 export interface RowPage {
   readonly format: PageFormat;
-  /** Besides `complete`, `gaps`, `next` and `data`; not of array rows. */
+  /** Besides `complete`, `answered`, `gaps`, `next` and `data`; not of array rows. */
   readonly fields: object;
   /** null: it is not known how complete the rows are. */
   readonly gaps: readonly GapObject[] | null;
+  /** What they speak of. */
+  readonly answered?: TimeRange;
   readonly next: string | null;
   /** The rows as JSON, separated by commas. */
   readonly text: string;
@@ -20,14 +23,14 @@ export interface RowPage {
 }
 
 /**
- * Answers with a page: an object with `complete`, `gaps`, `next` and `data`, or of array rows the bare array, with
+ * Answers with a page: an object with `complete`, `answered`, `gaps`, `next` and `data`, or of array rows the bare array, with
  * these in the headers. A closed range without gaps has an entity tag, made of the answer itself.
  */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: RowPage): FastifyReply {
-  const { format, fields, gaps, next, text, isClosed } = page;
-  const complete = gaps === null ? {} : { complete: gaps.length === 0, gaps };
+  const { format, fields, gaps, answered, next, text, isClosed } = page;
+  const complete = gaps && answered ? { complete: gaps.length === 0, answered: toRangeObject(answered), gaps } : {};
   varyByAccept(reply.type(FORMATS[format].contentType));
-  if (gaps) setCompleteness(reply, gaps.length);
+  if (gaps && answered) setCompleteness(reply, gaps.length, answered);
   if (next !== null) setNext(reply, next);
   const body =
     FORMATS[format].shape === 'array'
@@ -38,9 +41,11 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Row
   return reply.send(body);
 }
 
-/** Tells in headers whether anything may be missing, and in how many ranges (101: in more than 100). */
-export function setCompleteness(reply: FastifyReply, gaps: number): void {
-  void reply.headers({ 'x-complete': String(gaps === 0), 'x-gaps': String(gaps) });
+/** Tells in headers whether anything may be missing of what was answered, and in how many ranges (101: in
+ * more than 100). */
+export function setCompleteness(reply: FastifyReply, gaps: number, answered: TimeRange): void {
+  const { since, until } = toRangeObject(answered);
+  void reply.headers({ 'x-complete': String(gaps === 0), 'x-gaps': String(gaps), 'x-answered': `${since}/${until}` });
 }
 
 /** Links the rows that follow. */
@@ -48,6 +53,10 @@ export function setNext(reply: FastifyReply, next: string): void {
   void reply.header('link', `<${next}>; rel="next"`);
 }
 
-export function toGapObject({ since, until, state }: LedgerGap): GapObject {
-  return { since: toIso(since), until: toIso(until), state };
+function toRangeObject({ since, until }: TimeRange) {
+  return { since: toIso(since), until: toIso(until) };
+}
+
+export function toGapObject({ since, until, state, reason }: LedgerGap): GapObject {
+  return { since: toIso(since), until: toIso(until), state, ...(reason === undefined ? {} : { reason }) };
 }

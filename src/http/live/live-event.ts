@@ -12,7 +12,7 @@ import type { Numbers } from '../formats/rows.ts';
  * - `candle`: a candle was stored
  * - `revision`: the exchange told a stored candle otherwise
  * - `history`: older candles were stored, too many or too old to be told one by one
- * - `gap`: how many candles of a series are missing has changed
+ * - `gap`: how many candles of a series are missing, or lost, has changed
  * - `health`: the service's state has changed; also the first event of each stream
  */
 export const EVENT_TYPES = ['candle', 'revision', 'history', 'gap', 'health'] as const;
@@ -67,9 +67,11 @@ export function createHistoryEvent(series: Series, candles: number): LiveEvent {
   return new LiveEvent('history', series, () => JSON.stringify({ ...series, candles }));
 }
 
-export function createGapEvent({ series, missing, gaps }: SeriesLook): LiveEvent {
+/** `complete`: nothing of it is missing and nothing is lost. */
+export function createGapEvent({ series, missing, lost, gaps }: SeriesLook): LiveEvent {
   const range = { since: gaps && toIso(gaps.since), until: gaps && toIso(gaps.until) };
-  return new LiveEvent('gap', series, () => JSON.stringify({ ...series, missing, ...range }));
+  const complete = missing === 0 && lost === 0;
+  return new LiveEvent('gap', series, () => JSON.stringify({ ...series, complete, missing, lost, ...range }));
 }
 
 export function createHealthEvent(health: object): LiveEvent {

@@ -139,6 +139,7 @@ export class LiveWatch {
     if (uncounted < 0) this.#ahead.set(key, -uncounted);
     else this.#ahead.delete(key);
     if (uncounted > 0) this.#deps.publish(createHistoryEvent(after.series, uncounted));
-    if (after.missing !== (before?.missing ?? 0)) this.#deps.publish(createGapEvent(after));
+    if (after.missing !== (before?.missing ?? 0) || after.lost !== (before?.lost ?? 0))
+      this.#deps.publish(createGapEvent(after));
   }
 }

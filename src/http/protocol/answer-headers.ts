@@ -13,9 +13,10 @@ export const ANSWER_HEADERS = {
   'x-complete': {
     type: 'string',
     enum: ['true', 'false'],
-    description: 'Whether everything that the exchange has in the range of this answer is stored.',
+    description: 'Whether each slot of the range that this answer speaks of is stored or known to be empty.',
   },
   'x-gaps': { type: 'integer', description: 'How many gaps it has; 101: more than 100.' },
+  'x-answered': { type: 'string', description: 'That range, as `since/until` (ISO 8601): see `answered` of the JSON.' },
   'content-disposition': { type: 'string', description: 'A name for the file, of CSV, NDJSON and Parquet.' },
   'retry-after': { type: 'integer', description: 'Seconds to wait before asking again.' },
   'www-authenticate': { type: 'string', description: 'The challenge of RFC 6750.' },
@@ -25,6 +26,9 @@ export const ANSWER_HEADERS = {
 } as const;
 
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;
+
+/** On every answer that tells how complete it is. */
+export const COMPLETENESS_HEADERS = ['x-complete', 'x-gaps', 'x-answered'] as const;
 
 /** On every answer of the routes that are counted; not there where RATE_LIMIT_PER_MINUTE is 0. */
 export const RATE_HEADERS = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'] as const;

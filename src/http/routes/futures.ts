@@ -4,7 +4,7 @@ import type { Bounds } from '../../db/repositories/ohlcv-repository.ts';
 import type { Logger } from '../../logger.ts';
 import { FUTURES_METRICS, FUTURES_SLOT_MS, type FuturesSnapshot } from '../../market/futures-snapshot.ts';
 import { moment } from '../../market/moment-schema.ts';
-import { createRange, type TimeRange } from '../../market/time-range.ts';
+import type { TimeRange } from '../../market/time-range.ts';
 import { RequestError } from '../protocol/errors.ts';
 import { chooseFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
@@ -23,7 +23,10 @@ import { toWindow } from '../query/page-window.ts';
 import { rowsParameters, toPageLimit } from '../query/parameters.ts';
 import { nameSome } from '../query/series-lookup.ts';
 
-type FuturesReader = Pick<FuturesRepository, 'list' | 'findBounds' | 'listLedgerGaps' | 'listSymbols'>;
+type FuturesReader = Pick<
+  FuturesRepository,
+  'list' | 'findBounds' | 'findWantedSince' | 'listLedgerGaps' | 'listSymbols'
+>;
 
 export interface FuturesRoutesDeps {
   readonly open: OpenReaders<{ readonly futures: FuturesReader }>;
@@ -86,8 +89,10 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
       const limit = query.limit ?? null;
       const bounds = await findBounds(futures, exchange, symbol);
       const start = since ?? placeOfStart(bounds, until, limit);
-      const gaps = start < until ? await futures.listLedgerGaps(exchange, symbol, { since: start, until }, now) : [];
-      setCompleteness(reply, gaps.length);
+      const wanted = since === null && start <= bounds.first ? await futures.findWantedSince(exchange, symbol) : null;
+      const answered = answeredRange({ since: Math.min(start, wanted ?? start), until }, now);
+      const gaps = answered.since < answered.until ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
+      setCompleteness(reply, gaps.length, answered);
       const list = async (part: TimeRange, rows: number) =>
         (await futures.list(exchange, symbol, part, rows)).map((snapshot) => toTextRow(snapshot));
       const { shape } = FORMATS[format];
@@ -102,18 +107,21 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
       });
     }
     const limit = toPageLimit(query.limit);
-    const start = since ?? placeOfStart(await findBounds(futures, exchange, symbol), until, limit);
+    const bounds = since === null ? await findBounds(futures, exchange, symbol) : null;
+    const start = bounds ? placeOfStart(bounds, until, limit) : (since ?? 0);
     const range = { since: start, until };
     const page = cutPage(await futures.list(exchange, symbol, range, limit + 1), limit);
     if (page.rows.length === 0) await findBounds(futures, exchange, symbol);
     const { nextSince } = page;
-    const answered = createRange(range.since, nextSince ?? until);
-    const gaps = answered ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
+    const wanted = bounds && start <= bounds.first ? await futures.findWantedSince(exchange, symbol) : null;
+    const answered = answeredRange({ since: Math.min(start, wanted ?? start), until: nextSince ?? until }, now);
+    const gaps = answered.since < answered.until ? await futures.listLedgerGaps(exchange, symbol, answered, now) : [];
     const { shape } = FORMATS[format];
     const link = { exchange, symbol, limit, numbers, format: query.format };
     return sendPage(request, reply, {
       format,
       fields: { exchange, symbol },
+      answered,
       gaps: gaps.map(({ metric, ...gap }) => ({ metric, ...toGapObject(gap) })),
       next: nextSince === null ? null : createPageLink('/v1/futures', link, { since: nextSince, until }),
       text: page.rows.map((snapshot) => writeRow(toTextRow(snapshot), columns, shape, numbers)).join(','),
@@ -125,6 +133,12 @@ export function registerFuturesRoutes(app: HttpApp, { open, logger }: FuturesRou
 
 function toTextRow(snapshot: FuturesSnapshot): TextRow {
   return { timestamp: snapshot.timestamp, values: FUTURES_METRICS.map((metric) => snapshot[metric] ?? null) };
+}
+
+/** What an answer speaks of: the hours of the range that have ended. */
+function answeredRange({ since, until }: TimeRange, now: number): TimeRange {
+  const ended = Math.floor(now / FUTURES_SLOT_MS) * FUTURES_SLOT_MS;
+  return { since, until: Math.max(since, Math.min(until, ended)) };
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { CandlePage, CandlePageRequest } from '../../db/repositories/read-candle-page.ts';
 import type { RangeState, RangeStateRequest } from '../../db/repositories/read-range-state.ts';
 import type { CandleLines, CandleTextRequest } from '../../db/repositories/stream-candle-text.ts';
 import type { Logger } from '../../logger.ts';
@@ -15,7 +14,7 @@ import { chooseFormat } from '../formats/choose-format.ts';
 import { completeness, describeFormats } from '../formats/describe-formats.ts';
 import { EXPORT_NAMES, FORMATS, isExportFormat, type ExportFormat, type PageFormat } from '../formats/formats.ts';
 import type { ExportColumn } from '../formats/parquet-encoder.ts';
-import { readNewest } from '../formats/read-newest.ts';
+import { readNewestAnswer, type NewestReader } from '../formats/read-newest.ts';
 import { sendExport } from '../formats/send-export.ts';
 import { sendPage, setCompleteness, setNext, toGapObject } from '../formats/send-page.ts';
 import { varyByAccept } from '../formats/vary-by-accept.ts';
@@ -25,10 +24,8 @@ import type { OpenReaders } from '../protocol/request-signal.ts';
 import { amount, describeRoute } from '../protocol/route-schema.ts';
 
 /** What the route needs of ohlcv_data; candles come oldest first. */
-export interface CandleReader extends OriginReader {
-  readPage(request: CandlePageRequest): Promise<CandlePage>;
+export interface CandleReader extends OriginReader, NewestReader {
   streamText(request: CandleTextRequest): AsyncGenerator<CandleLines, void>;
-  readRangeState(request: RangeStateRequest): Promise<RangeState>;
 }
 
 export interface OhlcvRoutesDeps {
@@ -129,8 +126,8 @@ async function pageCandles(
   // Whether the series is stored at all is asked only where nothing was found: most requests are one statement.
   const from = page.count === 0 ? await findOrigin(series, { since, until }, ohlcv, probes) : null;
   if (from !== null) {
-    const read = (wanted: CandlePageRequest) => ohlcv.readPage(wanted);
-    page = await (since === null ? readNewest(read, { ...asked, from }) : read({ ...asked, from }));
+    const request = { ...asked, from };
+    page = await (since === null ? readNewestAnswer(ohlcv, request) : ohlcv.readPage(request));
   }
   const { nextSince } = page;
   const link = { exchange, symbol, timeframe, limit, numbers, format: query.format };
@@ -138,6 +135,7 @@ async function pageCandles(
     format,
     fields: { ...series, built_from: from },
     gaps: page.gaps.map(toGapObject),
+    answered: page.answered,
     next: nextSince === null ? null : createPageLink('/v1/ohlcv', link, { since: nextSince, until }),
     text: page.text,
     isClosed: isClosed(query, now),
@@ -163,7 +161,7 @@ async function exportCandles(
     from === null
       ? await readState(since === null ? { newest: limit } : { oldest: limit })
       : await readBuiltState(readState, { timeframe, since, until, limit });
-  setCompleteness(reply, state.gaps.length);
+  setCompleteness(reply, state.gaps.length, state);
   if (state.next !== null) {
     const link = { ...series, limit: limit ?? 0, numbers, format: query.format ?? format };
     setNext(reply, createPageLink('/v1/ohlcv', link, { since: state.next, until }));
@@ -175,8 +173,8 @@ async function exportCandles(
   }
   const { shape } = FORMATS[format];
   // The first built candle opens before the first candle that is stored.
-  const first = since === null && from !== null ? floorToTimeframe(state.since ?? until, timeframe) : state.since;
-  const start = { since: first ?? until, until, limit };
+  const first = since === null && from !== null ? floorToTimeframe(state.since, timeframe) : state.since;
+  const start = { since: first, until, limit };
   return await sendExport(request, reply, {
     format,
     columns: from === null ? CANDLE_EXPORT_COLUMNS : BUILT_COLUMNS,
@@ -198,13 +196,21 @@ async function readBuiltState(
   { timeframe, since, until, limit }: Window & { readonly timeframe: Timeframe; readonly limit: number | null },
 ): Promise<RangeState> {
   const end = ceilToTimeframe(until, timeframe);
+  // A first candle whose beginning is not stored has a gap there.
+  const readWhole = async () => {
+    const whole = await readState({ until: end });
+    const opens = floorToTimeframe(whole.since, timeframe);
+    return opens < whole.since ? { ...(await readState({ since: opens, until: end })), first: whole.first } : whole;
+  };
   if (since !== null) return await readState({ since: ceilToTimeframe(since, timeframe), until: end });
-  if (limit === null) return await readState({ until: end });
+  if (limit === null) return await readWhole();
   // As in pages, the newest are counted back from the last one of which anything is stored.
-  const { since: latest, ...empty } = await readState({ until: end, newest: 1 });
-  if (latest === null) return { since: latest, ...empty };
+  const newest = await readState({ until: end, newest: 1 });
+  const { first: latest } = newest;
+  if (latest === null) return newest;
   const first = floorToTimeframe(latest, timeframe) - (limit - 1) * timeframeMs(timeframe);
-  // What was never collected is no gap: nothing is told of the time before the first stored candle.
-  const earliest = (await readState({ until: end })).since ?? latest;
-  return await readState({ since: Math.max(first, floorToTimeframe(earliest, timeframe)), until: end });
+  const whole = await readWhole();
+  return first <= floorToTimeframe(whole.first ?? latest, timeframe)
+    ? whole
+    : await readState({ since: first, until: end });
 }

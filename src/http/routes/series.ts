@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SeriesCompleteness } from '../../db/repositories/series-completeness.ts';
 import type { Series } from '../../market/instrument.ts';
 import { moment } from '../../market/moment-schema.ts';
 import { toIso } from '../../market/moments.ts';
@@ -25,6 +26,8 @@ export interface SeriesReader {
   listBounds(): Promise<readonly StoredSeries[]>;
   /** How many candles each has, which reads the whole index. */
   listStoredRows(): Promise<readonly SeriesCount[]>;
+  /** What the ledger says of each. */
+  listCompleteness(): Promise<readonly SeriesCompleteness[]>;
 }
 
 export interface SeriesRoutesDeps {
@@ -47,6 +50,17 @@ const seriesAnswer = z
     last_close: z.string().nullable().describe('Its close, with every digit.'),
     state: z.enum([...SERIES_STATES, 'stored']).describe('`stored`: this process does not collect it.'),
     missing: z.int().nullable().describe('How many candles are still to fetch; null where that is not known.'),
+    complete_since: moment
+      .nullable()
+      .describe(
+        'From then on nothing is missing and nothing was lost; null where the newest slot is, or nothing is known.',
+      ),
+    lost: z
+      .int()
+      .nullable()
+      .describe(
+        'How many candles of what is wanted cannot be had: refused, or deleted by the exchange before they were stored. null: not known.',
+      ),
     rejected: z.int().describe('Rows of the exchange that cannot be candles.'),
     last_error: z.string().nullable(),
   })
@@ -73,19 +87,20 @@ export function registerSeriesRoutes(app: HttpApp, { open, probes }: SeriesRoute
   app.get('/v1/series', { schema: seriesSchema }, async (request, reply) => {
     const { ohlcv } = open(reply);
     const counting = request.query.counts === 'true' ? ohlcv.listStoredRows() : Promise.resolve(null);
-    const [stored, counts] = await Promise.all([ohlcv.listBounds(), counting]);
-    return { data: joinSeries(stored, counts, probes.ingestSeries()) };
+    const [stored, counts, known] = await Promise.all([ohlcv.listBounds(), counting, ohlcv.listCompleteness()]);
+    return { data: joinSeries(stored, { counts, known }, probes.ingestSeries()) };
   });
 }
 
 /** Joins what is stored with what is collected; a series may be in one of them only. */
 function joinSeries(
   stored: readonly StoredSeries[],
-  counts: readonly SeriesCount[] | null,
+  { counts, known }: { readonly counts: readonly SeriesCount[] | null; readonly known: readonly SeriesCompleteness[] },
   collected: readonly CollectedSeries[],
 ): SeriesObject[] {
   const bounds = new Map(stored.map((entry) => [keyOf(entry), entry]));
   const numbers = counts && new Map(counts.map((entry) => [keyOf(entry), entry.count]));
+  const ledger = new Map(known.map((entry) => [keyOf(entry), entry]));
   const states = new Map(collected.map((state) => [keyOf(state), state]));
   return [...new Set([...bounds.keys(), ...states.keys()])].toSorted().flatMap((key) => {
     const found = bounds.get(key);
@@ -102,6 +117,8 @@ function joinSeries(
       last_close: found?.lastClose ?? null,
       state: state?.state ?? 'stored',
       missing: state?.missing ?? null,
+      complete_since: toIso(ledger.get(key)?.completeSince ?? null),
+      lost: ledger.get(key)?.lost ?? null,
       rejected: state?.rejected ?? 0,
       last_error: state?.last_error ?? null,
     };

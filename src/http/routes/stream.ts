@@ -28,7 +28,7 @@ const DESCRIPTION = `Server-sent events, as browsers' \`EventSource\` reads them
 - \`candle\`: a candle was stored.
 - \`revision\`: the exchange told a stored candle otherwise; \`old\` and \`new\` values.
 - \`history\`: \`candles\` older ones were stored, too many or too old to be told one by one: read /v1/ohlcv.
-- \`gap\`: how many candles of a series are \`missing\`, and where (\`since\`, \`until\`), has changed; 0 where it is whole.
+- \`gap\`: how many candles of a series are \`missing\`, and where (\`since\`, \`until\`), or \`lost\` (refused, or deleted by the exchange before they were stored), has changed; it is \`complete\` where both are 0.
 - \`health\`: the service's state has changed; also the first event.
 - \`dropped\`: you read too slowly and lost \`count\` events \`since\`; come back with \`resume_from\` as Last-Event-ID.
 - \`reset\`: your Last-Event-ID is too old or none of ours, for the \`reason\`: read what you need, this stream goes on from now.

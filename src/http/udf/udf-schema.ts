@@ -109,10 +109,26 @@ export const searchAnswer = z.union([
   errorAnswer,
 ]);
 
+/** Beside the protocol's own fields, which its clients look at alone. */
+const completeness = {
+  complete: z.boolean().describe('As /v1/ohlcv tells it, of the bars that were asked for and are wanted.'),
+  gaps: z.int().describe('How many gaps there are among them; 101: more than 100.'),
+};
+
 export const historyAnswer = z.union([
-  z.object({ s: z.literal('ok'), t: numbers, o: numbers, h: numbers, l: numbers, c: numbers, v: numbers }),
+  z.object({
+    s: z.literal('ok'),
+    t: numbers,
+    o: numbers,
+    h: numbers,
+    l: numbers,
+    c: numbers,
+    v: numbers,
+    ...completeness,
+  }),
   z.object({
     s: z.literal('no_data'),
+    ...completeness,
     nextTime: z.number().optional().describe('Epoch seconds of the newest bar before; left out where there is none.'),
   }),
   errorAnswer,

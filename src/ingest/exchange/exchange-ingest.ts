@@ -21,6 +21,7 @@ import { SharedBlocks, type BlockStore } from './shared-blocks.ts';
 import type { AnswerTally } from '../collector/answer-tally.ts';
 import type { Source } from '../collector/source.ts';
 import { UnansweredTails } from './unanswered-tails.ts';
+import { WantedWindows, type WindowStore } from './wanted-windows.ts';
 import type { MarketShares } from '../../replicas/market-shares.ts';
 
 export interface ExchangeIngestDeps {
@@ -35,6 +36,7 @@ export interface ExchangeIngestDeps {
   readonly shares: MarketShares;
   readonly database: DatabaseGate;
   readonly blocks: BlockStore;
+  readonly windows: WindowStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -52,6 +54,7 @@ export class ExchangeIngest {
   readonly #live: LiveIngest | null;
   readonly #blocks: SharedBlocks;
   readonly #unanswered: UnansweredTails;
+  readonly #windows: WantedWindows;
   readonly #series = new Map<string, Collector>();
   readonly #feeds = new Map<string, Collector>();
   #collectors: readonly Collector[] = [];
@@ -82,6 +85,7 @@ export class ExchangeIngest {
       isAsking: () => this.worker.isAsking,
       onLooked: () => this.worker.wake(),
     });
+    this.#windows = new WantedWindows({ ...deps, store: deps.windows });
     this.#live = this.#createLive();
     this.#unanswered = new UnansweredTails({
       clock,
@@ -156,6 +160,9 @@ export class ExchangeIngest {
     const unsubscribe = this.#deps.shares.onChange(() => this.#align());
     const loops: Promise<void>[] = [];
     try {
+      // What is named is wanted before the exchange has said whether it lists it.
+      this.#windows.expect(this.#markets.expected, this.#deps.windowSince(this.#now()));
+      loops.push(this.#windows.run(inner));
       // A ban outlives the process that was told of it: no request before we know.
       await this.#blocks.exchangeNews(inner);
       loops.push(this.#blocks.run(inner), this.worker.run(inner), this.#unanswered.run(inner));
@@ -243,6 +250,7 @@ export class ExchangeIngest {
     this.#end(this.#series, series);
     this.#end(this.#feeds, feeds);
     this.#collectors = [...this.#series.values(), ...this.#feeds.values()];
+    this.#windows.want(this.#collectors);
     const waiting = held
       ? []
       : this.#markets.listed.flatMap(({ symbol }) =>
@@ -285,16 +293,11 @@ export class ExchangeIngest {
   #createCollector(source: Source): Collector {
     const { database, stores, logger, windowSince, confirmEmptyAfterMs, onAnswer } = this.#deps;
     const now = () => this.#now();
-    return new Collector({
-      source,
-      stores,
-      database,
-      logger,
-      now,
-      windowSince: windowSince(now()),
-      confirmEmptyAfterMs,
-      onAnswer,
-    });
+    const since = windowSince(now());
+    const deps = { source, stores, database, logger, now, windowSince: since, confirmEmptyAfterMs, onAnswer };
+    const collector = new Collector(deps);
+    this.#windows.begin(collector, since);
+    return collector;
   }
 
   #now(): number {

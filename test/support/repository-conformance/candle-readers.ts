@@ -46,6 +46,7 @@ export function describeCandleReaders(test: DeclareTest, side: ReadersSide): voi
       text: '',
       count: 0,
       nextSince: null,
+      answered: { since: at(30), until: at(40) },
       gaps: [],
     });
     const other = await readPage({ series: { ...BTC, symbol: 'ETH/USDT' }, since: null });
@@ -58,7 +59,14 @@ export function describeCandleReaders(test: DeclareTest, side: ReadersSide): voi
     assert.deepEqual([hours(page.text), page.nextSince, page.gaps], [[13, 14, 15], null, []]);
     const wide = await readPage({ since: null, limit: 5, until: at(14) });
     assert.deepEqual([hours(wide.text), wide.gaps], [[7, 8, 9, 12, 13], [LOST]]);
-    assert.deepEqual(await readPage({ since: null, until: at(-5) }), { text: '', count: 0, nextSince: null, gaps: [] });
+    // Who asks for what lies before all of it is told of the newest slot there.
+    assert.deepEqual(await readPage({ since: null, until: at(-5) }), {
+      text: '',
+      count: 0,
+      nextSince: null,
+      answered: { since: at(-6), until: at(-5) },
+      gaps: [],
+    });
   });
 
   test('tells of slots that open in the range and have ended', async () => {
@@ -91,8 +99,8 @@ export function describeCandleReaders(test: DeclareTest, side: ReadersSide): voi
     assert.deepEqual(await state({ since: null, newest: 3 }), [at(17), null, []]);
     assert.deepEqual(await state({ newest: 9 }), [at(9), null, [LOST]]);
     assert.deepEqual(await state({ newest: 99 }), [at(4), null, [LOST]]);
-    assert.deepEqual(await state({ since: null, until: at(-3) }), [null, null, []]);
-    assert.deepEqual(await state({ since: null, until: at(-3), newest: 4 }), [null, null, []]);
+    assert.deepEqual(await state({ since: null, until: at(-3) }), [at(-4), null, []]);
+    assert.deepEqual(await state({ since: null, until: at(-3), newest: 4 }), [at(-4), null, []]);
   });
 
   test('has another digest as soon as a candle of the range is stored or rewritten', async () => {

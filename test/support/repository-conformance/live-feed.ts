@@ -54,9 +54,9 @@ export function describeFeed(test: DeclareTest, { feed, store, miss, rewrite }: 
     await miss(ETH, lost);
     const end = T0 + 6 * MINUTE;
     assert.deepEqual((await look()).series, [
-      { series: BTC, tail: end, have: 6, missing: 3, gaps: lost },
-      { series: ETH, tail: null, have: 0, missing: 3, gaps: lost },
-      { series: OKX, tail: T0 + 10 * MINUTE, have: 1, missing: 0, gaps: null },
+      { series: BTC, tail: end, have: 6, missing: 3, lost: 0, gaps: lost },
+      { series: ETH, tail: null, have: 0, missing: 3, lost: 0, gaps: lost },
+      { series: OKX, tail: T0 + 10 * MINUTE, have: 1, missing: 0, lost: 0, gaps: null },
     ]);
   });
 

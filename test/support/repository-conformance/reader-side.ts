@@ -17,7 +17,7 @@ export interface ReadersSide {
   readonly putRecent: (series: Series, candles: readonly Candle[]) => Promise<unknown>;
   /** As if the view had never been filled, while `work` runs. */
   readonly whileUnpopulated: (work: () => Promise<void>) => Promise<void>;
-  /** What is missing of the candles of a series; a word that they are stored lies over every other time. */
+  /** What is missing of the candles of a series; a word that there was nothing more lies over every other time. */
   readonly putGaps: (series: Series, gaps: readonly LedgerGap[]) => Promise<unknown>;
   readonly putFutures: (exchange: string, symbol: string, rows: readonly FuturesSnapshot[]) => Promise<unknown>;
   /** The same of the feeds of one perpetual. */

@@ -25,6 +25,7 @@ describe('GET /v1/ohlcv', () => {
       timeframe: '1h',
       built_from: null,
       complete: true,
+      answered: { since: iso(2), until: iso(4) },
       gaps: [],
       next: null,
       data: [2, 3].map((hour) => ({

@@ -26,6 +26,7 @@ describe('GET /v1/futures', () => {
       exchange: 'binance',
       symbol: 'BTC/USDT',
       complete: true,
+      answered: { since: iso(0), until: iso(1) },
       gaps: [],
       next: null,
       data: [
@@ -116,6 +117,8 @@ describe('GET /v1/series', () => {
           last: iso(11),
           last_close: hourlyCandles(12)[11]!.close,
           ...complete,
+          complete_since: null,
+          lost: null,
         },
         {
           ...named,
@@ -126,6 +129,8 @@ describe('GET /v1/series', () => {
           last: null,
           last_close: null,
           ...refused,
+          complete_since: null,
+          lost: null,
         },
       ],
     });
@@ -136,5 +141,5 @@ describe('GET /v1/series', () => {
     );
   });
 
-  const STORED = { state: 'stored', missing: null, last_error: null, rejected: 0 };
+  const STORED = { state: 'stored', missing: null, complete_since: null, lost: null, last_error: null, rejected: 0 };
 });

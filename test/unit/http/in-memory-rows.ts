@@ -14,8 +14,8 @@ import {
   type FuturesSnapshot,
 } from '../../../src/market/futures-snapshot.ts';
 import { seriesKey, type Series } from '../../../src/market/instrument.ts';
-import { intersectRanges } from '../../../src/market/time-range.ts';
-import { ceilToTimeframe, floorToTimeframe, type Timeframe } from '../../../src/market/timeframe.ts';
+import { intersectRanges, type TimeRange } from '../../../src/market/time-range.ts';
+import { ceilToTimeframe, floorToTimeframe, timeframeMs, type Timeframe } from '../../../src/market/timeframe.ts';
 import { clipGaps, readLedger } from './in-memory-ledger.ts';
 
 const CANDLE_VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
@@ -68,10 +68,16 @@ export class InMemoryRows implements HttpRepositories {
     return this.#rowsOf(series).filter(({ timestamp }) => timestamp >= since && timestamp < until);
   }
 
-  /** Of the slots from a moment on that have ended by `now`. */
-  #gapsBetween({ timeframe }: Series, since: number | null, until: number, now: number): LedgerGap[] {
+  /** What an answer speaks of that begins at `since`, or (null) holds all from `first` on: nobody notes what is wanted. */
+  #answer(
+    { timeframe }: Series,
+    { since, first, until, now }: { since: number | null; first: number | undefined; until: number; now: number },
+  ): { readonly answered: TimeRange; readonly gaps: LedgerGap[] } {
     const end = Math.min(ceilToTimeframe(until, timeframe), floorToTimeframe(now, timeframe));
-    return since === null ? [] : clipGaps(this.gaps, { since: ceilToTimeframe(since, timeframe), until: end });
+    const whole = Math.min(first ?? Infinity, end - timeframeMs(timeframe));
+    const start = since === null ? whole : ceilToTimeframe(since, timeframe);
+    const answered = { since: start, until: Math.max(start, end) };
+    return { answered, gaps: clipGaps(this.gaps, answered) };
   }
 
   readonly ohlcv: HttpRepositories['ohlcv'] = {
@@ -84,18 +90,30 @@ export class InMemoryRows implements HttpRepositories {
         text: rows.map((candle) => writeRow(toTextRow(candle), CANDLE_VALUES, shape, numbers)).join(','),
         count: rows.length,
         nextSince,
-        gaps: this.#gapsBetween(series, since ?? rows[0]?.timestamp ?? null, nextSince ?? until, now),
+        ...this.#answer(series, {
+          since: since ?? (rows.length >= limit ? (rows[0]?.timestamp ?? null) : null),
+          first: rows[0]?.timestamp,
+          until: nextSince ?? until,
+          now,
+        }),
       };
     },
     readRangeState: async ({ series, since: from, until, newest, oldest = null, now }) => {
       const all = this.#between(series, from ?? -Infinity, until);
       const first = newest === null ? all[0] : all.at(-Math.min(newest, all.length));
       const next = from === null || oldest === null ? null : (all[oldest]?.timestamp ?? null);
-      const isWhole = newest === null && from !== null;
-      const since = isWhole ? ceilToTimeframe(from, series.timeframe) : (first?.timestamp ?? null);
-      const gaps = this.#gapsBetween(series, since, next ?? until, now);
-      const rows = all.filter(({ timestamp }) => timestamp >= (since ?? 0) && timestamp < (next ?? Infinity));
-      return { since, next, gaps, digest: JSON.stringify([since, next, gaps, rows]) };
+      const isFull = newest !== null && all.length >= newest;
+      const start = isFull ? (first?.timestamp ?? null) : from;
+      const asked = { since: start, first: first?.timestamp, until: next ?? until, now };
+      const { answered, gaps } = this.#answer(series, asked);
+      const rows = all.filter(({ timestamp }) => timestamp >= answered.since && timestamp < (next ?? Infinity));
+      const told = {
+        ...answered,
+        first: newest === null && from !== null ? null : (first?.timestamp ?? null),
+        next,
+        gaps,
+      };
+      return { ...told, digest: JSON.stringify([told, rows]) };
     },
     streamText: (request) => this.#streamText(request),
     listBounds: async (market?: { readonly exchange: string; readonly symbol: string }) =>
@@ -123,6 +141,7 @@ export class InMemoryRows implements HttpRepositories {
         last: newest.timestamp,
         count,
       })),
+    listCompleteness: async () => [],
     listNewest: async (series, limit, before = Infinity) => this.#newest(series, limit, before),
   };
 
@@ -198,6 +217,7 @@ export class InMemoryRows implements HttpRepositories {
         ),
       );
     },
+    findWantedSince: async () => null,
     listSymbols: async () =>
       [...this.snapshots]
         .filter(([, rows]) => rows.length > 0)

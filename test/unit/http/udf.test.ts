@@ -161,6 +161,8 @@ describe('UDF', () => {
       l: [0.000000123456, 0.000000123456],
       c: [152, 153],
       v: [12345678901234.5, 12345678901234.5],
+      complete: true,
+      gaps: 0,
     });
     assert.deepEqual((await history({ ...parameters, to: `${seconds(3)}.9` })).t, [seconds(2)]);
     assert.deepEqual((await history({ ...parameters, resolution: '1D', from: 0, to: seconds(48) })).t, [
@@ -187,9 +189,19 @@ describe('UDF', () => {
     assert.deepEqual(await history({ ...parameters, from: seconds(40), to: seconds(50) }), {
       s: 'no_data',
       nextTime: seconds(11),
+      complete: true,
+      gaps: 0,
     });
-    assert.deepEqual(await history({ ...parameters, from: seconds(-9), to: seconds(0) }), { s: 'no_data' });
-    assert.deepEqual(await history({ ...parameters, from: 0, to: seconds(0), countback: 300 }), { s: 'no_data' });
+    assert.deepEqual(await history({ ...parameters, from: seconds(-9), to: seconds(0) }), {
+      s: 'no_data',
+      complete: false,
+      gaps: 1,
+    });
+    assert.deepEqual(await history({ ...parameters, from: 0, to: seconds(0), countback: 300 }), {
+      s: 'no_data',
+      complete: true,
+      gaps: 0,
+    });
   });
 
   it('refuses a range that holds more bars than it answers at once, and takes countback for it', async () => {

@@ -1,6 +1,7 @@
 import { MemoryStores } from './memory-stores.ts';
 import { IngestService, type CollectConfig } from '../../../src/ingest/ingest-service.ts';
 import type { BlockStore } from '../../../src/ingest/exchange/shared-blocks.ts';
+import type { WindowStore } from '../../../src/ingest/exchange/wanted-windows.ts';
 import { parseTimeframe } from '../../../src/market/timeframe.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
 import { MemoryExchange, VirtualClock } from './fakes.ts';
@@ -22,8 +23,9 @@ type ExchangeOptions = Omit<ConstructorParameters<typeof MemoryExchange>[0], 'cl
 export function createSetting({
   shares,
   blocks,
+  windows,
   ...options
-}: ExchangeOptions & { shares?: MarketShares; blocks?: BlockStore } = {}) {
+}: ExchangeOptions & { shares?: MarketShares; blocks?: BlockStore; windows?: WindowStore } = {}) {
   const clock = new VirtualClock(START);
   const { logger, lines } = createKeptLog();
   const exchange = new MemoryExchange({ clock, logger, ...options });
@@ -36,6 +38,7 @@ export function createSetting({
       stores,
       ...(shares ? { shares } : {}),
       ...(blocks ? { blocks } : {}),
+      ...(windows ? { windows } : {}),
       collect: {
         markets: [{ exchange: 'binance', symbol: 'BTC/USDT' }],
         timeframes: [M1],

@@ -113,7 +113,8 @@ describe('isHealthDocument', () => {
 
 describe('reportSeries', () => {
   it('makes a table, with errors below it', () => {
-    const named = { exchange: 'binance', timeframe: '1h', rejected: 0, candles: null, last_close: null };
+    const unknown = { candles: null, last_close: null, complete_since: null, lost: null };
+    const named = { exchange: 'binance', timeframe: '1h', rejected: 0, ...unknown };
     const table = reportSeries([
       {
         ...named,

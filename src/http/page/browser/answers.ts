@@ -20,6 +20,8 @@ export interface CandleAnswer {
   readonly low: string;
   readonly close: string;
   readonly volume: string;
+  /** Built from a finer timeframe of which something is missing in it, or has not ended yet. */
+  readonly partial?: true;
 }
 
 /** The metrics of an hour that have a pane. */

@@ -124,19 +124,6 @@ export class CandleChart {
     this.#places = countPlaces(prices);
     const priceFormat = { type: 'price', precision: this.#places, minMove: 10 ** -this.#places } as const;
     this.#candles.applyOptions({ priceFormat });
-    this.#candles.setData(
-      places.map(({ time, candle }) =>
-        candle === null
-          ? { time: toChartTime(time) }
-          : {
-              time: toChartTime(time),
-              open: Number(candle.open),
-              high: Number(candle.high),
-              low: Number(candle.low),
-              close: Number(candle.close),
-            },
-      ),
-    );
     this.#panes.draw(timeline, futures, this.#places);
     this.recolour();
   }
@@ -159,6 +146,21 @@ export class CandleChart {
     });
     const [up, down] = [colours['candle-up'], colours['candle-down']];
     this.#candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+    this.#candles.setData(
+      this.#timeline.places.map(({ time, candle }) =>
+        candle === null
+          ? { time: toChartTime(time) }
+          : {
+              time: toChartTime(time),
+              open: Number(candle.open),
+              high: Number(candle.high),
+              low: Number(candle.low),
+              close: Number(candle.close),
+              // What is not whole is neither up nor down yet.
+              ...(candle.partial === true ? { color: colours.muted, wickColor: colours.muted } : {}),
+            },
+      ),
+    );
     this.#volume.setData(
       this.#timeline.places.map(({ time, candle }) =>
         candle === null
@@ -166,7 +168,12 @@ export class CandleChart {
           : {
               time: toChartTime(time),
               value: Number(candle.volume),
-              color: Number(candle.close) < Number(candle.open) ? colours['volume-down'] : colours['volume-up'],
+              color:
+                candle.partial === true
+                  ? colours['line-strong']
+                  : Number(candle.close) < Number(candle.open)
+                    ? colours['volume-down']
+                    : colours['volume-up'],
             },
       ),
     );

@@ -11,13 +11,19 @@ const MAX_ENTRIES = 60;
  * The ranges that are missing, of every series. Each is a button with the index of the gap as its key.
  *
  * @param told `isMore`: not all are in the list; `isRead`: the ledger was read; `isKnown`: the ledger knows of any
- *   series at all; `isNow`: not what was read before an outage
+ *   series at all; `isNow`: not what was read before an outage; `lost`: slots that are wanted and cannot be had
  */
 export function showGaps(
   gaps: readonly CoverageObject[],
-  told: { readonly isMore: boolean; readonly isRead: boolean; readonly isKnown: boolean; readonly isNow: boolean },
+  told: {
+    readonly isMore: boolean;
+    readonly isRead: boolean;
+    readonly isKnown: boolean;
+    readonly isNow: boolean;
+    readonly lost: number;
+  },
 ): void {
-  const { isMore, isRead, isKnown, isNow } = told;
+  const { isMore, isRead, isKnown, isNow, lost } = told;
   const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
   setText(byId('gaps-count'), gaps.length === 0 ? '' : `${isMore ? 'over ' : ''}${countOf(slots, 'slot', 'slots')}`);
   setContent(
@@ -26,7 +32,12 @@ export function showGaps(
       ? [
           isKnown
             ? isNow
-              ? createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
+              ? lost > 0
+                ? createEmpty(
+                    'Nothing left to fetch',
+                    `${countOf(lost, 'slot', 'slots')} cannot be had: refused, or deleted before.`,
+                  )
+                : createEmpty('No gap', 'Everything that is wanted is stored, or known not to exist.')
               : createEmpty('Not known now', 'There was no gap when the ledger was read last.')
             : createEmpty(
                 'Not known yet',

@@ -50,7 +50,8 @@ function createCandleLegend({ time, candle }: Reading): HTMLElement {
             name === 'V' ? formatDecimal(value) : element('b', {}, formatDecimal(value)),
           ),
         );
-  return element('div.legend', {}, element('span', {}, formatMoment(time)), ...parts);
+  const note = candle?.partial === true ? [element('span.muted', {}, 'not whole')] : [];
+  return element('div.legend', {}, element('span', {}, formatMoment(time)), ...parts, ...note);
 }
 
 function createPaneLegend(name: Pane, value: string | null): HTMLElement {
@@ -74,5 +75,6 @@ export function describeReading({ time, candle, panes }: Reading, names: readonl
     const value = panes[name];
     return value === null ? [] : [`${PANE_TITLES[name]} ${formatPane(name, value)}`];
   });
-  return [`${formatMoment(time)}: ${prices}`, ...others].join(', ');
+  const note = candle?.partial === true ? ['not whole'] : [];
+  return [`${formatMoment(time)}: ${prices}`, ...note, ...others].join(', ');
 }

@@ -8,7 +8,7 @@ import { PANES, type Pane } from './futures-panes.ts';
 import { HOLE_WORDS } from './hole-shading.ts';
 import { DAY_MS, formatMoment, timeframeLength } from './moments.ts';
 import { RequestFailure } from './service.ts';
-import type { Hole } from './timeline.ts';
+import { stateOf, type Hole } from './timeline.ts';
 
 const STORAGE_KEY = 'panes';
 
@@ -216,14 +216,29 @@ export class ChartPanel {
       const slots = found.reduce((sum, hole) => sum + hole.slots, 0);
       return element('span.key', { 'data-state': state }, `${formatCount(slots)} ${HOLE_WORDS[state]}`);
     });
+    const states = this.#describeParts(window);
     setContent(
       byId('chart-foot'),
       element('span', {}, `${countOf(window.candles.length, 'candle', 'candles')} loaded`),
       element('span', {}, `${formatMoment(first.timestamp)} – ${formatMoment(last.timestamp)}`),
-      ...(words.length === 0 ? [element('span', {}, 'no gap in them')] : words),
+      ...(words.length === 0 && states.length === 0 ? [element('span', {}, 'no gap in them')] : words),
+      ...states,
       window.isNewest ? null : element('span', {}, 'A stretch of the past: “Newest” goes back.'),
       window.isFull ? element('span', {}, 'For what is older go to its day.') : null,
     );
+  }
+
+  /** What is drawn without being a whole candle. */
+  #describeParts({ candles, name, builtFrom }: ChartWindow): HTMLElement[] {
+    const states = candles.map((candle) => stateOf(candle, name.timeframe, this.#now()));
+    const partial = states.filter((state) => state === 'partial').length;
+    const source = builtFrom ?? name.timeframe;
+    return [
+      ...(partial > 0
+        ? [element('span', {}, `${countOf(partial, 'candle', 'candles')} of which some ${source} is missing`)]
+        : []),
+      ...(states.includes('forming') ? [element('span', {}, `the last one is still forming, out of ${source}`)] : []),
+    ];
   }
 
   async #loadMore(load: (window: ChartWindow) => Promise<boolean>): Promise<void> {

@@ -8,6 +8,8 @@ const PAGE = 600;
 const MAX_CANDLES = 12_000;
 
 interface CandlePage {
+  /** The stored timeframe that they are built from; null: they are stored themselves. */
+  readonly built_from: string | null;
   readonly data: readonly CandleAnswer[];
 }
 
@@ -20,6 +22,7 @@ export class ChartWindow {
   futures: readonly FuturesAnswer[] | null = [];
   #ledger: readonly CoverageObject[] = [];
   #hasOlder = true;
+  #builtFrom: string | null = null;
   readonly #around: { readonly since: number; readonly until: number } | null;
   readonly #signal: AbortSignal;
 
@@ -39,6 +42,11 @@ export class ChartWindow {
   /** Whether there are older candles that are not loaded however far one scrolls. */
   get isFull(): boolean {
     return this.#hasOlder && this.candles.length >= MAX_CANDLES;
+  }
+
+  /** The timeframe that the candles are built from, because they are not stored themselves; null: they are. */
+  get builtFrom(): string | null {
+    return this.#builtFrom;
   }
 
   /** @throws RequestFailure */
@@ -134,7 +142,13 @@ export class ChartWindow {
     const { exchange, symbol } = this.name;
     [this.#ledger, this.futures] = await Promise.all([
       fetchPages<CoverageObject>(
-        pathTo('/v1/coverage', { ...this.name, metric: 'ohlcv', ...range, limit: 2000 }),
+        pathTo('/v1/coverage', {
+          ...this.name,
+          timeframe: this.#builtFrom ?? this.name.timeframe,
+          metric: 'ohlcv',
+          ...range,
+          limit: 2000,
+        }),
         this.#signal,
       ),
       fetchPages<FuturesAnswer>(pathTo('/v1/futures', { exchange, symbol, ...range, limit: 5000 }), this.#signal).catch(
@@ -144,16 +158,21 @@ export class ChartWindow {
         },
       ),
     ]);
+    // Of a candle that is built only a part may be missing, and it says so itself.
+    if (this.#builtFrom !== null) return;
     // What somebody removed is in the ledger, and was never told by the stream.
     const missing = this.#ledger.filter(({ state }) => state === 'missing');
     this.candles = withoutRanges(this.candles, missing);
   }
 
   async #fetchCandles(query: { since?: string; until?: string; limit: number }): Promise<readonly CandleAnswer[]> {
-    return (await fetchJson<CandlePage>(pathTo('/v1/ohlcv', { ...this.name, ...query }), this.#signal)).data;
+    const page = await fetchJson<CandlePage>(pathTo('/v1/ohlcv', { ...this.name, ...query }), this.#signal);
+    if (page.data.length > 0) this.#builtFrom = page.built_from;
+    return page.data;
   }
 }
 
 function isSame(a: CandleAnswer, b: CandleAnswer): boolean {
-  return a.open === b.open && a.high === b.high && a.low === b.low && a.close === b.close && a.volume === b.volume;
+  const names = ['open', 'high', 'low', 'close', 'volume', 'partial'] as const;
+  return names.every((name) => a[name] === b[name]);
 }

@@ -92,7 +92,7 @@ export class Dashboard {
         if (document.hidden) turn.pause();
         else turn.resume();
     });
-    showGaps([], { ...this.#ledger, isNow: true });
+    showGaps([], { ...this.#ledger, isNow: true, lost: 0 });
     this.#healthTurn.soon();
   }
 
@@ -225,7 +225,8 @@ export class Dashboard {
     // What was read before an outage is no lie as long as it does not look like now.
     const isStale = this.#silence !== null || this.#health?.components.database === 'down';
     document.body.toggleAttribute('data-stale', isStale);
-    showGaps(this.#gaps, { ...this.#ledger, isNow: !isStale });
+    const lost = this.#series.reduce((sum, series) => sum + (series.lost ?? 0), 0);
+    showGaps(this.#gaps, { ...this.#ledger, isNow: !isStale, lost });
     showErrors({ health: this.#health, silence: this.#silence, series: this.#series, quarantined: this.#quarantined });
     showExchanges(this.#health, this.#silence === null ? this.#now() : null);
     showSchema(this.#health);

@@ -24,6 +24,14 @@ export interface Timeline {
   readonly holes: readonly Hole[];
 }
 
+/** How a candle is told that is not whole: its time has not ended, or a part of what it is built from is missing. */
+export type CandleState = 'whole' | 'forming' | 'partial';
+
+export function stateOf(candle: CandleAnswer, timeframe: string, nowMs: number): CandleState {
+  if (candle.partial !== true) return 'whole';
+  return nextOpening(Date.parse(candle.timestamp), timeframe) > nowMs ? 'forming' : 'partial';
+}
+
 /** A longer hole gets this many places, so that years without data do not push the candles off the screen. */
 const MAX_PLACES = 240;
 /** More opening times than this between two candles are not walked one by one. */

@@ -34,7 +34,13 @@ function readerOf({
     const gaps = days
       .filter(isPartial)
       .map((day) => ({ since: day * DAY_MS, until: day * DAY_MS + 1, state: 'missing' as const }));
-    return Promise.resolve({ text: text.join(','), count: days.length, nextSince: null, gaps });
+    return Promise.resolve({
+      text: text.join(','),
+      count: days.length,
+      nextSince: null,
+      answered: { since: start * DAY_MS, until: end * DAY_MS },
+      gaps,
+    });
   };
   return { read, asked };
 }

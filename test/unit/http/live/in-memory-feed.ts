@@ -52,6 +52,7 @@ export class InMemoryFeed implements LiveFeed {
         tail: times.length > 0 ? Math.max(...times) + lengthMs : null,
         have: times.length,
         missing: slots,
+        lost: 0,
         gaps: slots > 0 ? { since: until - slots * lengthMs, until } : null,
       };
     });

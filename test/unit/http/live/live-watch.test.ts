@@ -153,7 +153,9 @@ describe('LiveWatch', () => {
       exchange: 'binance',
       symbol: 'BTC/USDT',
       timeframe: '1m',
+      complete: false,
       missing: 3,
+      lost: 0,
       since: new Date(feed.nowMs - 3 * MINUTE).toISOString(),
       until: new Date(feed.nowMs).toISOString(),
     });

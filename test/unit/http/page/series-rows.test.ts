@@ -16,6 +16,8 @@ function series(symbol: string, timeframe: string, changes: Partial<SeriesObject
     last_close: null,
     state: 'complete',
     missing: 0,
+    complete_since: null,
+    lost: 0,
     rejected: 0,
     last_error: null,
     ...changes,
