@@ -92,7 +92,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     await execute(database.url, `select pg_terminate_backend(${held})`);
     assert.deepEqual(await upgrade.waitForExit(), { code: 1, signal: null });
     assert.match(upgrade.output, new RegExp(`revision ${SLOW} failed: .*\\(SQLSTATE 57P01\\).*start again`));
-    assert.equal((await listLedger(database.url)).at(-1), '0010_wanted_windows');
+    assert.equal((await listLedger(database.url)).at(-1), '0011_unwitnessed_silence');
     assert.deepEqual(await listMigrationLocks(database.url), []);
   });
 

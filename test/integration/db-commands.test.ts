@@ -18,7 +18,7 @@ describe('db-status and db-upgrade', () => {
     const environment = { DATABASE_URL: database.url };
     const behind = await runScript('db-status', [], environment);
     assert.equal(behind.code, 1);
-    assert.match(behind.output, /behind by 10 revisions/);
+    assert.match(behind.output, /behind by 11 revisions/);
 
     const plan = await runScript('db-upgrade', ['--dry-run', '--to', '0003'], environment);
     assert.equal(plan.code, 0);
@@ -27,7 +27,7 @@ describe('db-status and db-upgrade', () => {
 
     const upgraded = await runScript('db-upgrade', [], environment);
     assert.equal(upgraded.code, 0);
-    assert.match(upgraded.output, /the schema is at 0010_wanted_windows \(head\)/);
+    assert.match(upgraded.output, /the schema is at 0011_unwitnessed_silence \(head\)/);
     // A plain server: its hypertables are deferred.
     const atHead = await runScript('db-status', ['--json'], environment);
     assert.equal(atHead.code, 3);
@@ -83,6 +83,7 @@ describe('db-downgrade', () => {
     assert.match(refused.output, /has no way back/);
     const done = await runScript('db-downgrade', ['--to', '0009', '--yes'], environment);
     assert.equal(done.code, 0, done.output);
+    assert.match(done.output, /undone 0011_unwitnessed_silence/);
     assert.match(done.output, /undone 0010_wanted_windows/);
   });
 });

@@ -9,7 +9,7 @@ import { dumpSchema, listHypertables } from '../support/schema-dump.ts';
 import { DUPLICATE_OUTCOMES, fingerprintRows, START_STATES } from '../support/start-states.ts';
 
 const logger = createLogger({ level: 'silent', pretty: false });
-const HEAD = '0010_wanted_windows';
+const HEAD = '0011_unwitnessed_silence';
 const lanes = [
   { name: 'plain PostgreSQL', server: () => testServerUrl(), timescale: false, skip: false as const },
   {
@@ -50,6 +50,35 @@ for (const lane of lanes) {
         assert.deepEqual(again.applied, [], state.name);
         assert.deepEqual(await dumpSchema(database.url), reference, `${state.name}, a second time`);
       }
+    });
+
+    it('asks again for what was called empty without a witness, and leaves what Binance said', async () => {
+      await using database = await createTestDatabase({ server: await lane.server() });
+      const migrator = migratorFor(database.url);
+      await migrator.upgrade({ actor: 'test', to: '0010' });
+      const day = (n: number) => `'2025-01-0${n}'`;
+      await execute(
+        database.url,
+        `insert into coverage (exchange, symbol, timeframe, metric, since, until, state, asks, first_asked_at, last_asked_at, reason)
+         select exchange, 'BTC/USDT', timeframe, metric, ${day(1)}, ${day(2)}, state, 2, ${day(3)}, ${day(4)}, 'an answer without any row'
+         from (values ('binance', '1m', 'ohlcv', 'confirmed_empty'), ('kraken', '1m', 'ohlcv', 'confirmed_empty'),
+           ('kraken', '1h', 'ohlcv', 'refused'), ('okx', '1h', 'funding_rate', 'confirmed_empty')) as v (exchange, timeframe, metric, state)`,
+      );
+      const { applied } = await migrator.upgrade({ actor: 'test' });
+      assert.match(JSON.stringify(applied), /1 ranges of kraken were called empty without a witness/);
+      assert.deepEqual(
+        await execute(
+          database.url,
+          'select exchange, timeframe, state, asks, last_asked_at, reason from coverage order by exchange, timeframe',
+        ).then((rows) => rows.map((row) => [row['exchange'], row['state'], row['asks'], row['reason']])),
+        [
+          ['binance', 'confirmed_empty', 2, 'an answer without any row'],
+          ['kraken', 'refused', 2, 'an answer without any row'],
+          ['kraken', 'missing', 0, null],
+          ['okx', 'confirmed_empty', 2, 'an answer without any row'],
+        ],
+      );
+      assert.deepEqual((await migrator.upgrade({ actor: 'test' })).applied, []);
     });
 
     it('keeps the digits that the predecessor’s types would lose', async () => {
@@ -134,7 +163,7 @@ for (const lane of lanes) {
       });
       await execute(database.url, 'drop table exchange_blocks; create table wanted_windows (exchange text)');
       await assert.rejects(migrator.upgrade({ actor: 'test' }), {
-        revision: HEAD,
+        revision: '0010_wanted_windows',
         message:
           /a table "wanted_windows" that is not candlekeep's .*it has no symbol, timeframe, metric, wanted_since/,
       });

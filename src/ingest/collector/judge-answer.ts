@@ -1,5 +1,5 @@
 import { haveRange, type CoverageRange } from '../../market/coverage.ts';
-import { intersectLists, listRange } from '../../market/range-lists.ts';
+import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { APPROACHES } from './frame-request.ts';
 import { judgeHoles, type Hole } from './judge-holes.ts';
@@ -8,17 +8,17 @@ import type { Reading } from './read-answer.ts';
 import type { Silence, Source } from './source.ts';
 import {
   afterHole,
-  afterUnframed,
-  isGivenUp,
-  isQuietTail,
   afterRefusal,
   isSameEvidence,
   LONG_SLOTS,
   toLedger,
+  toOutOfWindow,
   toRecheck,
   type UnsettledRange,
   type UnsettledRules,
 } from './unsettled-range.ts';
+import { afterUnframed, isGivenUp } from './unframed.ts';
+import { isQuietTail } from './unframed-reasons.ts';
 
 /** What follows from an answer: what to write into the ledger, and how to go on once that is committed. */
 export interface Judgement {
@@ -162,4 +162,16 @@ export function judgeRefusal(known: Known, range: TimeRange, reason: string, now
   );
   const changes = next.filter(({ state }) => state === 'refused').map(toLedger);
   return { changes, confirmed: [], next, replaced: [range] };
+}
+
+/** What follows where the exchange deleted ranges before we had them. */
+export function judgeExpired(ranges: readonly TimeRange[], depthMs: number): Judgement {
+  const changes = ranges.map((range) => toOutOfWindow(range, depthMs));
+  return { changes, confirmed: [], next: [], replaced: ranges };
+}
+
+/** The same with what the ledger has not heard of yet and lies before it. */
+export function tellBefore(unrecorded: readonly CoverageRange[], judgement: Judgement): Judgement {
+  const changes = [...subtractLists(unrecorded, mergeRanges(judgement.changes)), ...judgement.changes];
+  return { ...judgement, changes: changes.sort((a, b) => a.since - b.since) };
 }

@@ -6,13 +6,13 @@ import { cutKnown, replaceKnown, type Known } from './known.ts';
 import {
   createNew,
   isDue,
-  isQuietTail,
   isUnwitnessedSilence,
   listFromLedger,
   LONG_SLOTS,
   type UnsettledRange,
   type UnsettledRules,
 } from './unsettled-range.ts';
+import { isQuietTail } from './unframed-reasons.ts';
 
 /**
  * What one source still lacks: the ledger's view of it, in memory, with when each part is asked for next. The only

@@ -3,20 +3,26 @@ import { EARLIEST_MS } from '../../market/candle.ts';
 import type { CommitEntry, CommitOutcome } from '../../market/commit-entry.ts';
 import { alignRanges, missingRange, type CoverageRange } from '../../market/coverage.ts';
 import { HOUR_MS } from '../../market/moments.ts';
-import { intersectLists, listRange, subtractLists } from '../../market/range-lists.ts';
+import { intersectLists, listRange } from '../../market/range-lists.ts';
 import { createRange, intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import { logChanges, tallyAnswer } from './answer-tally.ts';
 import { ConfirmedEmptyLog } from './confirmed-empty-log.ts';
-import { judgeAnswer, judgeRefusal, judgeSilences, type Judgement, type JudgeRules } from './judge-answer.ts';
+import {
+  judgeAnswer,
+  judgeExpired,
+  judgeRefusal,
+  judgeSilences,
+  tellBefore,
+  type Judgement,
+  type JudgeRules,
+} from './judge-answer.ts';
 import { readAnswer, withoutHoles } from './read-answer.ts';
 import { Lock } from './lock.ts';
 import { MissingRanges } from './missing-ranges.ts';
-import type { CoverageStore } from './ports.ts';
 import { toQuarantine } from './rejected-rows.ts';
 import type { Silence, SourceAnswer } from './source.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
-import { toOutOfWindow } from './unsettled-range.ts';
 import { ProvisionalSlots } from './provisional-slots.ts';
 import { listRegained, settleWindowEdge } from './window-edge.ts';
 
@@ -172,12 +178,6 @@ export class SourceLedger {
     this.#knownUntil = until;
   }
 
-  /** The stored slots around a range, for an answer to be framed by. */
-  async findFrame(range: TimeRange, signal: AbortSignal): ReturnType<CoverageStore['findFrame']> {
-    const { source, stores, database } = this.#deps;
-    return await database.run(() => stores.coverage.findFrame(source.key, range), signal);
-  }
-
   /**
    * Commits an answer to a request for `asked`.
    *
@@ -194,9 +194,7 @@ export class SourceLedger {
       const { known } = this.missing;
       const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#judgeRules());
       const spokenSince = range?.since ?? judged.changes[0]?.since;
-      const unrecorded = spokenSince === undefined ? [] : this.listUnrecorded(spokenSince);
-      const changes = [...subtractLists(unrecorded, mergeRanges(judged.changes)), ...judged.changes];
-      const judgement = { ...judged, changes: changes.sort((x, y) => x.since - y.since) };
+      const judgement = spokenSince === undefined ? judged : tellBefore(this.listUnrecorded(spokenSince), judged);
       const rows = answer.rows.filter(
         ({ timestamp }) => range !== null && timestamp >= range.since && timestamp < range.until,
       );
@@ -239,9 +237,8 @@ export class SourceLedger {
   async expire(signal: AbortSignal): Promise<void> {
     const { source, now } = this.#deps;
     await this.lock.run(async () => {
-      const replaced = this.missing.listWanted(source.keptSince(now()));
-      const changes = replaced.map((range) => toOutOfWindow(range, source.depthMs ?? 0));
-      await this.#record({ changes, replaced, next: [], confirmed: [] }, signal);
+      const expired = this.missing.listWanted(source.keptSince(now()));
+      await this.#record(judgeExpired(expired, source.depthMs ?? 0), signal);
     });
   }
 

@@ -5,7 +5,7 @@ import { RejectedRows } from './rejected-rows.ts';
 import type { SourceLedgerDeps } from './source-ledger-deps.ts';
 import type { SourceLedger } from './source-ledger.ts';
 
-export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'logger' | 'now'> {
+export interface SourceStepsDeps extends Pick<SourceLedgerDeps, 'source' | 'stores' | 'database' | 'logger' | 'now'> {
   readonly ledger: SourceLedger;
   /** Called when a step has begun: what it asks for is nobody else's now. */
   readonly onTaken: () => void;
@@ -114,10 +114,10 @@ export class SourceSteps {
 
   /** What is asked for to learn of a range: where only rows speak, rows that are stored on either side besides. */
   async #widen(range: TimeRange, isTail: boolean, signal: AbortSignal): Promise<TimeRange> {
-    const { source, ledger } = this.#deps;
+    const { source, ledger, stores, database } = this.#deps;
     const tail = isTail ? this.#widenTail(range) : range;
     if (!source.isFramed) return tail;
-    const frame = await ledger.findFrame(range, signal);
+    const frame = await database.run(() => stores.coverage.findFrame(source.key, range), signal);
     const approach = APPROACHES[ledger.missing.countUnframed(range) % APPROACHES.length];
     const framed = frameRequest(range, frame, source, approach);
     return isTail ? { since: framed.since, until: tail.until } : framed;

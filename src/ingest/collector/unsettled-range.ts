@@ -1,8 +1,8 @@
 import type { CoverageRange } from '../../market/coverage.ts';
 import { HOUR_MS } from '../../market/moments.ts';
 import { mergeRanges, type TimeRange } from '../../market/time-range.ts';
-import { APPROACHES } from './frame-request.ts';
 import { ROWLESS_REASON, LATE_REASON, type Hole } from './judge-holes.ts';
+import { isUnframedReason, UNFRAMED_REASONS } from './unframed-reasons.ts';
 
 /** A range of slots that are not settled: wanted, or confirmed as empty so lately that it is looked at again. */
 export interface UnsettledRange extends CoverageRange {
@@ -30,8 +30,8 @@ interface Wait {
 /** Real gaps are minutes long. From this length on silence is worth more proof, and a look in a longer timeframe. */
 export const LONG_SLOTS = 60;
 /** A long range that only answers without any row speak for: an outage that answers so lasts minutes. */
-const UNWITNESSED_ASKS = 3;
-const UNWITNESSED_SPAN = 60;
+export const UNWITNESSED_ASKS = 3;
+export const UNWITNESSED_SPAN = 60;
 const WAITS: Readonly<Record<'late' | 'doubtful' | 'refused' | 'unframed', Wait>> = {
   unframed: { firstMs: 5_000, factor: 6, maxMs: 6 * HOUR_MS },
   late: { firstMs: 3_000, factor: 3, maxMs: 300_000 },
@@ -166,59 +166,6 @@ export function afterRefusal(
   return { ...part, state, asks: 0, firstAskedAt, lastAskedAt: nowMs, reason, verdict, attempts, notBefore };
 }
 
-/**
- * What the ledger says of slots that were asked for and that no rows of the answer framed. `quiet_tail` is also what
- * people see of a market that trades seldom: nothing is wrong with it.
- */
-export const UNFRAMED_REASONS = {
-  tail: 'quiet_tail',
-  inside: 'no answer has rows on both sides of it',
-  edge: 'the exchange tells of nothing before the first row that it told of',
-} as const;
-export type UnframedPlace = keyof typeof UNFRAMED_REASONS;
-
-function isUnframedReason(reason: string | null): boolean {
-  return Object.values(UNFRAMED_REASONS).some((known) => known === reason);
-}
-
-/** Whether it lies behind the newest row of a market that trades seldom: the next trade will tell. */
-export function isQuietTail({ state, reason }: UnsettledRange): boolean {
-  return state === 'missing' && reason === UNFRAMED_REASONS.tail;
-}
-
-/**
- * The same range after an answer that brought nothing new and did not frame it. What longer candles or earlier answers
- * proved of it stays. At the edge of what the exchange ever told, answers count like empty ones: it may have deleted
- * what lies before, or never had it, and nobody can tell which.
- *
- * @param place null while it has no reason yet.
- */
-export function afterUnframed(
-  part: UnsettledRange,
-  place: UnframedPlace | null,
-  nowMs: number,
-  confirmAfterMs: number,
-): UnsettledRange {
-  const attempts = part.verdict === 'unframed' ? part.attempts + 1 : 1;
-  // Each approach once before the waits grow.
-  const notBefore = nowMs + waitMs('unframed', Math.max(1, attempts + 1 - APPROACHES.length));
-  if (part.state !== 'missing' || (part.asks > 0 && !isUnframedReason(part.reason)))
-    return { ...part, attempts, notBefore: Math.max(part.notBefore, notBefore) };
-  const reason = place && UNFRAMED_REASONS[place];
-  const evidence =
-    place === 'edge' ? countEmpty(part, nowMs, confirmAfterMs) : { asks: 0, firstAskedAt: part.firstAskedAt ?? nowMs };
-  return { ...part, ...evidence, lastAskedAt: nowMs, reason, verdict: 'unframed', attempts, notBefore };
-}
-
-/** Whether enough answers, far enough apart, told nothing of what lies before all rows. */
-export function isGivenUp({ asks, firstAskedAt, reason }: UnsettledRange, nowMs: number, confirmAfterMs: number) {
-  return (
-    reason === UNFRAMED_REASONS.edge &&
-    asks >= UNWITNESSED_ASKS &&
-    nowMs - (firstAskedAt ?? nowMs) >= UNWITNESSED_SPAN * confirmAfterMs
-  );
-}
-
 /** The same range, asked for again soon, and less often with each answer that came in its turn. */
 function waitForLate(part: UnsettledRange, nowMs: number): UnsettledRange {
   const isAgain = part.verdict === 'late';
@@ -291,13 +238,14 @@ export function toOutOfWindow({ since, until }: TimeRange, depthMs: number): Cov
 }
 
 /** Answers count only where they are far enough apart: the first one, and each that comes that long after it. */
-function countEmpty({ asks, firstAskedAt, lastAskedAt }: UnsettledRange, nowMs: number, confirmAfterMs: number) {
+export function countEmpty({ asks, firstAskedAt, lastAskedAt }: UnsettledRange, nowMs: number, confirmAfterMs: number) {
   if (asks === 0 || firstAskedAt === null) return { asks: 1, firstAskedAt: nowMs };
   const isApart = nowMs - (lastAskedAt ?? firstAskedAt) >= confirmAfterMs;
   return { asks: isApart ? asks + 1 : asks, firstAskedAt };
 }
 
-function waitMs(verdict: keyof typeof WAITS, attempts: number): number {
+/** How long to wait after so many answers of a verdict in a row. */
+export function waitMs(verdict: keyof typeof WAITS, attempts: number): number {
   const { firstMs, factor, maxMs } = WAITS[verdict];
   return Math.min(maxMs, firstMs * factor ** (attempts - 1));
 }

@@ -3,7 +3,7 @@ import { alignRanges, type CoverageKey, type CoverageRange } from '../../market/
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { parseTimeframe } from '../../market/timeframe.ts';
 import type { CoverageStore, IngestStores } from './ports.ts';
-import { UNFRAMED_REASONS } from './unsettled-range.ts';
+import { UNFRAMED_REASONS } from './unframed-reasons.ts';
 
 /** What was wanted once and lies before what is configured to be kept; wanted again when the window reaches it. */
 const BEFORE_WINDOW = 'it lies before the window that is configured to be kept';

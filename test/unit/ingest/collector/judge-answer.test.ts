@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { judgeAnswer, type JudgeRules } from '../../../../src/ingest/collector/judge-answer.ts';
 import { MissingRanges } from '../../../../src/ingest/collector/missing-ranges.ts';
 import { readAnswer } from '../../../../src/ingest/collector/read-answer.ts';
-import { UNFRAMED_REASONS } from '../../../../src/ingest/collector/unsettled-range.ts';
+import { UNFRAMED_REASONS } from '../../../../src/ingest/collector/unframed-reasons.ts';
 import type { TimeRange } from '../../../../src/market/time-range.ts';
 import { candlesFrom } from '../../../support/candles.ts';
 
