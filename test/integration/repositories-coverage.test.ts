@@ -107,7 +107,7 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear })
         key: keyOf(index),
         rows: candlesFrom(T0 + at * MINUTE, MINUTE, 30),
         changes: [have(at, at + 30), missing(at + 30, at + 31)],
-        quarantine: [row, { ...row, symbol: 'shared' }],
+        quarantine: [row, { ...row, raw: 'shared' }],
       });
     };
     const live = (at: number, isReversed: boolean) => {
