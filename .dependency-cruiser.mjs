@@ -22,6 +22,27 @@ export default {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     only('market-imports-nothing', 'src/market/', [MARKET], 'market/ is the vocabulary'),
     only('db-imports-market', 'src/db/', ['^src/(db|market)/', LEAVES], 'db/ knows market/ only'),
+    {
+      name: 'one-door-into-commit',
+      comment: 'rows are written through the bundle of repositories, which alone opens db/commit/',
+      severity: 'error',
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^src/db/(commit/|repositories/index\\.ts$)' },
+      to: { path: '^src/db/commit/' },
+    },
+    {
+      name: 'the-door-is-commit-entries',
+      comment: 'the bundle of repositories knows of db/commit/ its door alone',
+      severity: 'error',
+      from: { path: '^src/db/repositories/index\\.ts$' },
+      to: { path: '^src/db/commit/', pathNot: '^src/db/commit/commit-entries\\.ts$' },
+    },
+    {
+      name: 'ledger-rows-only-in-db',
+      comment: 'what lays ranges over the ledger unasked stays in db/',
+      severity: 'error',
+      from: { path: '^(src|simulator|scripts)/', pathNot: '^src/db/' },
+      to: { path: '^src/db/repositories/coverage-rows\\.ts$' },
+    },
     only(
       'exchanges-import-market',
       'src/exchanges/',

@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { waitForDatabase } from '../src/db/connectivity.ts';
 import { SchemaMigrator } from '../src/db/migrator/schema-migrator.ts';
 import type { SchemaStatus } from '../src/db/migrator/schema-status.ts';
-import { messageOf } from '../src/errors.ts';
+import { loadRevisions } from '../src/db/migrator/revisions.ts';
+import { describeUnfilled } from '../src/db/migrator/schema-state.ts';
+import { messageOf, MigrationError } from '../src/errors.ts';
 import { createCommandLogger } from './support/command-logger.ts';
 import { describeDeferred } from './support/describe-schema.ts';
 import { locateDatabase } from './support/locate-database.ts';
@@ -30,7 +32,9 @@ await runCommand(async () => {
   }
   try {
     const status = await readStatus();
-    console.log(values.json ? JSON.stringify(status, null, 2) : describe(status));
+    const revisions = (await loadRevisions()).filter(({ name }) => status.pending.includes(name));
+    const unfilled = revisions.map(describeUnfilled).filter((text) => text !== null);
+    console.log(values.json ? JSON.stringify({ ...status, unfilled }, null, 2) : describe(status, unfilled));
     return EXIT[judge(status)];
   } catch (error) {
     console.error(`cannot tell: ${messageOf(error)}`);
@@ -47,7 +51,11 @@ async function readStatus(): Promise<SchemaStatus> {
   const migrator = new SchemaMigrator({ url: () => migrationUrl, lockWaitMs: 0, logger });
   const status = await migrator.status();
   // A database that no upgrade would take over is not merely behind: the plan says why.
-  if (status.applied.length === 0) await migrator.plan({});
+  if (status.applied.length === 0)
+    await migrator.plan({}).catch((error: unknown) => {
+      // Told with the rest of the status.
+      if (!(error instanceof MigrationError && error.code === 'REVISION_UNFILLED')) throw error;
+    });
   return status;
 }
 
@@ -57,12 +65,12 @@ function judge(status: SchemaStatus): keyof typeof EXIT {
   return status.deferred.length > 0 ? 'deferred' : 'complete';
 }
 
-function describe(status: SchemaStatus): string {
+function describe(status: SchemaStatus, unfilled: readonly string[]): string {
   const { version, head, pending, unknown, deferred, timescaledb } = status;
   const verdicts = {
     complete: 'at head, complete',
     deferred: `at head with ${deferred.length} deferred ${deferred.length === 1 ? 'step' : 'steps'}`,
-    behind: `behind by ${pending.length} ${pending.length === 1 ? 'revision' : 'revisions'}: make db-upgrade`,
+    behind: `behind by ${pending.length} ${pending.length === 1 ? 'revision' : 'revisions'}: ${unfilled[0] ?? 'make db-upgrade'}`,
     newer: 'newer than this build: upgrade candlekeep',
     unknown: '',
   };
@@ -71,6 +79,7 @@ function describe(status: SchemaStatus): string {
     `state:       ${verdicts[judge(status)]}`,
     `timescaledb: ${timescaledb ?? 'none'}`,
     ...(pending.length > 0 ? [`pending:     ${pending.join(', ')}`] : []),
+    ...unfilled.slice(1).map((text) => `unfilled:    ${text}`),
     ...(unknown.length > 0 ? [`unknown:     ${unknown.join(', ')}`] : []),
     ...describeDeferred(deferred),
   ].join('\n');

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { isLaneName, LANES, listTestFiles, orderFiles, ROOT, type LaneName } fro
 import { printCosts, printDurations, printSummary } from './test/print.ts';
 import type { RunOutcome } from './test/outcome.ts';
 import { runLanes } from './test/run-lanes.ts';
+import { abortOnSignals, INTERRUPTED } from './test/stopping.ts';
 import { runCommand, UsageError } from './support/run-command.ts';
 
 const HELP = `Runs the tests on one PostgreSQL server that lives as long as the run.
@@ -23,6 +24,8 @@ const HELP = `Runs the tests on one PostgreSQL server that lives as long as the 
   --durations  at the end each file's time and processor time, the longest first
   --works N    so many checks, unit and integration files at once (default: as many as there are processors)
   --waits N    so many files at once that mostly wait: e2e and the long lanes (default 4), beside the others
+  --limit S    a file that takes longer than so many seconds is killed and has failed (default: a quarter of an hour, in
+               the long lanes eight hours)
   --apart      what mostly waits begins when the others have ended
   --help       this text
 
@@ -35,14 +38,13 @@ TEST_PG_URL: use this server instead (its role must be allowed to create databas
 TEST_TIMESCALE_URL: a server with TimescaleDB; without it the TimescaleDB lane says that it was skipped.
 Exit codes: 0 all passed · 1 something failed, or a lane ran no test · 2 wrong usage · 130 interrupted`;
 
-const INTERRUPTED = 130;
-
 await runCommand(async () => {
   const { values, positionals } = parseArgs({
     options: {
       help: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       durations: { type: 'boolean', default: false },
+      limit: { type: 'string' },
       apart: { type: 'boolean', default: false },
       works: { type: 'string', default: String(Math.max(2, availableParallelism())) },
       waits: { type: 'string', default: '4' },
@@ -57,6 +59,7 @@ await runCommand(async () => {
   const withChecks = positionals.includes('check');
   const files = positionals.filter((word) => word !== 'check' && !isLaneName(word));
   if (names.length === 0) throw new UsageError(`name a lane: ${Object.keys(LANES).join(', ')}`);
+  const limitMs = values.limit === undefined ? null : parseCount(values.limit, 'seconds') * 1000;
   const concurrency = { works: parseCount(values.works), waits: parseCount(values.waits) };
   console.log(
     timescaleUrl() === null
@@ -64,9 +67,7 @@ await runCommand(async () => {
       : 'TimescaleDB lane: runs on TEST_TIMESCALE_URL',
   );
   const lanes = await planLanes(names, files);
-  const stopping = new AbortController();
-  setMaxListeners(0, stopping.signal);
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopping.abort());
+  const stopping = abortOnSignals();
   // Services and test files are loaded hundreds of times. With the packages, because it goes stale with them.
   process.env['NODE_COMPILE_CACHE'] ??= join(ROOT, 'node_modules/.cache/node-compile');
   const startedAt = performance.now();
@@ -76,8 +77,8 @@ await runCommand(async () => {
   let outcome: RunOutcome;
   try {
     outcome = await runLanes(
-      { lanes, withChecks, isApart: values.apart, isVerbose: values.verbose || files.length > 0, concurrency },
-      stopping.signal,
+      { lanes, withChecks, isApart: values.apart, isVerbose: values.verbose || files.length > 0, concurrency, limitMs },
+      stopping,
     );
   } finally {
     await server?.stop();
@@ -94,15 +95,15 @@ await runCommand(async () => {
   ]);
   const emptyLanes = [...lanes.keys()].filter((name) => !outcome.ranLanes.has(name));
   printSummary(outcome, emptyLanes);
-  if (stopping.signal.aborted) return INTERRUPTED;
+  if (stopping.aborted) return INTERRUPTED;
   const isOk =
     emptyLanes.length + outcome.failedChecks.length === 0 && outcome.files.every(({ failed }) => failed.length === 0);
   return isOk ? 0 : 1;
 });
 
-function parseCount(text: string): number {
+function parseCount(text: string, unit = 'files'): number {
   const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new UsageError(`${text} is not a number of files`);
+  if (!Number.isSafeInteger(count) || count < 1) throw new UsageError(`${text} is not a number of ${unit}`);
   return count;
 }
 
@@ -113,6 +114,8 @@ async function planLanes(names: readonly LaneName[], files: readonly string[]): 
     for (const name of names) lanes.set(name, await listTestFiles(name));
     return lanes;
   }
+  const absent = files.filter((file) => !existsSync(resolve(file)));
+  if (absent.length > 0) throw new UsageError(`there is no test file ${absent.join(', ')}`);
   for (const file of orderFiles(files.map((each) => relative(ROOT, resolve(each)).replaceAll('\\', '/')))) {
     const lane = names.find((name) => file.startsWith(`test/${name}/`)) ?? names[0];
     if (lane !== undefined) lanes.set(lane, [...(lanes.get(lane) ?? []), file]);

@@ -13,19 +13,21 @@ export interface Lane {
   readonly needsServer: boolean;
   /** For one test. */
   readonly timeoutMs: number;
+  /** For a whole file, whatever it hangs in. */
+  readonly fileTimeoutMs: number;
 }
 
-const SHORT_MS = 300_000;
+const SHORT = { timeoutMs: 300_000, fileTimeoutMs: 900_000 };
 /** The long lanes go on for as long as they are asked to. */
-const LONG_MS = 7_200_000;
+const LONG = { timeoutMs: 7_200_000, fileTimeoutMs: 28_800_000 };
 
 export const LANES: Readonly<Record<LaneName, Lane>> = {
-  unit: { kind: 'works', needsServer: false, timeoutMs: SHORT_MS },
-  integration: { kind: 'works', needsServer: true, timeoutMs: SHORT_MS },
-  e2e: { kind: 'waits', needsServer: true, timeoutMs: SHORT_MS },
-  slow: { kind: 'works', needsServer: true, timeoutMs: LONG_MS },
-  faults: { kind: 'waits', needsServer: true, timeoutMs: LONG_MS },
-  chaos: { kind: 'waits', needsServer: true, timeoutMs: LONG_MS },
+  unit: { kind: 'works', needsServer: false, ...SHORT },
+  integration: { kind: 'works', needsServer: true, ...SHORT },
+  e2e: { kind: 'waits', needsServer: true, ...SHORT },
+  slow: { kind: 'works', needsServer: true, ...LONG },
+  faults: { kind: 'waits', needsServer: true, ...LONG },
+  chaos: { kind: 'waits', needsServer: true, ...LONG },
 };
 
 /**

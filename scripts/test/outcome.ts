@@ -4,6 +4,8 @@ import type { LaneName } from './lanes.ts';
 export interface CheckOutcome {
   readonly name: string;
   readonly isOk: boolean;
+  /** Whether it was ended from outside, which says nothing about the sources. */
+  readonly isEnded: boolean;
   readonly ms: number;
   /** Standard output and error, as they came. */
   readonly text: string;

@@ -17,6 +17,8 @@ export interface Plan {
   readonly isVerbose: boolean;
   /** Whether what waits begins when what works has ended: slower, and quieter for clocks that run fast. */
   readonly isApart: boolean;
+  /** For one file; null: what its lane allows. */
+  readonly limitMs: number | null;
   /** How many files at once. */
   readonly concurrency: Readonly<Record<'works' | 'waits', number>>;
 }
@@ -29,6 +31,7 @@ export async function runLanes(plan: Plan, signal: AbortSignal): Promise<RunOutc
   const folder = await mkdtemp(join(tmpdir(), 'candlekeep-run-'));
   const record = join(folder, 'cpu.ndjson');
   process.env['CPU_RECORD'] = record;
+  process.env['TEST_PIDS'] = folder;
   const files: FileOutcome[] = [];
   const ranLanes = new Set<LaneName>();
   const failedChecks: string[] = [];
@@ -45,16 +48,18 @@ export async function runLanes(plan: Plan, signal: AbortSignal): Promise<RunOutc
       tasks.works.push(
         timed('check', async () => {
           const outcome = await runCheck(name, signal);
+          if (outcome.isEnded) return;
           printCheck(outcome);
           if (!outcome.isOk) failedChecks.push(name);
         }),
       );
   for (const [lane, names] of plan.lanes) {
-    const { kind, timeoutMs } = LANES[lane];
+    const { kind, timeoutMs, fileTimeoutMs } = LANES[lane];
+    const limitMs = plan.limitMs ?? fileTimeoutMs;
     for (const name of names)
       tasks[kind].push(
         timed(lane, async () => {
-          const outcome = await runTestFile(name, { timeoutMs, signal });
+          const outcome = await runTestFile(name, { timeoutMs, limitMs, folder, signal });
           printFile(outcome, plan.isVerbose);
           files.push(outcome);
           if (outcome.passed + outcome.failed.length > 0) ranLanes.add(lane);

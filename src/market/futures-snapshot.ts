@@ -36,6 +36,15 @@ export const FUTURES_FEEDS = [
 ] as const;
 export type FuturesFeed = (typeof FUTURES_FEEDS)[number];
 
+/** What the answers of each call fill. */
+export const FEED_METRICS: Readonly<Record<FuturesFeed, readonly FuturesMetric[]>> = {
+  open_interest: ['open_interest', 'open_interest_value'],
+  top_trader_ratio: ['top_trader_ratio'],
+  taker_buy_sell_ratio: ['taker_buy_sell_ratio'],
+  funding_rate: ['funding_rate'],
+  mark_price: ['mark_price'],
+};
+
 /** Futures data is kept per hour. */
 export const FUTURES_SLOT_MS = HOUR_MS;
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -25,6 +26,10 @@ function cruise(folder: string): Promise<{ code: number | null; output: string }
 const PLANTED: readonly (readonly [folder: string, text: string, rule: string])[] = [
   ['src/market', `import '../db/client.ts';`, 'market-imports-nothing'],
   ['src/db', `import '../exchanges/exchange.ts';`, 'db-imports-market'],
+  ['src/db/repositories', `import '../commit/upsert-candles.ts';`, 'one-door-into-commit'],
+  ['src/db/migrator', `import '../commit/commit-entries.ts';`, 'one-door-into-commit'],
+  ['src/ingest', `import '../db/commit/commit-entries.ts';`, 'one-door-into-commit'],
+  ['src/jobs', `import '../db/repositories/coverage-rows.ts';`, 'ledger-rows-only-in-db'],
   ['src/exchanges', `import '../db/client.ts';`, 'exchanges-import-market'],
   ['src/exchanges/kit', `import '../ccxt/ccxt-client.ts';`, 'kit-imports-market'],
   ['src/exchanges/binance', `import '../create-exchange.ts';`, 'binance-imports-kit'],
@@ -53,8 +58,16 @@ const PLANTED: readonly (readonly [folder: string, text: string, rule: string])[
   ['src/exchanges/binance', `import ccxt from 'ccxt';\nexport const c = ccxt;`, 'ccxt-only-in-its-adapter'],
   ['src/exchanges/ccxt', `import { WebSocket } from 'ws';\nexport const w = WebSocket;`, 'ws-only-in-streams'],
   ['src/jobs', `import cron from 'node-cron';\nexport const c = cron;`, 'node-cron-only-in-the-scheduler'],
+  ['src', `import './market/candle.ts';\nimport './no-such-file.ts';`, 'no-unresolvable'],
+  ['src/jobs', `import '../db/repositories/index.ts';\nimport '../planted/index.ts';`, 'no-barrels'],
   ['src/jobs', `import { fastify } from 'fastify';\nexport const f = fastify;`, 'fastify-only-in-http'],
 ];
+
+/** Bad imports at the end of files that rules know by their names. */
+const ADDED: Readonly<Record<string, string>> = {
+  'src/wakeup.ts': `import './ingest/ingest-state.ts';`,
+  'src/db/repositories/index.ts': `import '../commit/upsert-candles.ts';`,
+};
 
 describe('the rules of the house', () => {
   let folder = '';
@@ -91,11 +104,31 @@ describe('the rules of the house', () => {
   it('catch every bad import, each by its own rule', async () => {
     const plantedAt = (index: number) => `${PLANTED[index]?.[0] ?? ''}/planted-${index}.ts`;
     for (const [index, [, text]] of PLANTED.entries()) await writeFile(join(folder, plantedAt(index)), text);
+    await mkdir(join(folder, 'src/planted'));
+    await writeFile(join(folder, 'src/planted/index.ts'), '');
+    await writeFile(join(folder, 'src/market/planted-one.ts'), `import './planted-other.ts';`);
+    await writeFile(join(folder, 'src/market/planted-other.ts'), `import './planted-one.ts';`);
+    // Rules that look at a file by its name.
+    for (const [file, text] of Object.entries(ADDED)) await appendFile(join(folder, file), `\n${text}\n`);
     const { code, output } = await cruise(folder);
     assert.notEqual(code, 0, output);
-    const missed = PLANTED.map(([, , rule], index) => `error ${rule}: ${plantedAt(index)} →`).filter(
-      (line) => !output.includes(line),
+    const wanted = [
+      ...PLANTED.map(([, , rule], index) => `error ${rule}: ${plantedAt(index)} →`),
+      'error no-cycles: src/market/planted-one.ts →',
+      'error leaves-import-leaves: src/wakeup.ts →',
+      'error the-door-is-commit-entries: src/db/repositories/index.ts →',
+    ];
+    assert.deepEqual(
+      wanted.filter((line) => !output.includes(line)),
+      [],
     );
-    assert.deepEqual(missed, []);
+    const { href } = pathToFileURL(join(ROOT, '.dependency-cruiser.mjs'));
+    const rules = (await import(href)) as { default: { forbidden: { name: string }[] } };
+    const names = rules.default.forbidden.map(({ name }) => name);
+    assert.deepEqual(
+      names.filter((name) => !wanted.some((line) => line.startsWith(`error ${name}:`))),
+      [],
+      'a rule without a bad import that it catches',
+    );
   });
 });

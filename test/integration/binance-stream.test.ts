@@ -3,6 +3,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../src/errors.ts';
+import type { Clock } from '../../src/clock.ts';
+import { ACCESS_WAITS } from '../../src/exchanges/kit/access-waits.ts';
 import { KeptStream, StreamStage, until } from '../support/stream-stage.ts';
 import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
 import { pushText } from '../unit/exchanges/binance/pushes.ts';
@@ -221,6 +223,32 @@ describe('the live stream of Binance', () => {
     await delay(300);
     assert.equal(stage.attempts.length, 2);
     assert.match(kept.stream.state().last_error ?? '', /refuses this address \(HTTP 451\); REST polling goes on/);
+  });
+
+  it('waits after refusals without a time as every request does, longer with each in a row', async () => {
+    await using stage = await StreamStage.open();
+    let nowMs = T0;
+    const tries: number[] = [];
+    const clock: Clock = {
+      now: () => nowMs,
+      sleep: async (ms, signal) => {
+        await delay(1, undefined, { signal });
+        nowMs += ms;
+      },
+    };
+    stage.refuse = () => {
+      tries.push(nowMs);
+      return 'HTTP/1.1 429 Too Many Requests\r\n\r\n';
+    };
+    await using kept = new KeptStream(stage.url, { clock });
+    kept.subscribe(BTC);
+    await until(() => tries.length >= 4, 'four tries');
+    const waits = [1, 2, 3].map((index) => tries[index]! - tries[index - 1]!);
+    const { firstMs } = ACCESS_WAITS.throttled;
+    for (const [index, waitMs] of waits.entries()) {
+      assert.ok(waitMs >= firstMs * 2 ** index, `${waits.join(', ')} ms`);
+      assert.ok(waitMs <= firstMs * 2 ** index + 10_000, `${waits.join(', ')} ms`);
+    }
   });
 
   it('renews a connection before it breaks, without losing or repeating a candle', async () => {

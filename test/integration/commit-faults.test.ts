@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, it } from 'node:test';
 import { lockCoverage } from '../../src/db/repositories/coverage-rows.ts';
-import { sqlStateOf } from '../../src/errors.ts';
 import type { Candle } from '../../src/market/candle.ts';
 import { candleEntry, type CommitEntry } from '../../src/market/commit-entry.ts';
 import { candleKey } from '../../src/market/coverage.ts';
@@ -82,7 +81,7 @@ describeOnEachServer('commit that fails', ({ url, kysely, repositories, rows: ba
       await assert.rejects(commit(contradicting), { code: 'SNAPSHOTS_CONTRADICT' });
       assert.deepEqual(await dump(), before);
       const broken = [...entries, candleEntry({ ...BTC, symbol: 'XRP/USDT' }, [last])];
-      await assert.rejects(commit(broken), (error) => sqlStateOf(error) === '22P02');
+      await assert.rejects(commit(broken), { code: 'COMMIT_INVALID', message: /open is not a decimal number/ });
       assert.deepEqual(await dump(), before);
     });
 

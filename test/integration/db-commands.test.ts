@@ -175,10 +175,14 @@ describe('db-revision', () => {
         const { code, output } = start(...args);
         assert.equal(code, 1, output);
         assert.ok(output.includes(`the revision ${stem} is not written`), output);
-        assert.match(output, /\(line 4, 12\)\. Write it, or remove the file\. Nothing was run/);
+        assert.match(output, /\(lines 4 and 12\)\. Write it, or remove the file\. Nothing was run/);
       }
       const tables = await execute(database.url, `select from pg_class where relnamespace = 'public'::regnamespace`);
       assert.equal(tables.length, 0);
+      const { code, output } = start('scripts/db-status.ts');
+      assert.equal(code, 1, output);
+      assert.match(output, /behind by \d+ revisions?: the revision .* is not written: .*\(lines 4 and 12\)\. Write it/);
+      assert.doesNotMatch(output, /make db-upgrade/);
     } finally {
       await rm(path);
     }

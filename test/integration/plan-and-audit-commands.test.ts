@@ -198,6 +198,21 @@ describe('plan and audit', () => {
     const [kept] = await coverage.list(BTC_KEY);
     assert.deepEqual([kept?.state, kept?.asks, kept?.lastAskedAt], ['missing', 0, null]);
     assert.match(kept?.reason ?? '', /somebody asked/);
+    // Hands know no grid.
+    await execute(
+      database.url,
+      `truncate coverage; insert into coverage (exchange, symbol, timeframe, metric, since, until, state)
+        values ('binance', 'BTC/USDT', '1h', 'ohlcv', '2026-01-01T00:00Z', '2026-01-01T05:30Z', 'confirmed_empty')`,
+    );
+    const cut = await run('audit', ['--recheck-empty']);
+    assert.equal(cut.code, 0, cut.stderr);
+    assert.deepEqual(
+      (await coverage.list(BTC_KEY)).map(({ state, since: at }) => [state, (at - since) / HOUR]),
+      [
+        ['missing', 0],
+        ['confirmed_empty', 5],
+      ],
+    );
   });
 
   it('explain themselves, and refuse what they do not know', async () => {

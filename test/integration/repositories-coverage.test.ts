@@ -80,6 +80,16 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear })
     assert.deepEqual(await ledger().list(KEY), []);
   });
 
+  it('refuses ranges that overlap, are out of order or off the grid before anything is written', async () => {
+    for (const [ranges, message] of [
+      [[have(0, 5), missing(4, 6)], /range at 2024-03-09T00:04.* overlaps/],
+      [[missing(5, 6), have(0, 5)], /range at 2024-03-09T00:00.* overlaps/],
+      [[have(0, 1), missingRange({ since: T0 + MINUTE, until: T0 + MINUTE + 1 })], /off the grid/],
+    ] as const)
+      await assert.rejects(ledger().record(KEY, ranges), { code: 'COMMIT_INVALID', message });
+    assert.deepEqual(await ledger().list(KEY), []);
+  });
+
   it('keeps one truth while many write the same key at once', async () => {
     const writers = Array.from({ length: 8 }, (_, writer) =>
       (async () => {
@@ -107,7 +117,7 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear })
         key: keyOf(index),
         rows: candlesFrom(T0 + at * MINUTE, MINUTE, 30),
         changes: [have(at, at + 30), missing(at + 30, at + 31)],
-        quarantine: [row, { ...row, symbol: 'shared' }],
+        quarantine: [row, { ...row, raw: 'shared' }],
       });
     };
     const live = (at: number, isReversed: boolean) => {
@@ -154,7 +164,7 @@ describeOnEachServer('CoverageRepository', ({ url, repositories, query, clear })
       const isExtension = pick(4) === 0;
       const [first] = changes;
       if (isExtension) await commit(word(KEY, haveRange(first!)));
-      else await ledger().record(KEY, changes);
+      else await ledger().record(KEY, overlayCoverage([], changes));
       for (const { since, until, state, reason } of isExtension ? [haveRange(first!)] : changes)
         for (let slot = since; slot < until; slot += MINUTE) model.set(slot, `${state} ${reason ?? ''}`);
       if (step % 10 !== 0) continue;

@@ -44,7 +44,8 @@ describeOnEachServer('repositories as their fakes', ({ repositories, rows, query
     const told = gaps.flatMap(({ state, ...range }) =>
       state === 'unknown' || state === 'absent' ? [] : [{ ...missingRange(range), state }],
     );
-    await repositories().coverage.record(key, [{ ...missingRange(ALL), state: 'confirmed_empty' }, ...told]);
+    const base = { ...missingRange(ALL), state: 'confirmed_empty' as const };
+    for (const range of [base, ...told]) await repositories().coverage.record(key, [range]);
   };
   const readers: ReadersSide = {
     readers: repositories,

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CHECKS } from '../../scripts/test/checks.ts';
 import { LANES, LONG_FILES, listTestFiles, orderFiles, ROOT, type LaneName } from '../../scripts/test/lanes.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -33,7 +34,10 @@ describe('a run of the tests', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   /** Runs such test files in the unit lane. */
-  async function run(sources: Readonly<Record<string, string>>): Promise<{ code: number | null; lines: string[] }> {
+  async function run(
+    sources: Readonly<Record<string, string>>,
+    ...options: string[]
+  ): Promise<{ code: number | null; lines: string[] }> {
     const files: string[] = [];
     for (const [name, source] of Object.entries(sources)) {
       files.push(join(folder, `${name}.test.mjs`));
@@ -41,7 +45,7 @@ describe('a run of the tests', () => {
     }
     // Else the runner would take itself for a test file.
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
-    const child = spawn(process.execPath, ['scripts/test.ts', 'unit', ...files], { cwd: ROOT, env });
+    const child = spawn(process.execPath, ['scripts/test.ts', 'unit', ...options, ...files], { cwd: ROOT, env });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
@@ -63,13 +67,15 @@ describe('a run of the tests', () => {
     const { code, lines } = await run({
       one: `describe('a', () => { it('b', () => { throw new Error('wrong'); }); it('c', () => {}); });`,
       two: `throw new Error('cannot be loaded');`,
-      three: `process.exit(0);`,
+      three: ``,
+      five: `it('f', () => {}); it('g', () => { process.exit(0); }); it('h', () => {});`,
       four: `it('d', () => {}); process.on('exit', () => (process.exitCode = 3));`,
     });
     assert.equal(code, 1);
-    assert.equal(lines.at(-1), '2 passed, 4 failed, 0 skipped');
+    assert.equal(lines.at(-1), '2 passed, 5 failed, 0 skipped');
     const named = lines.slice(lines.lastIndexOf('failed:') + 1, -2).map((line) => line.replace(/^.*\//, ''));
     assert.deepEqual(named.toSorted(), [
+      'five.test.mjs: the process failed',
       'four.test.mjs: the process failed',
       'one.test.mjs:2 b',
       'three.test.mjs: declares no test',
@@ -83,4 +89,88 @@ describe('a run of the tests', () => {
     assert.equal(lines.at(-1), '0 passed, 0 failed, 1 skipped');
     assert.ok(lines.some((line) => line.includes('the lane unit ran no test')));
   });
+
+  it('kills a file that hangs, wherever it does', async () => {
+    const { code, lines } = await run(
+      {
+        one: `await new Promise(() => setInterval(() => {}, 1000));`,
+        two: `process.on('SIGTERM', () => {}); it('a', () => { for (;;); });`,
+        three: `it('b', () => {});`,
+      },
+      '--limit',
+      '3',
+    );
+    assert.equal(code, 1);
+    for (const name of ['one', 'two'])
+      assert.ok(
+        lines.some((line) => line.endsWith(`${name}.test.mjs: killed, it took longer than 3 s`)),
+        lines.join('\n'),
+      );
+    assert.match(lines.at(-1) ?? '', /^1 passed, /);
+  });
+
+  it('says in a sentence that a file is not there', async () => {
+    const { code, output } = await spawnNode(['scripts/test.ts', 'unit', 'no/such/file']).ended;
+    assert.equal(code, 2);
+    assert.match(output, /^there is no test file no\/such\/file\n/m);
+    assert.doesNotMatch(output, / at /);
+  });
 });
+
+describe('a run of the checks', () => {
+  it('says what it does', async () => {
+    const { code, output } = await spawnNode(['scripts/check.ts', '--help']).ended;
+    assert.equal(code, 0);
+    assert.match(output, /npm run check/);
+  });
+
+  for (const [script, signal] of [
+    ['test', 'SIGINT'],
+    ['test', 'SIGTERM'],
+    ['check', 'SIGINT'],
+  ] as const)
+    it(`ends with all that it started where ${script} is told ${signal}`, async () => {
+      const args = script === 'test' ? ['scripts/test.ts', 'unit', 'check'] : ['scripts/check.ts'];
+      const { child, ended } = spawnNode([...args, ...(script === 'test' ? ['test/unit/errors.test.ts'] : [])]);
+      const started = await until(() => childrenOf(child.pid!), 'checks');
+      child.kill(signal);
+      const toldAt = performance.now();
+      const { code, output } = await ended;
+      assert.equal(code, 130, output);
+      assert.ok(performance.now() - toldAt < 10_000);
+      assert.doesNotMatch(output, /aborted/);
+      if (script === 'test') assert.match(output, /\d+ passed, \d+ failed, \d+ skipped\n$/);
+      for (const pid of started) assert.ok(!existsSync(`/proc/${pid}`), `${pid} is left`);
+    });
+});
+
+function spawnNode(args: readonly string[]) {
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const child = spawn(process.execPath, args, { cwd: ROOT, env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  const ended = new Promise<{ code: number | null; output: string }>((done) => {
+    child.once('close', (code) => {
+      done({ code, output });
+    });
+  });
+  return { child, ended };
+}
+
+/** Two that run; null as long as there are fewer. */
+function childrenOf(pid: number): number[] | null {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  const pids = text === '' ? [] : text.split(' ').map(Number);
+  return pids.length >= 2 ? pids : null;
+}
+
+async function until<T>(look: () => T | null, what: string): Promise<T> {
+  const endsAt = Date.now() + 30_000;
+  while (Date.now() < endsAt) {
+    const found = look();
+    if (found !== null) return found;
+    await delay(20);
+  }
+  throw new Error(`no ${what}`);
+}

@@ -25,8 +25,8 @@ export function seriesOf(exchange: string, symbol: string, timeframe: string): S
 /** `count` different candles, `stepMs` apart. */
 export function candlesFrom(since: number, stepMs: number, count: number): Candle[] {
   return Array.from({ length: count }, (_, index) => {
-    const low = `0.0000${2000 + index}`;
-    const high = `0.0000${4000 + index}0`;
+    const low = `0.${String(2000 + index).padStart(8, '0')}`;
+    const high = `0.${String(4000 + index).padStart(8, '0')}0`;
     return candleOf(since + index * stepMs, [low, high, low, high, `${index}.500`]);
   });
 }

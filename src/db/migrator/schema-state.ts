@@ -41,16 +41,20 @@ export function headOf(revisions: readonly Revision[]): string {
  */
 export function pendingUpTo(state: SchemaState, target: string): Revision[] {
   const pending = state.pending.filter((revision) => revision.name <= target);
-  for (const { name, unfilledLines } of pending) assertFilled(name, unfilledLines);
+  for (const revision of pending) {
+    const unfilled = describeUnfilled(revision);
+    if (unfilled !== null)
+      throw new MigrationError(`${unfilled}. Nothing was run`, { revision: revision.name, code: 'REVISION_UNFILLED' });
+  }
   return pending;
 }
 
-function assertFilled(name: string, lines: readonly number[]): void {
-  if (lines.length === 0) return;
-  throw new MigrationError(
-    `the revision ${name} is not written: the template's text still stands in src/db/migrations/${name}.ts (line ${lines.join(', ')}). Write it, or remove the file. Nothing was run`,
-    { revision: name, code: 'REVISION_UNFILLED' },
-  );
+/** Of a revision that is a template still: where, and what to do. Null for one that somebody has written. */
+export function describeUnfilled({ name, unfilledLines: lines }: Revision): string | null {
+  const last = lines.at(-1);
+  if (last === undefined) return null;
+  const place = lines.length === 1 ? `line ${last}` : `lines ${lines.slice(0, -1).join(', ')} and ${last}`;
+  return `the revision ${name} is not written: the template's text still stands in src/db/migrations/${name}.ts (${place}). Write it, or remove the file`;
 }
 
 /**

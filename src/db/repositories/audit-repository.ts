@@ -1,5 +1,11 @@
 import { sql, type Kysely } from 'kysely';
-import type { CoverageKey, CoverageMetric, CoverageRange, CoverageState } from '../../market/coverage.ts';
+import {
+  alignRanges,
+  type CoverageKey,
+  type CoverageMetric,
+  type CoverageRange,
+  type CoverageState,
+} from '../../market/coverage.ts';
 import { findFundingHoles } from '../../market/funding-slots.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
 import { subtractLists } from '../../market/range-lists.ts';
@@ -17,6 +23,7 @@ import { CoverageRepository } from './coverage-repository.ts';
 import { inTransaction, lockCoverage } from './coverage-rows.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
 import { OhlcvRepository } from './ohlcv-repository.ts';
+import { overlayCoverage } from './overlay-coverage.ts';
 
 /** A series or feed that the ledger or the rows know, and the range in which either does. */
 export interface AuditedKey extends TimeRange {
@@ -126,7 +133,8 @@ export class AuditRepository {
     return await inTransaction(this.#kysely, async (transaction) => {
       await lockCoverage(transaction, [key]);
       const part = await inspect(transaction, key, range);
-      const changes = part ? decide(part) : [];
+      // The ledger that it decides about may have been written by hands, off the grid and twice.
+      const changes = part ? overlayCoverage([], alignRanges(decide(part), parseTimeframe(key.timeframe))) : [];
       if (changes.length > 0) await new CoverageRepository({ kysely: transaction }).record(key, changes);
       return changes;
     });

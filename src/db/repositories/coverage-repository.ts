@@ -2,7 +2,9 @@ import type { Kysely } from 'kysely';
 import type { CoverageKey, CoverageRange } from '../../market/coverage.ts';
 import { subtractLists } from '../../market/range-lists.ts';
 import type { TimeRange } from '../../market/time-range.ts';
+import { ceilToTimeframe, parseTimeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
+import { assertChanges } from './assert-changes.ts';
 import {
   findFrame,
   inTransaction,
@@ -20,7 +22,7 @@ import {
   type CoverageSummary,
   type StoredCoverage,
 } from './list-coverage.ts';
-import { assertCoverage, clipCoverage } from './overlay-coverage.ts';
+import { clipCoverage } from './overlay-coverage.ts';
 import { surveyRows } from './survey-rows.ts';
 
 /**
@@ -56,13 +58,14 @@ export class CoverageRepository {
   }
 
   /**
-   * Lays `changes` over what is stored: they win where they overlap it, later ones over earlier ones; neighbours of one
-   * state and reason are joined (see `overlayCoverage`). In the transaction that the bundle is in, else in its own.
+   * Lays `changes` (oldest first, disjoint, on the key's grid) over what is stored: they win where they overlap it;
+   * neighbours of one state and reason are joined (see `overlayCoverage`). In the transaction that the bundle is in, else
+   * in its own.
    *
-   * @throws RangeError, before anything is written, where a change is no range.
+   * @throws AppError `COMMIT_INVALID` or RangeError, before anything is written, where `changes` is not that.
    */
   async record(key: CoverageKey, changes: readonly CoverageRange[]): Promise<void> {
-    assertCoverage(changes);
+    assertChanges(key, changes);
     if (changes.length === 0) return;
     await inTransaction(this.#kysely, async (transaction) => {
       await lockCoverage(transaction, [key]);
@@ -77,6 +80,9 @@ export class CoverageRepository {
    * @returns what the ledger says of the range then, oldest first.
    */
   async survey(key: CoverageKey, range: TimeRange, missingUntil = Infinity): Promise<CoverageRange[]> {
+    const silentFrom = Number.isFinite(missingUntil)
+      ? ceilToTimeframe(missingUntil, parseTimeframe(key.timeframe))
+      : missingUntil;
     return await inTransaction(this.#kysely, async (transaction) => {
       const ledger = new CoverageRepository({ kysely: transaction });
       await lockCoverage(transaction, [key]);
@@ -85,7 +91,7 @@ export class CoverageRepository {
       // One by one: years with holes bring more ranges than a call has room for arguments.
       for (const silent of subtractLists([range], known))
         for (const part of await surveyRows(transaction, key, silent)) {
-          const until = part.state === 'missing' ? Math.min(part.until, missingUntil) : part.until;
+          const until = part.state === 'missing' ? Math.min(part.until, silentFrom) : part.until;
           if (part.since < until) found.push({ ...part, until });
         }
       if (found.length === 0) return known;

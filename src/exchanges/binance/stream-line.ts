@@ -1,16 +1,10 @@
 import { ExchangeRejectedError, ExchangeUnavailableError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { MINUTE_MS } from '../../market/moments.ts';
 import { backoffMs } from '../../retry.ts';
+import { ACCESS_WAITS } from '../kit/access-waits.ts';
 import { raceAbort } from '../kit/abort.ts';
 import type { ConnectPace } from './connect-pace.ts';
 import { StreamConnection, type StreamConnectionDeps } from './stream-connection.ts';
-
-/** A 418 without a time, and a refused address: asking sooner makes it longer. */
-const BANNED_MS = 2 * MINUTE_MS;
-const REFUSED_MS = 15 * MINUTE_MS;
-/** A 429 without a time. */
-const THROTTLED_MS = 60_000;
 
 export interface StreamLineDeps extends Omit<StreamConnectionDeps, 'onCarried'> {
   readonly logger: Logger;
@@ -141,7 +135,7 @@ export class StreamLine {
       signal.throwIfAborted();
       if (!(error instanceof ExchangeUnavailableError || error instanceof ExchangeRejectedError)) throw error;
       this.#lastError = messageOf(error);
-      const waitMs = waitAfter(error);
+      const waitMs = waitAfter(error, failures);
       if (waitMs !== null) pace.blockUntil(clock.now() + waitMs);
       // The first says what is wrong; an outage of hours must not fill the log.
       const level = failures % 10 === 0 ? 'warn' : 'debug';
@@ -193,9 +187,11 @@ export class StreamLine {
   }
 }
 
-function waitAfter(error: ExchangeUnavailableError | ExchangeRejectedError): number | null {
-  if (error instanceof ExchangeRejectedError) return REFUSED_MS;
-  if (error.reason === 'banned') return error.retryAfterMs ?? BANNED_MS;
-  if (error.reason === 'throttled') return error.retryAfterMs ?? THROTTLED_MS;
-  return error.retryAfterMs;
+/** What the exchange said, else what an exchange is left alone for that did not say it; null where only we choose. */
+function waitAfter(error: ExchangeUnavailableError | ExchangeRejectedError, failures: number): number | null {
+  const reason = error instanceof ExchangeRejectedError ? 'refused' : error.reason;
+  const saidMs = error instanceof ExchangeRejectedError ? null : error.retryAfterMs;
+  if (reason !== 'refused' && reason !== 'banned' && reason !== 'throttled') return saidMs;
+  const { firstMs, maxMs } = ACCESS_WAITS[reason];
+  return saidMs ?? Math.min(maxMs, firstMs * 2 ** failures);
 }

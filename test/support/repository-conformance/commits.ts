@@ -95,10 +95,12 @@ export function describeCommits(test: DeclareTest, side: StoresSide): void {
   test('merges futures data of one time, and keeps what is stored of equal values and of metrics that it does not bring', async () => {
     const price = { ...feedEntry('BTC/USDT', 'mark_price', T0, ['1', '2.50']) };
     const [first, second] = price.rows;
-    const more = { timestamp: T0, mark_price: value('1.0'), funding_rate: value('-0.0001') };
+    await side.storeFutures(...FEEDS, [{ timestamp: T0, funding_rate: value('-0.0001') }]);
+    const more = { timestamp: T0, mark_price: value('1.0') };
     assert.deepEqual(await commit({ ...price, rows: [second!, more, first!] }), {
       ...NOTHING,
-      inserted: 2,
+      inserted: 1,
+      updated: 1,
       unchanged: 1,
     });
     const stored = [

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import type { IngestStores } from '../../../src/ingest/collector/ports.ts';
+import type { Candle } from '../../../src/market/candle.ts';
 import { candleEntry, type CommitEntry } from '../../../src/market/commit-entry.ts';
 import { candleKey, feedKey, haveRange, missingRange, type CoverageRange } from '../../../src/market/coverage.ts';
 import type { Decimal } from '../../../src/market/decimal.ts';
+import type { FuturesFeed, FuturesMetric } from '../../../src/market/futures-snapshot.ts';
 import { candleOf, seriesOf } from '../candles.ts';
-import { feedEntry } from '../commit-entries.ts';
+import { feedEntry, withRefused } from '../commit-entries.ts';
 import type { DeclareTest } from './skips.ts';
 
 const MINUTE = 60_000;
@@ -24,6 +26,19 @@ const told = (rows: CommitEntry['rows'], ...changes: CoverageRange[]): CommitEnt
   changes,
   quarantine: [],
 });
+const feed = (metric: FuturesFeed, values: Readonly<Partial<Record<FuturesMetric, string>>>): CommitEntry => ({
+  key: feedKey('binance', 'BTC/USDT', metric),
+  rows: [{ timestamp: T0, ...(values as Partial<Record<FuturesMetric, Decimal>>) }],
+  changes: [have(0, 60)],
+  quarantine: [],
+});
+/** A candle with such values instead. */
+const candleWith = (values: Readonly<Partial<Record<Exclude<keyof Candle, 'timestamp'>, string | undefined>>>) =>
+  told([{ ...candle(0), ...(values as Partial<Candle>) }], have(0, 1));
+const refused = (of: Partial<CommitEntry['quarantine'][number]>): CommitEntry => {
+  const { quarantine, ...entry } = withRefused(told([]), 1);
+  return { ...entry, quarantine: quarantine.map((row) => ({ ...row, ...of })) };
+};
 const WEEKLY = { ...candleKey(BTC), timeframe: '1w' };
 const week = (day: number) => ({ since: Date.UTC(2024, 0, day), until: Date.UTC(2024, 0, day + 7) });
 /** Entries that contradict themselves, and what is said of them. */
@@ -45,16 +60,34 @@ const INVALID: readonly [string, readonly CommitEntry[], RegExp][] = [
   ['a row off the grid', [told([candleOf(T0 + 1)], have(0, 1))], /the row at 2024-03-09T00:00:00.001Z is off the grid/],
   [
     'a row without what the feed is of',
-    [
-      {
-        key: feedKey('binance', 'BTC/USDT', 'mark_price'),
-        rows: [{ timestamp: T0, open_interest: '1' as Decimal }],
-        changes: [have(0, 60)],
-        quarantine: [],
-      },
-    ],
+    [feed('mark_price', { open_interest: '1' })],
     /the row at 2024-03-09T00:00:00.000Z does not hold it/,
   ],
+  [
+    'a row that holds what another feed is of, too',
+    [feed('open_interest', { open_interest: '1', funding_rate: '0.5' })],
+    /the row at 2024-03-09T00:00.* holds funding_rate/,
+  ],
+  [
+    'the value of open contracts with another feed',
+    [feed('mark_price', { mark_price: '1', open_interest_value: '1' })],
+    /holds open_interest_value/,
+  ],
+  [
+    'futures data of another grid',
+    [{ ...told([]), key: { ...feedKey('binance', 'BTC/USDT', 'mark_price'), timeframe: '4h' } }],
+    /4h mark_price.*kept per hour/,
+  ],
+  ['futures data that is no number', [feed('mark_price', { mark_price: 'NaN' })], /mark_price that is not a decimal/],
+  ['futures data below zero', [feed('open_interest', { open_interest: '-1' })], /open_interest that is negative/],
+  ['a price that is no number', [candleWith({ close: 'NaN' })], /the row at .*close is not a decimal number/],
+  ['a price with an exponent', [candleWith({ open: '1e2' })], /open is not a decimal number/],
+  ['a volume below zero', [candleWith({ volume: '-1' })], /volume is negative/],
+  ['a candle whose low is above its high', [candleWith({ low: '9999999' })], /low is above high/],
+  ['what was refused of another series', [refused({ symbol: 'ETH/USDT' })], /refused row is of binance ETH.USDT 1m/],
+  ['what was refused of another exchange', [refused({ exchange: 'okx' })], /refused row is of okx/],
+  ['what was refused of another timeframe', [refused({ timeframe: '5m' })], /refused row is of .* 5m ohlcv/],
+  ['what was refused of another metric', [refused({ metric: 'mark_price' })], /refused row is of .* mark_price/],
   ['futures data as candles', [told([{ timestamp: T0, mark_price: '1' as Decimal }], have(0, 1))], /another kind/],
   [
     'candles as futures data',
@@ -67,7 +100,9 @@ const INVALID: readonly [string, readonly CommitEntry[], RegExp][] = [
 export const VALID: readonly CommitEntry[] = [
   { ...told([]), key: { ...candleKey(BTC), timeframe: '5m' } },
   feedEntry('BTC/USDT', 'mark_price', T0, ['1']),
-  feedEntry('BTC/USDT', 'open_interest', T0, ['1']),
+  feed('open_interest', { open_interest: '1', open_interest_value: '2' }),
+  feed('funding_rate', { funding_rate: '-0.0001' }),
+
   { ...told([], haveRange(week(1)), missingRange(week(8))), key: WEEKLY },
   told([candle(2), candle(0)], have(0, 1), missing(1, 2), have(2, 3)),
 ];

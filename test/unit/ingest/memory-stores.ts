@@ -48,9 +48,12 @@ export class MemoryStores implements IngestStores {
       await this.#answer();
       const known = this.listCoverage(key, range);
       const silent = subtractLists([range], mergeRanges(known));
+      const silentFrom = Number.isFinite(missingUntil)
+        ? ceilToTimeframe(missingUntil, parseTimeframe(key.timeframe))
+        : missingUntil;
       const found = silent
         .flatMap((part) => this.#judgeRows(key, part))
-        .map((part) => (part.state === 'missing' ? { ...part, until: Math.min(part.until, missingUntil) } : part));
+        .map((part) => (part.state === 'missing' ? { ...part, until: Math.min(part.until, silentFrom) } : part));
       this.record(
         key,
         found.filter(({ since, until }) => since < until),
