@@ -42,7 +42,9 @@ export interface JudgeRules extends UnsettledRules {
 export function judgeAnswer(known: Known, reading: Reading, nowMs: number, rules: JudgeRules): Judgement {
   const { have, slots, rejected, uncovered, open, unframed } = reading;
   const { source, stepMs } = rules;
-  const lateSince = source.untilAt(nowMs - source.patienceMs);
+  // Behind a quiet tail nothing is late: the request for the next slot that ends asks for all of it again.
+  const isQuiet = known.some(isQuietTail);
+  const lateSince = isQuiet ? Infinity : source.untilAt(nowMs - source.patienceMs);
   const holes = judgeHoles({
     slots,
     rejected,
@@ -81,7 +83,10 @@ function judgeUnframed(known: Known, unframed: readonly TimeRange[], nowMs: numb
   const next: UnsettledRange[] = [];
   const ranges = mergeRanges([...oldest, ...unframed]);
   const isTailQuiet = known.some(isQuietTail);
-  for (const before of ranges.flatMap((range) => cutKnown(known, range))) {
+  const quietAttempts = known.reduce((most, part) => (isQuietTail(part) ? Math.max(most, part.attempts) : most), 0);
+  for (const cut of ranges.flatMap((range) => cutKnown(known, range))) {
+    const isNewInQuietTail = cut.since > latestHave && quietAttempts > cut.attempts && cut.verdict !== 'unframed';
+    const before: UnsettledRange = isNewInQuietTail ? { ...cut, verdict: 'unframed', attempts: quietAttempts } : cut;
     const place = before.until <= firstHave ? 'edge' : before.since > latestHave ? 'tail' : 'inside';
     // A tail is quiet when no approach brought anything, and goes on being so until a row comes.
     const isKnown = place !== 'tail' || isTailQuiet || before.attempts + 1 >= APPROACHES.length;
@@ -90,7 +95,7 @@ function judgeUnframed(known: Known, unframed: readonly TimeRange[], nowMs: numb
       changes.push({ ...toLedger(after), state: 'out_of_window' });
       continue;
     }
-    if (!isSameEvidence(before, after)) changes.push(toLedger(after));
+    if (!isSameEvidence(cut, after)) changes.push(toLedger(after));
     next.push(after);
   }
   return { changes, confirmed: [], next, replaced: ranges };

@@ -1,6 +1,13 @@
 import { APPROACHES } from './frame-request.ts';
 import { isUnframedReason, UNFRAMED_REASONS, type UnframedPlace } from './unframed-reasons.ts';
-import { countEmpty, UNWITNESSED_ASKS, UNWITNESSED_SPAN, waitMs, type UnsettledRange } from './unsettled-range.ts';
+import {
+  countEmpty,
+  isDue,
+  UNWITNESSED_ASKS,
+  UNWITNESSED_SPAN,
+  waitMs,
+  type UnsettledRange,
+} from './unsettled-range.ts';
 
 /**
  * The same range after an answer that brought nothing new and did not frame it. What longer candles or earlier answers
@@ -15,6 +22,8 @@ export function afterUnframed(
   nowMs: number,
   confirmAfterMs: number,
 ): UnsettledRange {
+  // Asked for along with others, before its turn.
+  if (part.verdict === 'unframed' && !isDue(part, nowMs)) return part;
   const attempts = part.verdict === 'unframed' ? part.attempts + 1 : 1;
   // Each approach once before the waits grow.
   const notBefore = nowMs + waitMs('unframed', Math.max(1, attempts + 1 - APPROACHES.length));
