@@ -303,14 +303,20 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await page.keyboard.press('ArrowLeft');
     const truth = stage.listTruth(symbols[0] ?? '', '1h', fromMs);
     const told: (number | undefined)[] = [];
+    let before = await page.locator('#chart-reading').innerText();
     for (let step = 0; step < 3; step++) {
       await page.keyboard.press('Shift+ArrowLeft');
-      const text = await page.locator('#chart-reading').innerText();
+      // The page draws when the browser does, which may be after the key was taken.
+      const reading = () => page.locator('#chart-reading').innerText();
+      let text = await reading();
+      for (const deadline = Date.now() + 20_000; text === before && Date.now() < deadline; text = await reading())
+        await delay(20);
+      before = text;
       const [, time = '', close = ''] = /^(\S+ \S+): .* close ([\d.,]+),/.exec(text) ?? [];
       const index = truth.findIndex(([openMs]) => openMs === Date.parse(`${time.replace(' ', 'T')}Z`));
       assert.ok(index >= 0, text);
       assert.equal(Number(close.replaceAll(',', '')), Number(truth[index]?.[4]), text);
-      assert.match(await page.locator('#chart-legends').innerText(), new RegExp(time));
+      await waitForText(page, '#chart-legends', new RegExp(time));
       told.push(index);
     }
     assert.deepEqual(

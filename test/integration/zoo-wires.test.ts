@@ -48,9 +48,10 @@ async function read(exchange: Exchange, symbol: string, timeframe: string, span:
     const range = { since: at, until: span.until };
     const page = await exchange.fetchCandles({ symbol, timeframe: parseTimeframe(timeframe), range }, signal);
     assert.deepEqual(page.rejected, []);
-    assert.equal(page.answered?.since, at);
+    assert.ok(page.answered);
+    assert.equal(page.answered.since, at);
     candles.push(...page.candles);
-    at = page.answered?.until;
+    at = page.answered.until;
   }
   return candles;
 }
