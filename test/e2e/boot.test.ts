@@ -90,7 +90,7 @@ describe('boot', { concurrency: 2 }, () => {
     assert.deepEqual(await execute(database.url, `select from pg_class where relname = 'ohlcv_data'`), []);
     const upgrade = await runScript('db-upgrade', [], { DATABASE_URL: database.url });
     assert.equal(upgrade.code, 0, upgrade.output);
-    assert.match(upgrade.output, /applied 0010_.*\(head\)/s);
+    assert.match(upgrade.output, /applied 0011_.*\(head\)/s);
     await using service = startService(environment);
     await service.waitFor(({ phase }) => phase === 'running');
     assert.equal(service.logs.filter(({ msg }) => msg === 'revision applied').length, 0);

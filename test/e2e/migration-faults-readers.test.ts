@@ -69,7 +69,7 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
       assert.deepEqual([answer.status, answer.body['phase']], [503, 'migrating'], path);
     }
     const health = await service.health();
-    assert.equal(health.phase_detail, 'revision 4 of 9: 0004_exact_numbers');
+    assert.equal(health.phase_detail, 'revision 4 of 11: 0004_exact_numbers');
     await delay(READER_HOLDS_MS);
     assert.equal((await service.health()).phase, 'migrating');
     await reader[Symbol.asyncDispose]();
@@ -93,7 +93,7 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
     const health = await service.waitFor(({ phase_detail }) => phase_detail?.includes('0900_') === true);
     assert.deepEqual(
       [health.status, health.phase, health.phase_detail],
-      ['starting', 'migrating', 'revision 10 of 10: 0900_wait_to_be_let_go'],
+      ['starting', 'migrating', 'revision 12 of 12: 0900_wait_to_be_let_go'],
     );
     assert.equal((await service.request('/health/live')).status, 200);
     assert.equal((await service.request('/health/ready')).status, 503);
