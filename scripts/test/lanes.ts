@@ -37,6 +37,7 @@ export const LANES: Readonly<Record<LaneName, Lane>> = {
 export const LONG_FILES: readonly string[] = [
   'test/e2e/recorded-candles.test.ts',
   'test/e2e/replicas.test.ts',
+  'test/e2e/zoo-wires.test.ts',
   'test/e2e/chaos.test.ts',
   'test/e2e/live.test.ts',
   'test/e2e/page.test.ts',
