@@ -33,15 +33,16 @@ async function useLedger(url: string): Promise<void> {
     const repositories = createRepositories(kysely);
     const { coverage, quarantine, replicas, jobRuns, candleRewrites, exchangeBlocks, wantedWindows } = repositories;
     const series = seriesOf('binance', 'BTC/USDT', '1h');
-    const [first, second] = [0, 3_600_000];
+    const HOUR = 3_600_000;
+    const first = Date.UTC(2024, 0, 1);
     await repositories.commit([candleEntry(series, [candleOf(first)])]);
     await repositories.commit([candleEntry(series, [candleOf(first, ['1', '1', '1', '1', '1'])])]);
     assert.equal(await candleRewrites.count(), 1);
     const key = { ...series, metric: 'ohlcv' } as const;
-    await coverage.survey(key, { since: first, until: 3 * second });
-    for (const since of [second, 2 * second])
+    await coverage.survey(key, { since: first, until: first + 3 * HOUR });
+    for (const since of [first + HOUR, first + 2 * HOUR])
       await repositories.commit([
-        { key, rows: [], changes: [haveRange({ since, until: since + second })], quarantine: [] },
+        { key, rows: [], changes: [haveRange({ since, until: since + HOUR })], quarantine: [] },
       ]);
     assert.deepEqual(
       (await coverage.summarize({ symbol: 'BTC/USDT' })).map(({ slots }) => slots.have),

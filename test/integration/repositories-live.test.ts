@@ -53,12 +53,12 @@ describeOnEachServer('live candles and their revisions', ({ repositories, rows, 
       ],
     });
     await rows().candles(BTC, [changed(b, '0.00001')]);
-    await storeCandles(repositories(), BTC, [changed(c, '0.00002')]);
+    await storeCandles(repositories(), BTC, [changed(c, '0.00003')]);
     const kept = await revisions().list({ limit: 10 });
     assert.deepEqual(
       kept.map(({ series, before, after }) => ({ series, before, after })),
       [
-        { series: BTC, before: c, after: changed(c, '0.00002') },
+        { series: BTC, before: c, after: changed(c, '0.00003') },
         { series: BTC, before: b, after: changed(b, '0.00001') },
         ...live.changes.toReversed(),
       ],

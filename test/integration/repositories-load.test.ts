@@ -8,6 +8,7 @@ import { candleKey, haveRange } from '../../src/market/coverage.ts';
 import { endSession, waitUntilBlocked } from '../support/blocked-session.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { whileRefusingCandle } from '../support/refusing-table.ts';
 import { storeCandles } from '../support/store-candles.ts';
 
 const MINUTE = 60_000;
@@ -99,17 +100,19 @@ describeOnEachServer('candles by COPY, in and out', ({ url, repositories, query,
 
   it('keeps whole steps where a later one fails, and takes up the rest when run again', async () => {
     const candles = candlesFrom(T0, MINUTE, 26_000);
-    const broken = { ...candles[25_999]!, open: 'x' as Candle['open'] };
-    await assert.rejects(store(candles.with(-1, broken)), (error) => sqlStateOf(error) === '22P02');
+    await whileRefusingCandle(url(), T0 + 25_999 * MINUTE, () =>
+      assert.rejects(store(candles), (error) => sqlStateOf(error) === '23514'),
+    );
     assert.equal((await ohlcv().findStoredRows(SERIES))?.count, 20_000);
     assert.deepEqual(await listHave(), [have(0, 20_000)]);
     assert.deepEqual(await store(candles), { inserted: 6000, updated: 0, unchanged: 20_000 });
   });
 
   it('writes no part of a step that the database refuses', async () => {
-    const broken = { ...candleOf(T0 + 19_999 * MINUTE), open: 'x' as Candle['open'] };
-    const step = [...candlesFrom(T0, MINUTE, 19_999), broken];
-    await assert.rejects(store(step), (error) => sqlStateOf(error) === '22P02');
+    const step = candlesFrom(T0, MINUTE, 20_000);
+    await whileRefusingCandle(url(), T0 + 19_999 * MINUTE, () =>
+      assert.rejects(store(step), (error) => sqlStateOf(error) === '23514'),
+    );
     assert.equal(await ohlcv().findStoredRows(SERIES), null);
     assert.deepEqual(await listHave(), []);
   });

@@ -7,6 +7,7 @@ import type { Decimal } from '../../src/market/decimal.ts';
 import type { Series } from '../../src/market/instrument.ts';
 import { candleOf, candlesFrom, seriesOf } from '../support/candles.ts';
 import { describeOnEachServer } from '../support/repository-lanes.ts';
+import { whileRefusingCandle } from '../support/refusing-table.ts';
 import { storeCandles } from '../support/store-candles.ts';
 
 const HOUR = 3_600_000;
@@ -14,7 +15,7 @@ const SERIES = seriesOf('binance', 'BTC/USDT', '1h');
 const T0 = Date.UTC(2024, 2, 9);
 const ALL = { since: 0, until: Date.UTC(2100, 0, 1) };
 
-describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, query, clear }) => {
+describeOnEachServer('OhlcvRepository', ({ kind, url, kysely, repositories, rows, query, clear }) => {
   beforeEach(clear);
   const ohlcv = () => repositories().ohlcv;
   const upsert = (series: Series, candles: readonly Candle[]) => rows().candles(series, candles);
@@ -200,14 +201,16 @@ describeOnEachServer('OhlcvRepository', ({ kind, kysely, repositories, rows, que
   });
 
   it('passes PostgreSQL errors on with their SQLSTATE and stays usable', async () => {
-    const broken = { ...candleOf(T0), open: 'x' as ReturnType<typeof candleOf>['open'] };
-    for (const write of [
-      () => upsert(SERIES, [broken]),
-      () => store([broken]),
-      // So many that they are copied.
-      () => store([broken, ...candlesFrom(T0 + HOUR, HOUR, 6000)]),
-    ])
-      await assert.rejects(write(), (error) => sqlStateOf(error) === '22P02');
+    const refused = candleOf(T0);
+    await whileRefusingCandle(url(), T0, async () => {
+      for (const write of [
+        () => upsert(SERIES, [refused]),
+        () => store([refused]),
+        // So many that they are copied.
+        () => store([refused, ...candlesFrom(T0 + HOUR, HOUR, 6000)]),
+      ])
+        await assert.rejects(write(), (error) => sqlStateOf(error) === '23514');
+    });
     assert.equal(await ohlcv().findStoredRows(SERIES), null);
     assert.equal((await upsert(SERIES, [candleOf(T0)])).inserted, 1);
     await assert.rejects(

@@ -28,3 +28,14 @@ export async function whileRefusing<T>(url: string, { table, when }: Refusal, us
     await execute(url, `drop function refuse cascade`);
   }
 }
+
+/** Runs `use` while the database refuses candles of one opening time (SQLSTATE 23514). */
+export async function whileRefusingCandle<T>(url: string, timestamp: number, use: () => Promise<T>): Promise<T> {
+  const moment = new Date(timestamp).toISOString();
+  await execute(url, `alter table ohlcv_data add constraint refused check (timestamp <> '${moment}')`);
+  try {
+    return await use();
+  } finally {
+    await execute(url, 'alter table ohlcv_data drop constraint refused');
+  }
+}
