@@ -3,7 +3,7 @@ import { intersectLists, listRange, subtractLists } from '../../market/range-lis
 import { intersectRanges, mergeRanges, type TimeRange } from '../../market/time-range.ts';
 import { APPROACHES } from './frame-request.ts';
 import { judgeHoles, type Hole } from './judge-holes.ts';
-import { cutKnown, listUnsettled, type Known } from './known.ts';
+import { cutKnown, listUnsettled, replaceKnown, type Known } from './known.ts';
 import type { Reading } from './read-answer.ts';
 import type { Silence, Source } from './source.ts';
 import {
@@ -56,7 +56,9 @@ export function judgeAnswer(known: Known, reading: Reading, nowMs: number, rules
   });
   const judged = judge(known, { have, holes }, nowMs, rules);
   const news = listUnsettled(known, have);
-  if (news.length > 0) return join(judged, wakeNeighbours(known, news, nowMs));
+  // What the answer itself frames is judged already, and must not be known twice.
+  if (news.length > 0)
+    return join(judged, wakeNeighbours(replaceKnown(known, judged.replaced, judged.next), news, nowMs));
   // What is late has its own waits, and an answer that told anything is followed by the next question at once.
   const isNews = judged.changes.some(({ state }) => state !== 'have');
   const old = intersectLists(unframed, [{ since: -Infinity, until: lateSince }]);

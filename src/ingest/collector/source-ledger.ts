@@ -203,7 +203,9 @@ export class SourceLedger {
       const [first, last] = [rows[0], rows.at(-1)];
       if (first && last) this.#noteHave(first.timestamp, last.timestamp);
       this.provisional.note(have, nowMs);
-      if (asked.until >= this.#unansweredUntil) this.#unansweredUntil = 0;
+      // Where only rows speak, an answer that shows none behind the last trade is an answer all the same.
+      const heardUntil = source.isFramed ? asked.until : (range?.until ?? 0);
+      if (heardUntil >= this.#unansweredUntil) this.#unansweredUntil = 0;
       logChanges(logger, outcome.changes);
       onAnswer(tallyAnswer(entry, outcome));
     });

@@ -104,6 +104,25 @@ describe('an answer that speaks only for the time between its rows', () => {
   });
 });
 
+describe('what is known after an answer that frames what waited', () => {
+  it('speaks of each slot once, also where a row beside it is new', () => {
+    const missing = create(range(901, 905));
+    const rules = rulesOf(500, 900);
+    for (let turn = 0; turn < 4; turn++) settle(missing, [], range(900, 905), rules, NOW + turn * 40_000);
+    missing.add(range(905, 906));
+    const nowMs = NOW + 130_000;
+    settle(missing, [900, 905], range(899, 907), rules, nowMs);
+    const { known } = missing;
+    for (const [index, { until }] of known.entries()) assert.ok(until <= (known[index + 1]?.since ?? Infinity));
+    assert.equal(missing.countUnconfirmed(), 4);
+    const again = settle(missing, [900, 905], range(899, 907), rules, nowMs + CONFIRM);
+    assert.deepEqual(
+      again.filter(({ state }) => state !== 'have').map(({ since, until, state }) => ({ since, until, state })),
+      [{ ...range(901, 905), state: 'confirmed_empty' }],
+    );
+  });
+});
+
 describe('the edges of what an exchange tells', () => {
   it('never call empty what lies before the first row, and give it up after three answers over an hour', () => {
     const missing = create(range(0, 500));
