@@ -66,7 +66,7 @@ async function startScheduler(
 // Beside each other: they wait for whole seconds of the clock that the cron library goes by.
 describe('Scheduler in several processes', { concurrency: true }, () => {
   it('runs each turn once, and lets the others follow', async (t) => {
-    const { runs, taken, finished } = createRuns();
+    const { runs, taken, finished, state } = createRuns();
     let [ran, followed] = [0, 0];
     const job = {
       cron: EVERY_SECOND,
@@ -75,12 +75,11 @@ describe('Scheduler in several processes', { concurrency: true }, () => {
     };
     const started = [];
     for (const replicaId of ['a', 'b', 'c']) started.push(await startScheduler(t, job, { runs, replicaId }));
-    // A scheduler whose process had no time at a second leaves that turn out: then one less follows, never one more.
-    await waitFor(() => ran >= 3 && followed >= 4 && finished.length === ran);
+    await waitFor(() => ran >= 3 && followed >= 6);
     await Promise.all(started.map(({ scheduler }) => scheduler.stop()));
     assert.ok(ran >= 3, `${ran} runs`);
-    assert.deepEqual([taken.size, finished.length], [ran, ran]);
-    assert.ok(followed >= 4 && followed <= 2 * ran, `${followed} followed ${ran} runs`);
+    // Whoever comes to a turn claims it: one runs it, all others follow. On a busy machine somebody may not come to one.
+    assert.deepEqual([taken.size, finished.length, followed], [ran, ran, state.claims - ran]);
     for (const key of taken.keys()) assert.match(key, /^report \S+:\d\d\.000Z$/, 'named by the moment of the schedule');
   });
 
