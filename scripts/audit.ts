@@ -11,7 +11,8 @@ import { runCommand } from './support/run-command.ts';
 import { parseSeriesOptions } from './support/series-options.ts';
 
 const HELP = `Recomputes the completeness ledger from the rows and tells every difference. Holds also values against each other
-that must agree: 1h candles against their minutes, open_interest_value against open_interest × mark_price.
+that must agree: 1h candles against their minutes, open_interest_value against open_interest × mark_price; and finds
+rows of another timeframe than their series says.
 
   npm run audit -- [--repair] [--exchange ID] [--symbol BASE/QUOTE] [--timeframe 1m] [--since 2024-01-31] [--json]
   npm run audit -- --recheck-empty [--exchange ID] [--symbol BASE/QUOTE] [--timeframe 1m]
@@ -88,10 +89,11 @@ function describe(report: AuditReport, repairs: boolean): string {
   if (repaired > 0) lines.push(`differences put right in the ledger: ${count(repaired)} of ${count(differences)}`);
   if (differences > 0 && !repairs) lines.push('nothing was changed; to make the ledger true: make audit REPAIR=1');
   if (checks !== null) {
-    const { candle_sums: sums, open_interest_value: values } = checks;
+    const { candle_sums: sums, open_interest_value: values, repeated_candles: repeated } = checks;
     lines.push(
       `${count(sums.deviations)} of ${count(sums.compared)} hours differ from their minutes`,
       `${count(values.deviations)} of ${count(values.compared)} open interest values are off by more than 5 %`,
+      `${count(repeated.deviations)} of ${count(repeated.compared)} candles stand in a shorter series instead of its own`,
       ...checks.examples
         .slice(0, SHOWN)
         .map(({ exchange, symbol, timestamp, detail }) => `  ! ${exchange} ${symbol} ${timestamp}: ${detail}`),

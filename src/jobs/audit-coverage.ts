@@ -59,7 +59,9 @@ export class AuditCoverage implements Job {
   #tell({ begun_at, duration_ms, series, slots, differences, repaired, by_kind, examples, cross_checks }: AuditReport) {
     const { logger } = this.#deps;
     const deviations =
-      (cross_checks?.candle_sums.deviations ?? 0) + (cross_checks?.open_interest_value.deviations ?? 0);
+      (cross_checks?.candle_sums.deviations ?? 0) +
+      (cross_checks?.open_interest_value.deviations ?? 0) +
+      (cross_checks?.repeated_candles.deviations ?? 0);
     this.#snapshot = { at: begun_at, duration_ms, differences, repaired, deviations, last_error: null };
     const fields = { series, slots, duration_ms, differences, repaired, deviations };
     if (differences > 0)

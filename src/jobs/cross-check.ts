@@ -1,9 +1,11 @@
 import type { CandleSumDeviation } from '../db/repositories/audit-candle-sums.ts';
+import type { RepeatedCandles } from '../db/repositories/audit-repeated-candles.ts';
 import type { AuditedKey } from '../db/repositories/audit-repository.ts';
 import { findOpenInterestDeviation } from '../market/futures-cross-check.ts';
 import type { FuturesSnapshot } from '../market/futures-snapshot.ts';
 import { HOUR_MS, toIso } from '../market/moments.ts';
 import { createRange, type TimeRange } from '../market/time-range.ts';
+import { parseTimeframe, timeframeMs, type Timeframe } from '../market/timeframe.ts';
 
 export interface CrossCheckStores {
   readonly audit: {
@@ -12,6 +14,12 @@ export interface CrossCheckStores {
       market: { readonly exchange: string; readonly symbol: string },
       range: TimeRange,
     ): Promise<{ readonly compared: number; readonly deviations: readonly CandleSumDeviation[] }>;
+    /** Runs of longer candles that a shorter series repeats, and how many longer candles were compared. */
+    findRepeatedCandles(
+      market: { readonly exchange: string; readonly symbol: string },
+      timeframes: { readonly shorter: Timeframe; readonly longer: Timeframe },
+      range: TimeRange,
+    ): Promise<{ readonly compared: number; readonly repeated: readonly RepeatedCandles[] }>;
   };
   readonly futures: {
     list(exchange: string, symbol: string, range: TimeRange, limit: number): Promise<readonly FuturesSnapshot[]>;
@@ -29,6 +37,8 @@ export interface CrossCheckReport {
   readonly candle_sums: CheckCounts;
   /** open_interest_value against open_interest × mark_price. */
   readonly open_interest_value: CheckCounts;
+  /** Longer candles of which a shorter series has a copy instead of its own; each counts, where twenty lie in a row. */
+  readonly repeated_candles: CheckCounts;
   /** The first hundred. */
   readonly examples: readonly CrossCheckExample[];
 }
@@ -36,7 +46,7 @@ export interface CrossCheckReport {
 interface CrossCheckExample {
   readonly exchange: string;
   readonly symbol: string;
-  readonly check: 'candle_sums' | 'open_interest_value';
+  readonly check: keyof Omit<CrossCheckReport, 'examples'>;
   readonly timestamp: string;
   readonly detail: string;
 }
@@ -59,6 +69,7 @@ export class CrossCheck {
   readonly #counts = {
     candle_sums: { compared: 0, deviations: 0 },
     open_interest_value: { compared: 0, deviations: 0 },
+    repeated_candles: { compared: 0, deviations: 0 },
   };
 
   constructor({ stores }: { readonly stores: CrossCheckStores }) {
@@ -74,6 +85,7 @@ export class CrossCheck {
       const market = { exchange: first.key.exchange, symbol: first.key.symbol, keys: group };
       await this.#checkSums(market, since, signal);
       await this.#checkOpenInterest(market, since, signal);
+      await this.#checkTimeframes(market, since, signal);
     }
     return { ...this.#counts, examples: this.#examples };
   }
@@ -121,10 +133,55 @@ export class CrossCheck {
     }
   }
 
-  #note({ timestamp, ...example }: Omit<CrossCheckExample, 'timestamp'> & { readonly timestamp: number }): void {
-    this.#counts[example.check].deviations++;
+  async #checkTimeframes({ exchange, symbol, keys }: Market, since: number, signal: AbortSignal): Promise<void> {
+    const candles = keys
+      .filter(({ key }) => key.metric === 'ohlcv')
+      .map((audited) => ({ audited, timeframe: parseTimeframe(audited.key.timeframe) }));
+    for (const { audited: one, timeframe: shorter } of candles) {
+      for (const { audited: other, timeframe: longer } of candles) {
+        const range = findCommon([one, other], since);
+        if (range === null || timeframeMs(longer) <= timeframeMs(shorter)) continue;
+        signal.throwIfAborted();
+        const market = { exchange, symbol };
+        const { compared, repeated } = await this.#stores.audit.findRepeatedCandles(market, { shorter, longer }, range);
+        this.#counts.repeated_candles.compared += compared;
+        for (const run of repeated) {
+          const detail = describeRepeated({ exchange, symbol, shorter, longer }, run);
+          this.#note({ exchange, symbol, check: 'repeated_candles', timestamp: run.since, detail }, run.candles);
+        }
+      }
+    }
+  }
+
+  #note(
+    { timestamp, ...example }: Omit<CrossCheckExample, 'timestamp'> & { readonly timestamp: number },
+    deviations = 1,
+  ): void {
+    this.#counts[example.check].deviations += deviations;
     if (this.#examples.length < MAX_EXAMPLES) this.#examples.push({ ...example, timestamp: toIso(timestamp) });
   }
+}
+
+/** What such a run is, and how to have the true candles fetched: nobody but its owner may delete rows. */
+function describeRepeated(
+  {
+    exchange,
+    symbol,
+    shorter,
+    longer,
+  }: { readonly exchange: string; readonly symbol: string } & {
+    readonly shorter: Timeframe;
+    readonly longer: Timeframe;
+  },
+  { since, until, candles }: RepeatedCandles,
+): string {
+  const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+  return (
+    `the rows of ${shorter} are ${candles} candles of ${longer}, until ${toIso(until)}. To have the true ones fetched: ` +
+    `delete from ohlcv_data where exchange = ${quote(exchange)} and symbol = ${quote(symbol)} and timeframe = ` +
+    `'${shorter}' and timestamp >= '${toIso(since)}' and timestamp < '${toIso(until)}'; then make audit REPAIR=1 and ` +
+    `npm run audit -- --recheck-empty --exchange ${exchange} --symbol ${symbol} --timeframe ${shorter}`
+  );
 }
 
 /** The whole hours from `since` on in which all of them have something; null where one is not there. */

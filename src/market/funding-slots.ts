@@ -7,7 +7,7 @@ import { createRange, intersectRanges, mergeRanges, type TimeRange } from './tim
  *
  * @see https://www.binance.com/en/support/faq/introduction-to-binance-futures-funding-rates-360033525031
  */
-const LONGEST_FUNDING_INTERVAL_MS = 8 * FUTURES_SLOT_MS;
+export const LONGEST_FUNDING_INTERVAL_MS = 8 * FUTURES_SLOT_MS;
 
 /**
  * Where settlements should have been and are not: the parts of `answered` to doubt, oldest first, in full hours.

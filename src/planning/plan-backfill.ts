@@ -1,6 +1,7 @@
 import type { BudgetState, Exchange, RequestCost, RequestKind } from '../exchanges/exchange.ts';
 import type { BackfillPlan } from '../market/backfill-plan.ts';
 import type { CoverageKey } from '../market/coverage.ts';
+import { LONGEST_FUNDING_INTERVAL_MS } from '../market/funding-slots.ts';
 import { FUTURES_FEEDS, FUTURES_SLOT_MS, type FuturesFeed } from '../market/futures-snapshot.ts';
 import { MINUTE_MS, toIso } from '../market/moments.ts';
 import { subtractLists } from '../market/range-lists.ts';
@@ -30,9 +31,6 @@ type ExchangePlan = BackfillPlan['exchanges'][number];
 
 /** History may use this part of an allowance; the rest is kept for the live tail and for others at our address. */
 export const HISTORY_SHARE = 0.7;
-
-/** Most contracts settle their funding every eight hours. */
-const SETTLEMENT_MS = 8 * FUTURES_SLOT_MS;
 
 /**
  * Counts what fetching `keys` costs. Exchanges are read side by side, and so are the counters of one exchange: the
@@ -117,7 +115,7 @@ function costKey(exchange: PlannedExchange, key: PlannedKey): KeyCost {
 
 /** How far apart the rows of a key lie where none is missing, in milliseconds; of funding at the most. */
 export function stepOf({ metric, timeframe }: CoverageKey): number {
-  return metric === 'funding_rate' ? SETTLEMENT_MS : timeframeMs(parseTimeframe(timeframe));
+  return metric === 'funding_rate' ? LONGEST_FUNDING_INTERVAL_MS : timeframeMs(parseTimeframe(timeframe));
 }
 
 /** The feeds of one perpetual share the row of an hour. Rows that another feed has made already are counted again. */
@@ -135,7 +133,7 @@ function countFuturesRows(keys: readonly PlannedKey[]): number {
     const settled = subtractLists(ofKind(true), hourly);
     return (
       sum(hourly, (range) => countSlots(range, FUTURES_SLOT_MS)) +
-      sum(settled, (range) => countSlots(range, SETTLEMENT_MS))
+      sum(settled, (range) => countSlots(range, LONGEST_FUNDING_INTERVAL_MS))
     );
   });
 }

@@ -216,6 +216,30 @@ describeOnEachServer('audit', (lane) => {
     assert.deepEqual(later.cross_checks?.candle_sums, { compared: 0, deviations: 0 });
   });
 
+  it('finds hours that are stored as minutes, and says what to do', async () => {
+    const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
+    const hour = (index: number) => candleOf(SINCE + index * HOUR, ['2', '3', '1', `2.${index + 10}`, '5']);
+    const hours = Array.from({ length: 60 }, (_, index) => hour(index));
+    await lane.rows().candles(hourly, hours);
+    // Hours 5 to 29 were stored as minutes; of the others 0 to 4 have minutes of their own, 40 to 58 are too few.
+    const wrong = hours.filter((_, index) => (index >= 5 && index < 30 && index !== 12) || (index >= 40 && index < 59));
+    const own = [0, 1, 2, 3, 4, 30, 39, 59].flatMap((index) => candlesFrom(SINCE + index * HOUR, MINUTE, 2));
+    await lane.rows().candles(BTC, [...wrong, ...own]);
+    await coverage().record({ ...BTC_KEY, timeframe: '1h' }, [range(SINCE, SINCE + 60 * HOUR)]);
+    await coverage().record(BTC_KEY, [range(SINCE, SINCE + 60 * HOUR, 'missing')]);
+    const { cross_checks: checks } = await run({ crossCheckSince: SINCE });
+    assert.deepEqual(checks?.repeated_candles, { compared: 24 + 19 + 8, deviations: 24 });
+    const [found, ...others] = checks.examples.filter(({ check }) => check === 'repeated_candles');
+    assert.deepEqual([found?.timestamp, others], [new Date(SINCE + 5 * HOUR).toISOString(), []]);
+    const detail = found?.detail ?? '';
+    assert.match(detail, /^the rows of 1m are 24 candles of 1h, until 2026-03-02T06:00:00\.000Z\. /);
+    // What it says is what helps.
+    await lane.query(/delete from [^;]*/.exec(detail)?.[0] ?? '');
+    await run({ repairs: true });
+    assert.equal((await run({ crossCheckSince: SINCE })).cross_checks?.repeated_candles.deviations, 0);
+    assert.deepEqual(await lane.query('select count(*)::int as n from ohlcv_data'), [{ n: 60 + 19 + 16 }]);
+  });
+
   it('finds emptiness that a longer candle contradicts, and leaves hours with some minutes alone', async () => {
     const hourly = { ...BTC, timeframe: seriesOf('x', 'X/Y', '1h').timeframe };
     const one = (index: number, volume: string) => candleOf(SINCE + index * HOUR, ['2', '3', '1', '2.5', volume]);
@@ -258,6 +282,8 @@ describeOnEachServer('audit', (lane) => {
       repair: (...asked: Parameters<AuditRepository['repair']>) => repository.repair(...asked),
       checkCandleSums: (...asked: Parameters<AuditRepository['checkCandleSums']>) =>
         repository.checkCandleSums(...asked),
+      findRepeatedCandles: (...asked: Parameters<AuditRepository['findRepeatedCandles']>) =>
+        repository.findRepeatedCandles(...asked),
     };
     const deps = { stores: { audit: counting, futures: lane.repositories().futures }, clock: SYSTEM_CLOCK };
     const options = { repairs: false, crossCheckSince: null, restRatio: 0 };

@@ -19,6 +19,7 @@ import {
 } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { checkCandleSums, findVolumeWithoutCandles, type CandleSumDeviation } from './audit-candle-sums.ts';
+import { findRepeatedCandles, type RepeatedCandles } from './audit-repeated-candles.ts';
 import { CoverageRepository } from './coverage-repository.ts';
 import { inTransaction, lockCoverage } from './coverage-rows.ts';
 import { findCandleGaps } from './find-candle-gaps.ts';
@@ -146,6 +147,15 @@ export class AuditRepository {
     range: TimeRange,
   ): Promise<{ readonly compared: number; readonly deviations: readonly CandleSumDeviation[] }> {
     return checkCandleSums(this.#kysely, market, range);
+  }
+
+  /** See `findRepeatedCandles`. */
+  findRepeatedCandles(
+    market: { readonly exchange: string; readonly symbol: string },
+    timeframes: { readonly shorter: Timeframe; readonly longer: Timeframe },
+    range: TimeRange,
+  ): Promise<{ readonly compared: number; readonly repeated: readonly RepeatedCandles[] }> {
+    return findRepeatedCandles(this.#kysely, market, timeframes, range);
   }
 }
 

@@ -1,15 +1,12 @@
 import { sql, type Kysely } from 'kysely';
 import { type CoverageKey, type CoverageRange, haveRange, missingRange } from '../../market/coverage.ts';
-import { FUTURES_SLOT_MS } from '../../market/futures-snapshot.ts';
+import { LONGEST_FUNDING_INTERVAL_MS } from '../../market/funding-slots.ts';
 import { subtractLists } from '../../market/range-lists.ts';
 import { createRange, type TimeRange } from '../../market/time-range.ts';
 import { ceilToTimeframe, parseTimeframe, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
 import { findCandleGaps, findSlotGaps } from './find-candle-gaps.ts';
 import { findFuturesGaps } from './find-futures-gaps.ts';
-
-/** Most contracts settle every eight hours; of one that settles more often eight hours with a value count as complete. */
-const FUNDING_STEP_MS = 8 * FUTURES_SLOT_MS;
 
 /**
  * What the rows say of the opening times in the range: `have` where they are stored, `missing` where not; oldest first,
@@ -41,7 +38,8 @@ async function findGaps(
     const rows = sql`futures_data where exchange = ${exchange} and symbol = ${symbol} and ${sql.ref(metric)} is not null`;
     return await findSlotGaps(kysely, rows, timeframe, range);
   }
-  const gaps = await findFuturesGaps(kysely, { exchange, symbol }, metric, range, FUNDING_STEP_MS);
+  // Of a contract that settles more often, eight hours with a value count as complete.
+  const gaps = await findFuturesGaps(kysely, { exchange, symbol }, metric, range, LONGEST_FUNDING_INTERVAL_MS);
   return gaps.map((gap) => toGrid(gap, timeframe)).filter((gap) => gap !== null);
 }
 

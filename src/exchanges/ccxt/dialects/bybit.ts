@@ -1,3 +1,4 @@
+import { LONGEST_FUNDING_INTERVAL_MS } from '../../../market/funding-slots.ts';
 import { FUTURES_SLOT_MS } from '../../../market/futures-snapshot.ts';
 import { readFields, readList } from '../../kit/futures-row.ts';
 import type { InstanceOf } from '../ccxt-library.ts';
@@ -53,7 +54,7 @@ const FEEDS: UnifiedFeeds = new Map([
       limit: FUNDING_LIMIT,
       depthMs: null,
       // One less than a full page of settlements of 8 hours: a full one may have been cut.
-      reachMs: (FUNDING_LIMIT - 1) * 8 * FUTURES_SLOT_MS,
+      reachMs: (FUNDING_LIMIT - 1) * LONGEST_FUNDING_INTERVAL_MS,
       periodMs: 0,
       ask: async (instance, query) =>
         readResult(

@@ -1,3 +1,4 @@
+import { LONGEST_FUNDING_INTERVAL_MS } from '../../../market/funding-slots.ts';
 import { FUTURES_SLOT_MS } from '../../../market/futures-snapshot.ts';
 import { DAY_MS, MINUTE_MS } from '../../../market/moments.ts';
 import { readFields, readList } from '../../kit/futures-row.ts';
@@ -63,7 +64,7 @@ const FEEDS: UnifiedFeeds = new Map([
       limit: LIMIT,
       depthMs: 90 * DAY_MS - MARGIN_MS,
       // One less than a full page of settlements of 8 hours: a full one may have been cut.
-      reachMs: (LIMIT - 1) * 8 * FUTURES_SLOT_MS,
+      reachMs: (LIMIT - 1) * LONGEST_FUNDING_INTERVAL_MS,
       periodMs: 0,
       ask: async (instance, { id, asked, limit }) =>
         readData(
