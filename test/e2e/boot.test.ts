@@ -12,8 +12,8 @@ import { runScript, startService, type ServiceProcess } from '../support/service
 const NO_EXCHANGE = { EXCHANGE_URLS: 'binance=http://127.0.0.1:9', FUTURES: 'false' };
 
 /** The service must end by itself, as failed, with one fatal line; answers its reason. */
-async function failureOf(service: ServiceProcess, timeoutMs = 15_000): Promise<string> {
-  const exit = await service.waitForExit(timeoutMs);
+async function failureOf(service: ServiceProcess): Promise<string> {
+  const exit = await service.waitForExit();
   assert.deepEqual(exit, { code: 1, signal: null }, service.output);
   const fatal = service.logs.filter(({ level }) => level === 'fatal');
   assert.equal(fatal.length, 1, service.output);
@@ -58,12 +58,12 @@ describe('boot', { concurrency: 2 }, () => {
     await withRole(database, async (role) => {
       const wrong = Object.assign(new URL(role.url), { password: 'Zebra-Password' }).href;
       await using service = startService({ ...NO_EXCHANGE, DATABASE_URL: wrong });
-      assert.match(await failureOf(service, 10_000), /password was refused .*check user and password in DATABASE_URL/);
+      assert.match(await failureOf(service), /password was refused .*check user and password in DATABASE_URL/);
       assert.doesNotMatch(service.output, /Zebra/);
     });
     const missing = Object.assign(new URL(database.url), { pathname: '/no_such_database' });
     await using service = startService({ ...NO_EXCHANGE, DATABASE_URL: missing.href });
-    assert.match(await failureOf(service, 10_000), /no such database at .*no_such_database: create it/);
+    assert.match(await failureOf(service), /no such database at .*no_such_database: create it/);
     assert.ok(!service.output.includes(missing.password), 'the password is in the output');
   });
 

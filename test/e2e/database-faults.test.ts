@@ -5,6 +5,7 @@ import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
 import { createLogger } from '../../src/logger.ts';
 import { countStored, ExchangeStage } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';
+import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
 import { assertStoredTruth } from '../support/stored-truth.ts';
@@ -35,11 +36,7 @@ async function openStage() {
 }
 
 async function waitForRows(url: string, rows: number): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while ((await countStored(url)) < rows) {
-    assert.ok(Date.now() < deadline, `fewer than ${rows} rows`);
-    await delay(50);
-  }
+  await waitUntil(async () => (await countStored(url)) >= rows, `${rows} rows`);
 }
 
 async function assertBackfilling(service: ServiceProcess): Promise<void> {
@@ -66,7 +63,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
     }
     assert.ok(terminated >= 3, `${terminated} connections were terminated`);
     world.release();
-    const health = await service.waitUntilComplete(120_000);
+    const health = await service.waitUntilComplete();
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(database.url);
     assert.equal((await service.end('SIGTERM')).code, 0);
@@ -106,7 +103,7 @@ describe('faults of the database', { concurrency: 2 }, () => {
     assert.equal(await start(), url);
     assert.ok((await countStored(url)) >= kept);
     world.release();
-    const health = await service.waitUntilComplete(120_000);
+    const health = await service.waitUntilComplete();
     assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
     await world.assertTruth(url);
     assert.equal((await service.end('SIGTERM')).code, 0);

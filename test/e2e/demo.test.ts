@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { elapsedMs } from '../support/machine-watch.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
@@ -10,9 +11,11 @@ describe('the demo', () => {
       { DATABASE_URL: database.url, MIGRATION_DATABASE_URL: database.url },
       { script: 'scripts/demo.ts', args: ['--port', '0', '--days', '30'] },
     );
-    const startedAt = Date.now();
-    const health = await demo.waitFor(({ status, ingest }) => status === 'healthy' && ingest.complete > 0, 30_000);
-    assert.ok(Date.now() - startedAt < 30_000);
+    let health = await demo.health();
+    const tookMs = await elapsedMs(async () => {
+      health = await demo.waitFor(({ status, ingest }) => status === 'healthy' && ingest.complete > 0);
+    });
+    assert.ok(tookMs < 30_000, `${tookMs} ms`);
     assert.equal(health.schema?.version, health.schema?.head);
     const { status, body } = await demo.request('/v1/ohlcv?symbol=BTC/USDT&timeframe=1h&limit=24');
     assert.equal(status, 200);

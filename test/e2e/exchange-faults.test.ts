@@ -6,6 +6,7 @@ import type { Fault } from '../../simulator/fault.ts';
 import type { SeriesObject } from '../../src/http/routes/series.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
 import { findFreePort } from '../support/loopback-proxy.ts';
+import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { startService, type ServiceProcess } from '../support/service-process.ts';
 import { assertStoredTruth } from '../support/stored-truth.ts';
@@ -112,8 +113,7 @@ describe('faults of an exchange', { concurrency: 3 }, () => {
       await first.waitForLog('exchange asked us to wait');
       await first.waitFor(({ exchanges }) => exchanges[0]?.block?.reason === 'banned');
       const noted = () => execute(url, `select reason, address from exchange_blocks where origin <> ''`);
-      const deadline = Date.now() + 10_000;
-      while ((await noted()).length === 0 && Date.now() < deadline) await delay(20);
+      await waitUntil(async () => (await noted()).length > 0, 'a note of the ban');
       assert.deepEqual(await noted(), [{ reason: 'banned', address: hostname().replaceAll(':', '-') }]);
       await first.end('SIGKILL');
       const before = stage.exchange.requests.length;
@@ -138,9 +138,7 @@ describe('faults of an exchange', { concurrency: 3 }, () => {
       await execute(url, `delete from ohlcv_data where timestamp = '${lost}'`);
       const isBack = async () =>
         (await execute(url, `select from ohlcv_data where timestamp = '${lost}'`)).length === 1;
-      const deadline = Date.now() + 30_000;
-      while (!(await isBack()) && Date.now() < deadline) await delay(100);
-      assert.ok(await isBack());
+      await waitUntil(isBack, 'the row is back');
       await assertTruth();
     });
   });
@@ -176,7 +174,7 @@ describe('faults of an exchange', { concurrency: 3 }, () => {
         assert.equal(told.status, 'degraded');
         // The line may still be in the pipe.
         await service.waitForLine(({ level }) => level === 'warn', 'a warning');
-        const health = await service.waitUntilComplete(90_000);
+        const health = await service.waitUntilComplete();
         assert.deepEqual([health.status, health.ingest.last_error], ['healthy', null]);
         await assertTruth();
       });

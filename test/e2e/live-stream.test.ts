@@ -40,7 +40,7 @@ describe('GET /v1/stream of a whole service', () => {
       await using stream = await EventStream.open(`${await service.url()}/v1/stream?symbol=${SYMBOL}`);
       await stream.waitFor('health');
       const openMs = Math.floor(stage.now() / MINUTE_MS) * MINUTE_MS;
-      [first] = (await stream.waitFor('candle', 1, 40_000)) as [Told];
+      [first] = (await stream.waitFor('candle')) as [Told];
       assert.equal(Date.parse(first.timestamp), openMs);
       assert.ok(stage.now() - openMs - MINUTE_MS < 8_000, 'it comes within seconds of its end');
       const [truth] = stage.listTruth(SYMBOL, '1m', openMs);
@@ -62,7 +62,7 @@ describe('GET /v1/stream of a whole service', () => {
     // It reaches back half a minute, into what the backfill brought.
     const wantedMs = Date.parse(first.timestamp) + MINUTE_MS;
     for (let count = 1; ; count++) {
-      const told = (await stream.waitFor('candle', count, 80_000)) as Told[];
+      const told = (await stream.waitFor('candle', count)) as Told[];
       if (Date.parse(told[count - 1]!.timestamp) === wantedMs) break;
       assert.ok(Date.parse(told[count - 1]!.timestamp) < wantedMs, 'nothing is left out');
     }

@@ -13,9 +13,9 @@ import {
   NO_EXCHANGE,
   OpenTransaction,
   waitForBackend,
-  waitUntil,
   type Reference,
 } from '../support/migration-stage.ts';
+import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
@@ -26,7 +26,7 @@ const RELEASE_MS = 2_500;
 /** A boot of the service ends ready, and with SIGTERM in order. */
 async function bootConverges(url: string): Promise<void> {
   await using service = startService({ ...NO_EXCHANGE, DATABASE_URL: url });
-  await service.waitFor(({ phase }) => phase === 'running', 20_000);
+  await service.waitFor(({ phase }) => phase === 'running');
   assert.equal((await service.end('SIGTERM')).code, 0);
 }
 
@@ -88,7 +88,7 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
       {
         await using other = await OpenTransaction.begin(database.url, obstacle);
         await waitForBackend(database.url, `candlekeep ${revision.slice(0, 4)}`, 'concurrently');
-        await waitUntil(async () => ((await listInvalidIndexes(database.url)).length > 0 ? true : null), 'the build');
+        await waitUntil(async () => (await listInvalidIndexes(database.url)).length > 0, 'the build');
         upgrade.kill('SIGKILL');
         assert.deepEqual(await upgrade.waitForExit(), KILLED);
         const ms = await measureLockRelease(database.url);
@@ -104,7 +104,7 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
   it('inside a sleep: nothing of the revision is kept, and the next process runs it whole', async (t) => {
     await using database = await createTestDatabase();
     await using slow = await BuildCopy.create({
-      '0900_create_slowly': 'create table slowly_made (id int); select pg_sleep(60)',
+      '0900_create_slowly': 'create table slowly_made (id int); select pg_sleep(600)',
     });
     await using quick = await BuildCopy.create({ '0900_create_slowly': 'create table slowly_made (id int)' });
     await using service = startService(
@@ -115,14 +115,14 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
     assert.equal((await listMigrationLocks(database.url)).length, 1);
     assert.deepEqual(await service.end('SIGKILL'), KILLED);
     const ms = await measureLockRelease(database.url);
-    t.diagnostic(`lock released after ${Math.round(ms)} ms of a sleep of 60 s`);
+    t.diagnostic(`lock released after ${Math.round(ms)} ms of a sleep of 600 s`);
     assert.ok(ms < RELEASE_MS, `the lock was held for ${ms} ms`);
     assert.deepEqual(await execute(database.url, `select from pg_class where relname = 'slowly_made'`), []);
     await using next = startService(
       { ...NO_EXCHANGE, DATABASE_URL: database.url },
       { script: quick.script('src/main.ts') },
     );
-    const health = await next.waitFor(({ phase }) => phase === 'running', 20_000);
+    const health = await next.waitFor(({ phase }) => phase === 'running');
     assert.equal(health.schema?.version, '0900_create_slowly');
     assert.deepEqual(
       (await listHistory(database.url))
@@ -145,10 +145,7 @@ describe('migration faults: SIGKILL of the process that migrates', { concurrency
       `select from candlekeep_migration_history where outcome = 'running' for update`,
     );
     await other[Symbol.asyncDispose]();
-    await waitUntil(
-      async () => ((await listLedger(database.url)).length === 10 ? true : null),
-      'the commit of the last revision',
-    );
+    await waitUntil(async () => (await listLedger(database.url)).length === 10, 'the commit of the last revision');
     assert.deepEqual(await upgrade.end('SIGKILL'), KILLED);
     await measureLockRelease(database.url);
     assert.equal((await listHistory(database.url)).at(-1)?.outcome, 'running');

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
 import { atPort, findFreePort } from '../support/loopback-proxy.ts';
-import { listMigrationLocks, NO_EXCHANGE, waitUntil } from '../support/migration-stage.ts';
+import { listMigrationLocks, NO_EXCHANGE } from '../support/migration-stage.ts';
+import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute, withRole } from '../support/postgres.ts';
 import { dumpSchema } from '../support/schema-dump.ts';
 import { runScript, startService } from '../support/service-process.ts';
@@ -38,7 +39,7 @@ unix_socket_dir =\nauth_type = trust\nauth_file = ${users}\npool_mode = transact
     await ended;
   });
   const pooled = atPort(url, listenPort);
-  const answers = async () => ((await execute(pooled, 'select 1').catch(() => null)) === null ? null : true);
+  const answers = async () => await execute(pooled, 'select 1').catch(() => null);
   await waitUntil(answers, 'pgbouncer');
   return { url: pooled, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

@@ -41,7 +41,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     const services = Array.from({ length: 5 }, () => startService({ ...NO_EXCHANGE, DATABASE_URL: database.url }));
     await using stack = new AsyncDisposableStack();
     for (const service of services) stack.use(service);
-    await Promise.all(services.map((service) => service.waitFor(({ phase }) => phase === 'running', 60_000)));
+    await Promise.all(services.map((service) => service.waitFor(({ phase }) => phase === 'running')));
     const ups = (await listHistory(database.url)).filter(({ action }) => action === 'up');
     assert.deepEqual(
       ups.map(({ subject, outcome }) => [subject, outcome]),
@@ -50,7 +50,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     const applied = services.flatMap(({ logs }) => logs.filter(({ msg }) => msg === 'revision applied'));
     assert.equal(applied.length, ups.length);
     assert.deepEqual(await listMigrationLocks(database.url), []);
-    const exits = await Promise.all(services.map((service) => service.end('SIGTERM', 20_000)));
+    const exits = await Promise.all(services.map((service) => service.end('SIGTERM')));
     assert.deepEqual(
       exits,
       exits.map(() => ({ code: 0, signal: null })),
@@ -73,7 +73,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     await execute(database.url, `select pg_terminate_backend(${waiting}), pg_terminate_backend(${held})`);
     for (const one of [holder, waiter]) await one.waitForLog('the connection was lost while migrating');
     await letGo(database.url);
-    await Promise.all([holder, waiter].map((one) => one.waitFor(({ phase }) => phase === 'running', 40_000)));
+    await Promise.all([holder, waiter].map((one) => one.waitFor(({ phase }) => phase === 'running')));
     assertToldState(holder, '57P01');
     assertToldState(waiter, '57P01');
     const entries = (await listHistory(database.url)).filter(({ subject }) => subject === SLOW);
@@ -114,7 +114,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     assert.deepEqual(await unwilling.waitForExit(), { code: 1, signal: null });
     assert.match(unwilling.output, new RegExp(`pending: ${SLOW}`));
     await letGo(database.url);
-    await holder.waitFor(({ phase }) => phase === 'running', 20_000);
+    await holder.waitFor(({ phase }) => phase === 'running');
     const entries = (await listHistory(database.url)).filter(({ subject }) => subject === SLOW);
     assert.deepEqual(
       entries.map(({ outcome }) => outcome),
@@ -159,7 +159,7 @@ describe('migration faults: replicas, lost connections and servers', { concurren
     await delay(1_000);
     await start();
     await letGo(url);
-    const health = await service.waitFor(({ phase }) => phase === 'running', 40_000);
+    const health = await service.waitFor(({ phase }) => phase === 'running');
     assert.equal(health.schema?.version, SLOW);
     const entries = (await listHistory(url)).filter(({ subject }) => subject === SLOW);
     assert.deepEqual(

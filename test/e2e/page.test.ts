@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { inventMarkets } from '../../simulator/symbol-catalogue.ts';
 import { missingChromium, TestBrowser } from '../support/browser.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
 import { atPort, findFreePort, LoopbackProxy } from '../support/loopback-proxy.ts';
+import { PATIENCE_MS, waitUntil } from '../support/patience.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
@@ -16,7 +16,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const SYMBOLS = ['BTC/USDT', 'ETH/USDT'];
 
 /** Waits until the element holds the text. */
-async function waitForText(page: Page, selector: string, text: RegExp, timeout = 60_000): Promise<void> {
+async function waitForText(page: Page, selector: string, text: RegExp, timeout = PATIENCE_MS): Promise<void> {
   try {
     await page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout });
   } catch (error) {
@@ -65,11 +65,11 @@ async function countHolePixels(page: Page): Promise<number> {
 
 /** What is drawn comes with one of the next frames. */
 async function waitForHolePixels(page: Page, isRight: (count: number) => boolean, fault: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  for (let count = await countHolePixels(page); !isRight(count); count = await countHolePixels(page)) {
-    assert.ok(Date.now() < deadline, `${fault}: ${count} pixels`);
-    await delay(100);
-  }
+  let count = 0;
+  await waitUntil(
+    async () => isRight((count = await countHolePixels(page))),
+    () => `${fault}: ${count} pixels`,
+  );
 }
 
 const openChart = async (page: Page, key: string) => {
@@ -109,7 +109,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await using browser = await TestBrowser.launch();
     // Opened while it still starts: the page finds out by itself.
     const { page, misdeeds } = await browser.open(await service.url(), { colorScheme: 'light' });
-    await waitForText(page, '#verdict-title', /All is well|not all is well/, 90_000);
+    await waitForText(page, '#verdict-title', /All is well|not all is well/);
     await waitForText(page, '#series-rows', /BTC\/USDT.*ETH\/USDT/s);
     await waitForText(page, '#link', /live/);
 
@@ -117,8 +117,8 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await waitForText(page, '#chart-foot', /no gap in them/);
     await waitForHolePixels(page, (count) => count === 0, 'a gap is drawn where there is none');
     await openChart(page, 'binance ETH/USDT 1m');
-    await waitForText(page, '#gaps', /ETH\/USDT.*20/s, 90_000);
-    await waitForText(page, '#chart-foot', /20 missing/, 90_000);
+    await waitForText(page, '#gaps', /ETH\/USDT.*20/s);
+    await waitForText(page, '#chart-foot', /20 missing/);
     await page.locator('#gaps button').first().click();
     await waitForHolePixels(page, (count) => count > 2000, 'the gap is not drawn');
     // It lies near enough to the newest candle that the chart goes on following.
@@ -131,11 +131,9 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await openChart(page, 'binance BTC/USDT 1m');
     const newest = async () => /– (.*)/.exec(await page.locator('#chart-foot').innerText())?.[1] ?? '';
     const before = await newest();
-    const deadline = Date.now() + 180_000;
-    while ((await newest()) === before) {
-      assert.ok(Date.now() < deadline, `no candle followed that of ${before}`);
-      await delay(200);
-    }
+    // The minute itself, and as long as every wait.
+    const patienceMs = MINUTE_MS + PATIENCE_MS;
+    await waitUntil(async () => (await newest()) !== before, `no candle followed that of ${before}`, patienceMs);
     const candles = stage.listTruth('BTC/USDT', '1m', fromMs);
     const [openMs, , , , close] = candles.at(-1)!;
     assert.equal(await newest(), new Date(openMs).toISOString().slice(0, 16).replace('T', ' '));
@@ -191,11 +189,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
           return reds[reds.length >> 1];
         })()`,
       );
-    const paintedBy = Date.now() + 20_000;
-    while ((await canvasTone()) >= 60) {
-      assert.ok(Date.now() < paintedBy, 'the chart did not take the dark colours');
-      await delay(50);
-    }
+    await waitUntil(async () => (await canvasTone()) < 60, 'the chart takes the dark colours');
     await page.reload();
     assert.equal(await page.locator('#theme-name').innerText(), 'dark');
     await waitForText(page, '#series-rows', /BTC\/USDT/);
@@ -241,7 +235,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
       ...stage.environment({ symbols, timeframes: '1h', fromMs }),
       DATABASE_URL: database.url,
     });
-    await service.waitFor(({ phase, ingest }) => phase === 'running' && ingest.complete === 60, 120_000);
+    await service.waitFor(({ phase, ingest }) => phase === 'running' && ingest.complete === 60);
     await using browser = await TestBrowser.launch();
     const { page, misdeeds } = await browser.open(await service.url(), {
       viewport: { width: 390, height: 800 },
@@ -286,11 +280,10 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
       await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
       // It goes on gliding for a while.
       const moved = async () => (await page.evaluate<number>('scrollY')) - before;
-      for (const deadline = Date.now() + 20_000; (await moved()) <= 50 && Date.now() < deadline;) await delay(100);
-      return await moved();
+      await waitUntil(async () => (await moved()) > 50, `${selector} keeps a finger from scrolling the page`);
     };
     await page.evaluate('scrollTo(0, 0)');
-    assert.ok((await swipe('#chart')) > 50, 'the chart keeps a finger from scrolling the page');
+    await swipe('#chart');
 
     // The keys read the chart candle by candle, and the frame around it is seen.
     await page.setViewportSize({ width: 1280, height: 900 });
@@ -308,9 +301,8 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
       await page.keyboard.press('Shift+ArrowLeft');
       // The page draws when the browser does, which may be after the key was taken.
       const reading = () => page.locator('#chart-reading').innerText();
-      let text = await reading();
-      for (const deadline = Date.now() + 20_000; text === before && Date.now() < deadline; text = await reading())
-        await delay(20);
+      let text = before;
+      await waitUntil(async () => (text = await reading()) !== before, 'the reading of another candle');
       before = text;
       const [, time = '', close = ''] = /^(\S+ \S+): .* close ([\d.,]+),/.exec(text) ?? [];
       const index = truth.findIndex(([openMs]) => openMs === Date.parse(`${time.replace(' ', 'T')}Z`));
@@ -337,19 +329,22 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     const foot = () => page.locator('#chart-foot').innerText();
     // A hundred and fifty steps of ten candles lead over all of it; a key that is pressed where the next page of candles is
     // still on its way leads nowhere, and is pressed again.
-    for (const deadline = Date.now() + 120_000; !/no gap in them$/.test(await foot());) {
-      assert.ok(Date.now() < deadline, `the newest candle was not reached: ${await foot()}`);
-      for (let step = 0; step < 10; step++) await page.keyboard.press('ArrowRight');
-    }
+    let shownFoot = '';
+    await waitUntil(
+      async () => {
+        shownFoot = await foot();
+        if (/no gap in them$/.test(shownFoot)) return true;
+        for (let step = 0; step < 10; step++) await page.keyboard.press('ArrowRight');
+        return false;
+      },
+      () => `the newest candle is reached: ${shownFoot}`,
+    );
     // The hour may end just now: then the candle that closes comes too.
     const isWhole = async () => {
       const ended = stage.listTruth(symbols[0] ?? '', '1h', fromMs).length;
       return (await foot()).includes(`${ended.toLocaleString('en-US')} candles`);
     };
-    for (const deadline = Date.now() + 60_000; !(await isWhole());) {
-      assert.ok(Date.now() < deadline, await foot());
-      await delay(200);
-    }
+    await waitUntil(isWhole, 'every candle that has ended is loaded');
     await keepPicture(page, 'many-series');
     assert.deepEqual(misdeeds, []);
   });
@@ -371,12 +366,14 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await service.waitFor(({ phase }) => phase === 'running');
     const path = '/v1/ohlcv?symbol=BTC/USDT&timeframe=1h';
     type Page = { data?: { partial?: true }[] };
-    for (const end = Date.now() + 60_000; ;) {
-      await delay(100);
-      const { data = [] } = (await service.request(path)).body as Page;
-      if (data.length >= 6 && data.at(-1)?.partial === true && data[0]?.partial === undefined) break;
-      assert.ok(Date.now() < end, `not built: ${JSON.stringify(data)}`);
-    }
+    let built: NonNullable<Page['data']> = [];
+    await waitUntil(
+      async () => {
+        built = ((await service.request(path)).body as Page).data ?? [];
+        return built.length >= 6 && built.at(-1)?.partial === true && built[0]?.partial === undefined;
+      },
+      () => `hours are built: ${JSON.stringify(built)}`,
+    );
     await using browser = await TestBrowser.launch();
     const { page, misdeeds } = await browser.open(`${url}#${encodeURIComponent('binance BTC/USDT 1h')}`, {
       colorScheme: 'light',
@@ -428,12 +425,12 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await keepPicture(page, 'starting-dark');
 
     await proxy.open();
-    await waitForText(page, '#verdict-title', /All is well/, 90_000);
+    await waitForText(page, '#verdict-title', /All is well/);
     await waitForText(page, '#series-rows', /BTC\/USDT.*100 %/s);
     await waitForText(page, '#chart-foot', /48 candles|49 candles/);
 
     await proxy.close();
-    await waitForText(page, '#verdict-title', /database does not answer/, 90_000);
+    await waitForText(page, '#verdict-title', /database does not answer/);
     assert.match(await page.locator('#series-rows').innerText(), /BTC\/USDT/, 'what was read is gone');
     assert.match(await page.title(), /database does not answer/);
     await keepPicture(page, 'database-down-dark');
@@ -446,7 +443,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await waitForText(page, '#link', /waiting/);
     await proxy.open();
     // The refresh that failed meanwhile is told until the next one.
-    await waitForText(page, '#verdict-title', /All is well|not all is well/, 120_000);
+    await waitForText(page, '#verdict-title', /All is well|not all is well/);
     await waitForText(page, '#series-rows', /BTC\/USDT/);
 
     await service.end('SIGTERM');
@@ -474,7 +471,7 @@ describe('the page in a browser', { skip: missingChromium(), concurrency: 2 }, (
     await using browser = await TestBrowser.launch();
     const { page, misdeeds } = await browser.open(await service.url());
     await waitForText(page, '#chart-note', /No candle is stored yet|The chart appears with the first series/);
-    await waitForText(page, '#errors', /binance/, 30_000);
+    await waitForText(page, '#errors', /binance/);
     await keepPicture(page, 'empty-light');
     await page.locator('#filter').fill('nothing of the kind');
     await waitForText(page, '#series-empty', /No series/);

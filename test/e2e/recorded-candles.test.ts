@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createFastClock } from '../../simulator/fast-clock.ts';
 import { loadRecordedCandles, type RecordedSeries } from '../../simulator/recorded-candles.ts';
 import { subtractLists } from '../../src/market/range-lists.ts';
 import { mergeRanges } from '../../src/market/time-range.ts';
 import { countStored, ExchangeStage, listStored } from '../support/exchange-stage.ts';
+import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 import { startService } from '../support/service-process.ts';
 
@@ -17,10 +17,9 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /**
  * Long silence that only pages without rows tell of is believed after sixty times CONFIRM_EMPTY_AFTER_S, and not before:
- * a minute of trading, two seconds of ours.
+ * a minute of trading, two seconds of ours at this speed.
  */
 const SPEED = 30;
-const LONG_SILENCE_MS = 110_000;
 /** The service believes no clock that shows an earlier time. */
 const EARLIEST_CLOCK_MS = Date.UTC(2020, 0, 1);
 
@@ -130,7 +129,7 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
         await using fresh = await createTestDatabase();
         database = fresh;
         await using service = start();
-        const health = await service.waitUntilComplete(LONG_SILENCE_MS);
+        const health = await service.waitUntilComplete();
         assert.equal(health.status, 'healthy');
         assert.equal(health.schema?.version, health.schema?.head);
         await assertStoredAsRecorded();
@@ -152,18 +151,14 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
         {
           await using service = start();
           await service.waitFor(() => stalled > 0);
-          const deadline = Date.now() + 15_000;
-          while ((await countStored(database.url)) === 0) {
-            assert.ok(Date.now() < deadline, 'nothing is stored');
-            await delay(50);
-          }
+          await waitUntil(async () => (await countStored(database.url)) > 0, 'a first row');
           assert.deepEqual(await service.end('SIGKILL'), { code: null, signal: 'SIGKILL' });
         }
         const kept = await countStored(database.url);
         assert.ok(kept > 0 && kept < total, `${kept} of ${total} rows at the kill`);
         stage.intercept = () => undefined;
         await using service = start();
-        await service.waitUntilComplete(LONG_SILENCE_MS);
+        await service.waitUntilComplete();
         await assertStoredAsRecorded();
         await assertLedgerAsRecorded();
       });
@@ -185,18 +180,14 @@ describe('recorded candles through the wire into PostgreSQL', { skip, concurrenc
             );
           };
           await service.waitFor(({ phase }) => phase === 'running');
-          const deadline = Date.now() + 30_000;
-          while (!(await isAskedOnce())) {
-            assert.ok(Date.now() < deadline, 'not every gap was asked for');
-            await delay(100);
-          }
+          await waitUntil(isAskedOnce, 'one answer for every gap');
           assert.deepEqual(await service.end('SIGKILL'), { code: null, signal: 'SIGKILL' });
           return await listUnsettled();
         })();
         assert.ok(before.every(({ state }) => state === 'missing'));
         const asked = stage.exchange.requests.length;
         await using service = start();
-        await service.waitUntilComplete(LONG_SILENCE_MS);
+        await service.waitUntilComplete();
         await assertLedgerAsRecorded();
         const after = await listUnsettled();
         for (const gap of before) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { waitUntil } from '../support/patience.ts';
 import { execute } from '../support/postgres.ts';
 import { DAY_MS, MINUTE_MS, ZooStage, type ZooStageOptions } from '../support/zoo/zoo-stage.ts';
 
@@ -23,19 +23,11 @@ const countRows = async ({ database }: ZooStage) =>
   Number((await execute(database.url, 'select count(*)::int as n from ohlcv_data'))[0]?.['n']);
 const isComplete = (stage: ZooStage) => stage.apps[0]?.ingest.series()[0]?.state === 'complete';
 
-async function waitFor(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < end, `${what} did not happen within a minute`);
-    await delay(20);
-  }
-}
-
 describe('what a service that collects calls complete', () => {
   it('is nothing before the first answer of the exchange', async () => {
     await using stage = await open({ incidents: [AWAY] });
     await stage.start();
-    await waitFor(() => stage.zoo.requests.length > 0, 'a request');
+    await waitUntil(() => stage.zoo.requests.length > 0, 'a request');
     for (const format of ['json', 'csv', 'arrays']) {
       const { complete, since } = await ask(stage, `${QUERY}&format=${format}`);
       assert.equal(complete, 'false');
@@ -46,7 +38,7 @@ describe('what a service that collects calls complete', () => {
   it('is not the export of a backfill under way, also where another replica answers', async () => {
     await using stage = await open({ windowMs: 90 * DAY_MS });
     await stage.start();
-    await waitFor(async () => (await countRows(stage)) > 0, 'a first page');
+    await waitUntil(async () => (await countRows(stage)) > 0, 'a first page');
     const { complete, text, since } = await ask(stage, `${QUERY}&format=csv`);
     const told = text.trimEnd().split('\n').length - 1;
     assert.ok(told < 129_000, `the backfill was faster than the question: ${told}`);
@@ -56,15 +48,21 @@ describe('what a service that collects calls complete', () => {
     await stage.start({ MARKETS: 'binance:BTC/USDT' });
     assert.equal((await ask(stage, `${QUERY}&format=csv`, 1)).complete, 'false');
     const full = await ask(stage, `${QUERY}&limit=10`);
-    assert.equal(full.until - full.since, 10 * MINUTE_MS, 'a full page speaks from its first row');
+    const { data } = JSON.parse(full.text) as { data: { timestamp: string }[] };
+    assert.equal(data.length, 10);
+    assert.equal(full.since, Date.parse(data[0]!.timestamp), 'a full page speaks from its first row');
+    // Up to the minute that ended just now, which may be on its way.
+    const end = Date.parse(data.at(-1)!.timestamp) + MINUTE_MS;
+    assert.ok(full.until >= end, `${full.until - end} ms after its last row`);
+    assert.equal(full.complete, String(full.until === end), 'and calls itself complete where that is its last row');
   });
 
   it('is all of it in the end, and no more once rows were dropped', async () => {
     await using stage = await open();
     await stage.start();
-    await waitFor(() => isComplete(stage), 'completeness');
+    await waitUntil(() => isComplete(stage), 'completeness');
     // The minute that ended just now may be on its way.
-    await waitFor(async () => (await ask(stage, `${QUERY}&format=csv`)).complete === 'true', 'a complete answer');
+    await waitUntil(async () => (await ask(stage, `${QUERY}&format=csv`)).complete === 'true', 'a complete answer');
     const noon = new Date(Date.now() - DAY_MS / 2).toISOString();
     await execute(stage.database.url, `delete from ohlcv_data where timestamp < '${noon}'`);
     for (const asked of ['format=csv', 'format=arrays&limit=5000', `since=${noon}&format=json`]) {

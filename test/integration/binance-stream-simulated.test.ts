@@ -10,7 +10,8 @@ import { NO_STREAM_FAULTS, type StreamFaults } from '../../simulator/stream-faul
 import { DEFAULT_MARKETS, toMarketId } from '../../simulator/symbol-catalogue.ts';
 import { parseTimeframe, timeframeMs } from '../../src/market/timeframe.ts';
 import { createKeptLog } from '../support/kept-log.ts';
-import { KeptStream, until } from '../support/stream-stage.ts';
+import { waitUntil } from '../support/patience.ts';
+import { KeptStream } from '../support/stream-stage.ts';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 8, 1, 10, 18, 40);
@@ -57,12 +58,12 @@ function assertTrue(kept: KeptStream, exchange: SimulatedExchange): void {
 describe('the live stream of Binance against the simulated exchange', () => {
   it('brings every candle that closes, as REST says it, at sixty times the speed', async () => {
     await trade({}, async (kept, exchange) => {
-      await until(() => SERIES.every((series) => kept.isLive(series)), 'life');
+      await waitUntil(() => SERIES.every((series) => kept.isLive(series)), 'life');
       const openings = (series: string) =>
         kept.candles
           .filter(({ symbol, timeframe }) => `${symbol} ${timeframe}` === series)
           .map(({ candle }) => candle.timestamp);
-      await until(
+      await waitUntil(
         () => SERIES.every((series) => openings(series).length >= (series.endsWith('1m') ? 4 : 1)),
         'trading',
       );
@@ -82,9 +83,12 @@ describe('the live stream of Binance against the simulated exchange', () => {
   it('comes back from refusals, drops and silence, and tells all that it may have missed', async () => {
     const fates = [{ isRefused: true }, { dropAfterMs: 40_000 }, { silentAfterMs: 20_000 }];
     await trade({ fateOf: (n) => fates[n] ?? {} }, async (kept, exchange) => {
-      await until(() => exchange.streams.connectCount === 4 && SERIES.every((series) => kept.isLive(series)), 'life');
+      await waitUntil(
+        () => exchange.streams.connectCount === 4 && SERIES.every((series) => kept.isLive(series)),
+        'life',
+      );
       const before = kept.candles.length;
-      await until(() => kept.candles.length >= before + 10, 'trading');
+      await waitUntil(() => kept.candles.length >= before + 10, 'trading');
       assertTrue(kept, exchange);
       assert.equal(kept.stream.state().reconnects, 2);
       // One list for each connection that ended, and where a minute ended before the next one was up.
@@ -103,7 +107,7 @@ describe('the live stream of Binance against the simulated exchange', () => {
       return [{ push, delayMs: 0 }];
     };
     await trade({ replace }, async (kept) => {
-      await until(() => skipped.length === 3 && kept.gaps.length >= 3, 'three gaps');
+      await waitUntil(() => skipped.length === 3 && kept.gaps.length >= 3, 'three gaps');
       await delay(50);
       const told = kept.gaps.flat().map((series) => toMarketId(series.split(' ')[0]!));
       assert.deepEqual(told.toSorted(), skipped.toSorted());
@@ -131,8 +135,8 @@ describe('the live stream of an exchange as it is created', () => {
         { onCandle: ignore, onRejected: ignore, onGap: ignore, onLive: ignore },
         controller.signal,
       );
-      await until(() => SYMBOLS.slice(0, 2).every((symbol) => candleStream.isLive(symbol, timeframe)), 'life');
-      await until(() => simulated.streams.pushCount > 4 && candleStream.state().last_message_at !== null, 'pushes');
+      await waitUntil(() => SYMBOLS.slice(0, 2).every((symbol) => candleStream.isLive(symbol, timeframe)), 'life');
+      await waitUntil(() => simulated.streams.pushCount > 4 && candleStream.state().last_message_at !== null, 'pushes');
       assert.equal(candleStream.isLive('NOT/LISTED', timeframe), false);
       assert.deepEqual([candleStream.state().state, candleStream.state().subscribed], ['live', 2]);
       controller.abort(new Error('the test is over'));

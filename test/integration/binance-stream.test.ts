@@ -5,7 +5,8 @@ import { describe, it } from 'node:test';
 import { ExchangeUnavailableError } from '../../src/errors.ts';
 import type { Clock } from '../../src/clock.ts';
 import { ACCESS_WAITS } from '../../src/exchanges/kit/access-waits.ts';
-import { KeptStream, StreamStage, until } from '../support/stream-stage.ts';
+import { waitUntil } from '../support/patience.ts';
+import { KeptStream, StreamStage } from '../support/stream-stage.ts';
 import { startRefusingStream } from '../support/zoo/refusing-stream.ts';
 import { pushText } from '../unit/exchanges/binance/pushes.ts';
 
@@ -19,7 +20,7 @@ describe('the live stream of Binance', () => {
     await using kept = new KeptStream(stage.url, { limits: { streamsPerMessage: 2 } });
     assert.equal(kept.stream.state().state, 'connecting', 'nothing is live before anything is subscribed to');
     kept.subscribe(BTC, 'ETH/USDT 1m', 'ETH/USDT 1h', 'BTC/USDT 7m');
-    await until(() => stage.clients[0]?.streams.size === 3, 'the subscription');
+    await waitUntil(() => stage.clients[0]?.streams.size === 3, 'the subscription');
     assert.equal(stage.last.url, '/stream');
     assert.deepEqual(
       stage.last.requests.map(({ method, params }) => [method, ...params]),
@@ -28,12 +29,12 @@ describe('the live stream of Binance', () => {
         ['SUBSCRIBE', 'ethusdt@kline_1h'],
       ],
     );
-    await until(() => kept.isLive('ETH/USDT 1h'), 'life');
+    await waitUntil(() => kept.isLive('ETH/USDT 1h'), 'life');
     assert.equal(kept.isLive('BTC/USDT 7m'), false);
     stage.push(pushText(T0, { x: false }));
     stage.push(pushText(T0, { o: '2.0000', v: '0.00000100' }));
     stage.push(pushText(T0, { s: 'XRPUSDT' }));
-    await until(() => kept.candles.length > 0, 'the candle');
+    await waitUntil(() => kept.candles.length > 0, 'the candle');
     assert.deepEqual(kept.candles, [
       {
         symbol: 'BTC/USDT',
@@ -52,7 +53,7 @@ describe('the live stream of Binance', () => {
     await using server = await startRefusingStream();
     await using kept = new KeptStream(server.url);
     kept.subscribe(BTC, 'ETH/USDT 1m');
-    await until(() => kept.stream.state().state === 'down', 'two refusals');
+    await waitUntil(() => kept.stream.state().state === 'down', 'two refusals');
     assert.equal(kept.log.length, 2);
     assert.equal(kept.isLive(BTC), false);
     const { state, subscribed, connections, last_error: error } = kept.stream.state();
@@ -67,12 +68,12 @@ describe('the live stream of Binance', () => {
     await using kept = new KeptStream(server.url);
     const gone = [1, 2, 3, 4, 5, 6].map((number) => `GONE${number}/USDT 1m`);
     kept.subscribe(BTC, 'OLD/USDT 1m', ...gone);
-    await until(() => kept.stream.state().state === 'live', 'life');
+    await waitUntil(() => kept.stream.state().state === 'live', 'life');
     const { subscribed, last_error: error } = kept.stream.state();
     assert.equal(subscribed, 1);
     assert.match(error ?? '', /refused 7 of 8 series: OLD\/USDT 1m, GONE1.*, GONE4\/USDT 1m, … \(7\): Invalid request/);
     kept.subscribe(BTC, 'ETH/USDT 1m');
-    await until(() => kept.stream.state().subscribed === 2, 'both');
+    await waitUntil(() => kept.stream.state().subscribed === 2, 'both');
     assert.deepEqual([kept.stream.state().state, kept.stream.state().last_error], ['live', null]);
   });
 
@@ -85,7 +86,7 @@ describe('the live stream of Binance', () => {
     });
     const all = ['A/USDT 1m', 'B/USDT 1m', 'C/USDT 1m', 'D/USDT 1m', 'E/USDT 1m', 'NEW/USDT 1m'];
     kept.subscribe(...all);
-    await until(() => kept.stream.state().subscribed === 5, 'five series');
+    await waitUntil(() => kept.stream.state().subscribed === 5, 'five series');
     assert.equal(kept.stream.state().connections, 3);
     assert.deepEqual(
       stage.clients.map(({ streams }) => streams.size),
@@ -93,8 +94,8 @@ describe('the live stream of Binance', () => {
     );
     unlisted.clear();
     kept.subscribe(...all.slice(2));
-    await until(() => kept.isLive('NEW/USDT 1m'), 'the new listing');
-    await until(() => stage.clients.some(({ isClosed }) => isClosed), 'the end of an empty connection');
+    await waitUntil(() => kept.isLive('NEW/USDT 1m'), 'the new listing');
+    await waitUntil(() => stage.clients.some(({ isClosed }) => isClosed), 'the end of an empty connection');
     assert.deepEqual([kept.isLive('A/USDT 1m'), kept.stream.state().connections], [false, 2]);
     assert.deepEqual(kept.gaps, [], 'what is not wanted any more is no gap');
   });
@@ -103,16 +104,16 @@ describe('the live stream of Binance', () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url);
     kept.subscribe(BTC, 'ETH/USDT 1m');
-    await until(() => kept.isLive('ETH/USDT 1m'), 'life');
+    await waitUntil(() => kept.isLive('ETH/USDT 1m'), 'life');
     const livesBefore = kept.lives;
     stage.last.socket.terminate();
-    await until(() => kept.gaps.length > 0, 'the gap');
+    await waitUntil(() => kept.gaps.length > 0, 'the gap');
     assert.deepEqual(kept.gaps[0], [BTC, 'ETH/USDT 1m']);
     assert.match(kept.stream.state().last_error ?? '', /closed the connection \(1006\)/);
-    await until(() => kept.isLive(BTC) && kept.isLive('ETH/USDT 1m'), 'life again');
+    await waitUntil(() => kept.isLive(BTC) && kept.isLive('ETH/USDT 1m'), 'life again');
     assert.ok(livesBefore > 0 && kept.lives > livesBefore, 'it says when it is live, and live again');
     stage.push(pushText(T0));
-    await until(() => kept.candles.length === 1, 'a candle');
+    await waitUntil(() => kept.candles.length === 1, 'a candle');
     const { state, reconnects, last_error: error } = kept.stream.state();
     assert.deepEqual([state, reconnects, error], ['live', 1, null]);
   });
@@ -121,12 +122,12 @@ describe('the live stream of Binance', () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url, { exchangeNow: () => T0 + 60_500 });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     for (const text of [pushText(T0), pushText(T0), pushText(T0, { c: '2.51' })]) stage.push(text);
-    await until(() => kept.candles.length === 2, 'two candles');
+    await waitUntil(() => kept.candles.length === 2, 'two candles');
     assert.deepEqual(kept.gaps, []);
     stage.push(pushText(T0 + 2 * MINUTE));
-    await until(() => kept.rejected.length === 1, 'the refusal of a candle from the future');
+    await waitUntil(() => kept.rejected.length === 1, 'the refusal of a candle from the future');
     assert.deepEqual(kept.rejected[0]?.reason, 'the opening time lies in the future');
     assert.deepEqual(kept.rejected[0].timestamp, T0 + 2 * MINUTE);
   });
@@ -136,12 +137,12 @@ describe('the live stream of Binance', () => {
     let nowMs = T0 + 60_500;
     await using kept = new KeptStream(stage.url, { exchangeNow: () => nowMs });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     stage.push(pushText(T0));
-    await until(() => kept.candles.length === 1, 'the first');
+    await waitUntil(() => kept.candles.length === 1, 'the first');
     nowMs += 2 * MINUTE;
     stage.push(pushText(T0 + 2 * MINUTE));
-    await until(() => kept.candles.length === 2, 'the third');
+    await waitUntil(() => kept.candles.length === 2, 'the third');
     assert.deepEqual(kept.gaps, [[BTC]]);
   });
 
@@ -149,24 +150,24 @@ describe('the live stream of Binance', () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url, { limits: { silenceMs: 240 } });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     const [first] = stage.clients;
-    await until(() => kept.gaps.length === 1, 'the gap');
+    await waitUntil(() => kept.gaps.length === 1, 'the gap');
     assert.match(kept.stream.state().last_error ?? '', /nothing came/);
-    await until(() => stage.clients.length === 2 && first!.isClosed, 'the next connection');
+    await waitUntil(() => stage.clients.length === 2 && first!.isClosed, 'the next connection');
   });
 
   it('does not call a series live whose connection only pings', async () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url, { limits: { silenceMs: 240 } });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     const pings = setInterval(() => stage.last.socket.ping(), 20);
     try {
-      await until(() => !kept.isLive(BTC), 'doubt');
+      await waitUntil(() => !kept.isLive(BTC), 'doubt');
       assert.deepEqual([stage.clients.length, kept.stream.state().state], [1, 'live']);
       stage.push(pushText(T0, { x: false }));
-      await until(() => kept.isLive(BTC), 'trust');
+      await waitUntil(() => kept.isLive(BTC), 'trust');
     } finally {
       clearInterval(pings);
     }
@@ -177,19 +178,19 @@ describe('the live stream of Binance', () => {
     await using kept = new KeptStream(stage.url, { limits: { answerTimeoutMs: 100 } });
     stage.isAnswering = false;
     kept.subscribe(BTC);
-    await until(() => stage.clients.length === 2, 'a second try');
+    await waitUntil(() => stage.clients.length === 2, 'a second try');
     assert.equal(kept.isLive(BTC), false);
     stage.isAnswering = true;
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     const count = stage.clients.length;
     for (let n = 0; n < 9; n++) stage.last.socket.send('<html>504 Gateway Time-out</html>');
     stage.push(pushText(T0));
     stage.push('{"stream":"btcusdt@kline_1m","data":{"e":"kline","k":{"t":' + String(T0) + ',"o":null}}}');
-    await until(() => kept.rejected.length === 1, 'the refusal');
+    await waitUntil(() => kept.rejected.length === 1, 'the refusal');
     assert.equal(kept.rejected[0]?.timestamp, T0);
     assert.deepEqual([kept.candles.length, stage.clients.length], [1, count], 'a few do no harm');
     for (let n = 0; n < 10; n++) stage.last.socket.send('<html>504 Gateway Time-out</html>');
-    await until(() => stage.clients.length === count + 1, 'another connection');
+    await waitUntil(() => stage.clients.length === count + 1, 'another connection');
   });
 
   it('gives up a handshake that nobody answers, and stops at once while it waits', async () => {
@@ -200,7 +201,7 @@ describe('the live stream of Binance', () => {
       const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/stream`;
       await using kept = new KeptStream(url, { limits: { handshakeTimeoutMs: 100 } });
       kept.subscribe(BTC);
-      await until(() => sockets.length === 2, 'a second try');
+      await waitUntil(() => sockets.length === 2, 'a second try');
       assert.match(kept.stream.state().last_error ?? '', /handshake has timed out/);
       assert.equal(kept.stream.state().state, 'down');
       const startedAt = Date.now();
@@ -218,7 +219,7 @@ describe('the live stream of Binance', () => {
       attempt === 1 ? 'HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n\r\n' : 'HTTP/1.1 451 Unavailable\r\n\r\n';
     await using kept = new KeptStream(stage.url);
     kept.subscribe(BTC);
-    await until(() => stage.attempts.length === 2, 'the second try');
+    await waitUntil(() => stage.attempts.length === 2, 'the second try');
     assert.ok(stage.attempts[1]! - stage.attempts[0]! >= 990);
     await delay(300);
     assert.equal(stage.attempts.length, 2);
@@ -242,7 +243,7 @@ describe('the live stream of Binance', () => {
     };
     await using kept = new KeptStream(stage.url, { clock });
     kept.subscribe(BTC);
-    await until(() => tries.length >= 4, 'four tries');
+    await waitUntil(() => tries.length >= 4, 'four tries');
     const waits = [1, 2, 3].map((index) => tries[index]! - tries[index - 1]!);
     const { firstMs } = ACCESS_WAITS.throttled;
     for (const [index, waitMs] of waits.entries()) {
@@ -259,7 +260,7 @@ describe('the live stream of Binance', () => {
       exchangeNow: () => nowMs,
     });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     let pushed = 0;
     for (; pushed < 200; pushed++) {
       nowMs = T0 + (pushed + 1) * MINUTE + 20;
@@ -267,7 +268,7 @@ describe('the live stream of Binance', () => {
       stage.push(pushText(T0 + pushed * MINUTE));
       await delay(5);
     }
-    await until(() => kept.candles.length === pushed, 'the last candle');
+    await waitUntil(() => kept.candles.length === pushed, 'the last candle');
     assert.deepEqual(
       kept.candles.map(({ candle }) => (candle.timestamp - T0) / MINUTE),
       Array.from({ length: pushed }, (_, index) => index),
@@ -280,9 +281,9 @@ describe('the live stream of Binance', () => {
     await using stage = await StreamStage.open();
     await using kept = new KeptStream(stage.url);
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     stage.push(`{"e":"serverShutdown","E":${T0}}`);
-    await until(() => stage.clients.length === 2 && stage.clients[0]!.isClosed, 'the successor');
+    await waitUntil(() => stage.clients.length === 2 && stage.clients[0]!.isClosed, 'the successor');
     assert.deepEqual([kept.isLive(BTC), kept.gaps], [true, []]);
   });
 
@@ -296,7 +297,7 @@ describe('the live stream of Binance', () => {
           : Promise.resolve('BTCUSDT'),
     });
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     assert.ok(kept.log.some(({ msg, error }) => msg.includes('look up its markets') && error === 'no answer'));
   });
 
@@ -304,7 +305,7 @@ describe('the live stream of Binance', () => {
     await using stage = await StreamStage.open();
     const kept = new KeptStream(stage.url);
     kept.subscribe(BTC);
-    await until(() => kept.isLive(BTC), 'life');
+    await waitUntil(() => kept.isLive(BTC), 'life');
     const farewell = new Promise((done) => stage.last.socket.once('close', done));
     await kept.stop();
     assert.equal(await farewell, 1000);
@@ -315,7 +316,7 @@ describe('the live stream of Binance', () => {
       },
     });
     broken.subscribe(BTC);
-    await until(() => broken.isLive(BTC), 'life');
+    await waitUntil(() => broken.isLive(BTC), 'life');
     stage.push(pushText(T0));
     await assert.rejects(broken.ended, /a bug of ours/);
   });

@@ -12,6 +12,7 @@ import type { Exchange } from '../../src/exchanges/exchange.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { startAnsweringServer, type Answer, type AnsweringServer } from '../support/answering-server.ts';
 import { answerAsBinance, EXCHANGE_INFO } from '../support/binance-answers.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 
 const HOUR = 3_600_000;
 const T0 = 1706630400000;
@@ -140,7 +141,7 @@ describe('a caller who stops', () => {
     const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', source], {
       cwd: fileURLToPath(new URL('../../', import.meta.url)),
       stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 20_000,
+      timeout: PATIENCE_MS,
     });
     const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
     assert.deepEqual([output.trim(), child.exitCode], ['TimeoutError', 0]);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { runMigrations } from '../../src/db/migrator/run-migrations.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
 import { runScript } from '../support/service-process.ts';
 import { DUPLICATE_OUTCOMES, START_STATES } from '../support/start-states.ts';
@@ -167,7 +168,7 @@ describe('db-revision', () => {
     await using database = await createTestDatabase();
     const env = { PATH: process.env['PATH'], DATABASE_URL: database.url, PORT: '0', DATA_DIR: copy };
     const start = (...args: string[]) => {
-      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, env, timeout: 60_000 });
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, env, timeout: PATIENCE_MS });
       return { code: status, output: `${stdout.toString()}${stderr.toString()}` };
     };
     try {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { readPidFile } from '../../src/db/embedded/pid-file.ts';
-import { sleep } from '../../src/retry.ts';
 import { startedUrl, startService, type ServiceProcess } from '../support/embedded-process.ts';
+import { waitUntil } from '../support/patience.ts';
 import { execute } from '../support/postgres.ts';
 
 describe('EmbeddedServer in processes that are killed', () => {
@@ -24,7 +24,7 @@ describe('EmbeddedServer in processes that are killed', () => {
     for (const service of services) await service.end('SIGTERM');
     const left = await readPidFile(join(dataDir, 'postgres'));
     if (left) process.kill(left.pid, 'SIGQUIT');
-    await waitFor(async () => (await readPidFile(join(dataDir, 'postgres'))) === null);
+    await waitUntil(async () => (await readPidFile(join(dataDir, 'postgres'))) === null, 'the end of the server');
     await rm(dataDir, { recursive: true, force: true });
   });
 
@@ -54,7 +54,7 @@ describe('EmbeddedServer in processes that are killed', () => {
     await startedUrl(second);
     const pid = await serverPid();
     assert.equal(await second.end('SIGUSR2'), 3);
-    await waitFor(() => !isRunning(pid));
+    await waitUntil(() => !isRunning(pid), 'the end of the server');
   });
 
   it('keeps the server out of the process group that Ctrl-C reaches', async () => {
@@ -71,9 +71,10 @@ describe('EmbeddedServer in processes that are killed', () => {
     const killed = start();
     const url = await startedUrl(killed);
     await execute(url, 'create table kept as select 1 as one');
-    const session = execute(url, 'select pg_advisory_lock(42), pg_sleep(60)');
+    const session = execute(url, 'select pg_advisory_lock(42), pg_sleep(600)');
     const ended = assert.rejects(session);
-    await waitFor(async () => (await execute(url, `select from pg_locks where locktype = 'advisory'`)).length === 1);
+    const hasLock = async () => (await execute(url, `select from pg_locks where locktype = 'advisory'`)).length === 1;
+    await waitUntil(hasLock, 'the lock of a session');
     const left = await serverPid();
     assert.equal(await killed.end('SIGKILL'), 'SIGKILL');
     assert.ok(isRunning(left), 'the server outlives a service that was killed');
@@ -93,7 +94,7 @@ describe('EmbeddedServer in processes that are killed', () => {
     const killed = start();
     const url = await startedUrl(killed);
     await execute(url, 'create table kept as select 1 as one');
-    const ended = assert.rejects(execute(url, 'select pg_sleep(60)'));
+    const ended = assert.rejects(execute(url, 'select pg_sleep(600)'));
     process.kill(await serverPid(), 'SIGKILL');
     await killed.end('SIGKILL');
     assert.ok(existsSync(join(dataDir, 'postgres/postmaster.pid')), 'a stale pid file is there');
@@ -108,7 +109,7 @@ describe('EmbeddedServer in processes that are killed', () => {
     process.kill(await serverPid(), 'SIGKILL');
     await killed.end('SIGKILL');
     const { uid, gid } = await stat(join(dataDir, 'postgres'));
-    const stranger = spawn('sleep', ['60'], { cwd: '/', ...(process.geteuid?.() === 0 ? { uid, gid } : {}) });
+    const stranger = spawn('sleep', ['600'], { cwd: '/', ...(process.geteuid?.() === 0 ? { uid, gid } : {}) });
     try {
       const path = join(dataDir, 'postgres/postmaster.pid');
       await writeFile(path, (await readFile(path, 'utf8')).replace(/^\d+/, String(stranger.pid)));
@@ -124,10 +125,10 @@ describe('EmbeddedServer in processes that are killed', () => {
     const killed = start();
     void killed.report.catch(() => undefined);
     const drafts = async () => (await readdir(dataDir)).filter((name) => name.startsWith('postgres.new-'));
-    await waitFor(async () => {
+    await waitUntil(async () => {
       const [draft] = await drafts();
       return draft !== undefined && existsSync(join(dataDir, draft, 'postgres/PG_VERSION'));
-    });
+    }, 'a draft of the database');
     await killed.end('SIGKILL');
     assert.ok(!existsSync(join(dataDir, 'postgres')), 'the kill came before the database was whole');
     const next = start();
@@ -167,12 +168,4 @@ function isRunning(pid: number): boolean {
       .toString()
       .trim(),
   );
-}
-
-async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await condition())) {
-    assert.ok(Date.now() < deadline, 'waited 20 s in vain');
-    await sleep(10);
-  }
 }

@@ -14,6 +14,7 @@ import { readPidFile } from '../../src/db/embedded/pid-file.ts';
 import { AppError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { sleep } from '../../src/retry.ts';
+import { waitUntil } from '../support/patience.ts';
 import { execute } from '../support/postgres.ts';
 
 const SETTINGS = { fsync: 'off' };
@@ -171,7 +172,7 @@ describe('EmbeddedServer', () => {
     assert.deepEqual(failures, []);
     const second = await start();
     process.kill((await readPidFile(cluster()))!.pid, 'SIGKILL');
-    for (let waited = 0; failures.length === 0 && waited < 5000; waited += 20) await sleep(20);
+    await waitUntil(() => failures.length > 0, 'the failure of the server');
     assert.equal(failures.length, 1);
     assert.match(String(failures[0]), /ended by itself \(ended by SIGKILL\)[^]*postgres\.log/);
     await second.stop();

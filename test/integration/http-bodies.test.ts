@@ -7,6 +7,7 @@ import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { createTestApp, TOKEN } from '../unit/http/in-memory.ts';
+import { waitUntil } from '../support/patience.ts';
 
 const apps: HttpApp[] = [];
 after(async () => await Promise.all(apps.map((app) => app.close())));
@@ -80,11 +81,7 @@ describe('bodies', () => {
         'content-type: application/json\r\ncontent-length: 50\r\n\r\n{"to":',
       () => setTimeout(() => socket.destroy(), 100),
     );
-    const deadline = Date.now() + 20_000;
-    while (lines.length === 0) {
-      assert.ok(Date.now() < deadline, 'nothing was logged');
-      await delay(20);
-    }
+    await waitUntil(() => lines.length > 0, 'a line of the log');
     await delay(100);
     assert.deepEqual(
       lines.map(({ msg }) => msg),

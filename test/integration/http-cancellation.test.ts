@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { createKysely, createPool } from '../../src/db/client.ts';
 import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
+import { waitUntil } from '../support/patience.ts';
 import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { listOperations } from '../support/openapi-document.ts';
@@ -76,14 +76,6 @@ describe('a client that hangs up', () => {
       )
     ).length;
 
-  async function waitFor(count: (waiting: number) => boolean, told: string): Promise<void> {
-    const deadline = Date.now() + 20_000;
-    while (!count(await countWaiting())) {
-      assert.ok(Date.now() < deadline, told);
-      await sleep(10);
-    }
-  }
-
   it('leaves no statement behind, whatever it asked for', async () => {
     const document = (await app.inject('/docs/json')).json<Parameters<typeof listOperations>[0]>();
     const data = listOperations(document)
@@ -107,9 +99,9 @@ describe('a client that hangs up', () => {
         const leaving = new AbortController();
         const asked = fetch(`${url}${path}`, { signal: leaving.signal });
         asked.catch(() => undefined);
-        await waitFor((waiting) => waiting > 0, `${path} never waited for the lock`);
+        await waitUntil(async () => (await countWaiting()) > 0, `${path} never waited for the lock`);
         leaving.abort();
-        await waitFor((waiting) => waiting === 0, `${path} goes on though nobody waits for it`);
+        await waitUntil(async () => (await countWaiting()) === 0, `${path} goes on though nobody waits for it`);
         await assert.rejects(asked, { name: 'AbortError' });
       }
     });

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { HttpApp } from '../../src/http/protocol/http-app.ts';
 import type { Problem } from '../../src/http/protocol/problems.ts';
 import { createTestApp } from '../unit/http/in-memory.ts';
+import { waitUntil } from '../support/patience.ts';
 
 /** Headers that every refusal has, also where there was no request to refuse. */
 const HOUSE = { 'content-type': 'application/problem+json; charset=utf-8', 'x-content-type-options': 'nosniff' };
@@ -128,10 +129,7 @@ describe('requests that Node would answer by itself', () => {
     await once(idle, 'end');
     assert.equal((await ask('GET /health/live HTTP/1.1', 'host: x')).status, 200);
     // It never ends its side; ours does not wait for that.
-    for (const deadline = Date.now() + 20_000; (await countConnections()) > 0;) {
-      assert.ok(Date.now() < deadline, 'a connection was kept');
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    await waitUntil(async () => (await countConnections()) === 0, 'the end of every connection');
     idle.destroy();
   });
 

@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createMigratedDatabase } from '../support/database.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { createTestDatabase, execute, type TestDatabase } from '../support/postgres.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -40,7 +41,7 @@ describe('import and export', () => {
     return new Promise<Outcome>((resolve, reject) => {
       const child = spawn(process.execPath, [join(ROOT, 'scripts', script), ...args], {
         env: { ...process.env, DATABASE_URL: url },
-        timeout: 60_000,
+        timeout: PATIENCE_MS,
       });
       let [stdout, stderr] = ['', ''];
       child.stdout.on('data', (data: Buffer) => {

@@ -15,6 +15,7 @@ import { IngestService } from '../../src/ingest/ingest-service.ts';
 import { createLogger } from '../../src/logger.ts';
 import { parseTimeframe } from '../../src/market/timeframe.ts';
 import { createMigratedDatabase } from '../support/database.ts';
+import { waitUntil } from '../support/patience.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
 
 const RECORDINGS = `${import.meta.dirname}/../../../shared/data`;
@@ -87,13 +88,6 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
 
   after(() => assert.equal(services.length, 0));
 
-  const until = async (isDone: () => boolean | Promise<boolean>, limitMs = 90_000) => {
-    const deadline = Date.now() + limitMs;
-    while (!(await isDone())) {
-      assert.ok(Date.now() < deadline, `not done after ${limitMs} ms`);
-      await delay(20);
-    }
-  };
   const isComplete = (service: IngestService) =>
     service.series().length > 0 && service.series().every(({ state }) => state === 'complete');
   const countRows = async () => Number((await execute(database.url, 'select count(*) from ohlcv_data'))[0]!['count']);
@@ -116,7 +110,7 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
   it('stores recorded candles digit for digit, and believes their 676 gaps without asking in a loop', async () => {
     const { start, clock } = await open(AFTERWARDS, 'XRP/ETH', xrp);
     const service = await start();
-    await until(() => isComplete(service));
+    await waitUntil(() => isComplete(service), 'completeness');
     await assertEqualsRecording(xrp);
     assert.equal(service.health().state, 'running');
     // Without those for the minutes that end meanwhile: their number tells how long it took, and no more than that.
@@ -138,9 +132,9 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
     const [rows, running] = [vvs.slice(0, 600), vvs[599]!];
     const { start } = await open(running[0] + 50_000, 'VVS/USDT', rows);
     const service = await start();
-    await until(() => isComplete(service));
+    await waitUntil(() => isComplete(service), 'completeness');
     await assertEqualsRecording(vvs.slice(0, 599));
-    await until(async () => (await countRows()) === 600);
+    await waitUntil(async () => (await countRows()) === 600, 'the last candle');
     await assertEqualsRecording(rows);
   });
 
@@ -158,7 +152,7 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
       connections += ended.length;
     }
     assert.ok(connections > 3, `only ${connections} connections were cut`);
-    await until(() => isComplete(service));
+    await waitUntil(() => isComplete(service), 'completeness');
     await assertEqualsRecording(xrp);
   });
 
@@ -173,13 +167,13 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
       return holdsRows && ++pages > 1 ? { stall: 'headers' } : undefined;
     };
     const first = await start();
-    await until(async () => (await countRows()) > 0);
+    await waitUntil(async () => (await countRows()) > 0, 'a first row');
     await first.stop();
     intercept = () => undefined;
     const stored = await countRows();
     assert.ok(stored < xrp.length, `${stored} stored before the stop`);
     const second = await start();
-    await until(() => isComplete(second));
+    await waitUntil(() => isComplete(second), 'completeness');
     await assertEqualsRecording(xrp);
   });
 
@@ -188,12 +182,12 @@ describe('ingest through the wire into PostgreSQL', { skip }, () => {
     intercept = () => (isAway ? { cutAfterBytes: 0 } : undefined);
     const { start } = await open(AFTERWARDS, 'XRP/ETH', xrp);
     const service = await start(['XRP/ETH', 'XRP/EHT']);
-    await until(() => service.health().last_error !== null);
+    await waitUntil(() => service.health().last_error !== null, 'an error');
     assert.equal(service.health().state, 'degraded');
     assert.equal(await countRows(), 0);
     isAway = false;
     const stateOf = (symbol: string) => service.series().find((series) => series.symbol === symbol);
-    await until(() => stateOf('XRP/ETH')?.state === 'complete');
+    await waitUntil(() => stateOf('XRP/ETH')?.state === 'complete', 'completeness of the other');
     await assertEqualsRecording(xrp);
     assert.equal(stateOf('XRP/EHT')?.last_error, 'binance has no market XRP/EHT; did you mean XRP/ETH?');
   });

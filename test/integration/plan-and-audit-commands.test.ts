@@ -9,6 +9,7 @@ import { createRepositories } from '../../src/db/repositories/index.ts';
 import type { BackfillPlan } from '../../src/market/backfill-plan.ts';
 import type { AuditReport } from '../../src/jobs/run-audit.ts';
 import type { CoverageKey, CoverageRange, CoverageState } from '../../src/market/coverage.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { rowsAlone } from '../support/rows-alone.ts';
 import { candlesFrom, seriesOf } from '../support/candles.ts';
 import { createMigratedDatabase } from '../support/database.ts';
@@ -59,8 +60,12 @@ describe('plan and audit', () => {
     const { promise, resolve: settle } = Promise.withResolvers<Outcome>();
     const path = resolve(import.meta.dirname, `../../scripts/${script}.ts`);
     const environment = { PATH: process.env['PATH'], DATABASE_URL: database.url, ...env };
-    execFile(process.execPath, [path, ...args], { cwd, env: environment, timeout: 60_000 }, (error, stdout, stderr) =>
-      settle({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr }),
+    execFile(
+      process.execPath,
+      [path, ...args],
+      { cwd, env: environment, timeout: PATIENCE_MS },
+      (error, stdout, stderr) =>
+        settle({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr }),
     );
     return await promise;
   }

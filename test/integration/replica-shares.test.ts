@@ -9,6 +9,7 @@ import { createReplicaIdentity } from '../../src/replicas/replica-identity.ts';
 import { ReplicaShares } from '../../src/replicas/replica-shares.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import { createKeptLog } from '../support/kept-log.ts';
+import { waitUntil } from '../support/patience.ts';
 import { execute, type TestDatabase } from '../support/postgres.ts';
 
 const SYMBOLS = Array.from({ length: 500 }, (_, index) => `A${index}/USDT`);
@@ -28,12 +29,10 @@ after(async () => {
   await database.drop();
 });
 
-async function waitUntil(isReached: () => boolean, timeoutMs: number): Promise<number> {
+/** How long it takes, in milliseconds. */
+async function measure(isReached: () => boolean, what: string): Promise<number> {
   const begunAt = performance.now();
-  while (!isReached()) {
-    assert.ok(performance.now() - begunAt < timeoutMs, `not within ${timeoutMs} ms`);
-    await delay(10);
-  }
+  await waitUntil(isReached, what);
   return performance.now() - begunAt;
 }
 
@@ -79,11 +78,11 @@ describe('ReplicaShares on PostgreSQL', () => {
   it('shares 500 markets among three, takes over from one that crashes, and frees at once what one that stops held', async (t) => {
     const writtenAt = Date.now() - 5_000;
     const one = join(t, 1, writtenAt);
-    const aloneMs = await waitUntil(() => one.count() === 500, 20_000);
+    const aloneMs = await measure(() => one.count() === 500, 'all with the only one');
     const [two, three] = [join(t, 2), join(t, 3)];
     const members = [one, two, three];
     const counts = () => members.map((member) => member.count()).toSorted();
-    const joinMs = await waitUntil(() => counts().join() === '166,167,167', 60_000);
+    const joinMs = await measure(() => counts().join() === '166,167,167', 'three parts');
     const all = members.flatMap((member) => [...(member.shares.held('binance') ?? [])]);
     assert.equal(new Set(all).size, 500);
     const [row] = await execute(
@@ -95,11 +94,11 @@ describe('ReplicaShares on PostgreSQL', () => {
 
     await delay(3_000);
     three.crash();
-    const takeoverMs = await waitUntil(() => one.count() + two.count() === 500, 60_000);
+    const takeoverMs = await measure(() => one.count() + two.count() === 500, 'all with the two that are left');
     assert.equal(three.count(), 0);
 
     await two.shares.stop();
-    const stopMs = await waitUntil(() => one.count() === 500, 20_000);
+    const stopMs = await measure(() => one.count() === 500, 'all with the last one');
     await one.shares.stop();
     const [left] = await execute(
       database.url,

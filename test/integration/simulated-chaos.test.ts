@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, type RawData } from 'ws';
 import { createFastClock } from '../../simulator/fast-clock.ts';
 import type { KlinePush } from '../../simulator/kline-push.ts';
 import { DEFAULT_MARKETS } from '../../simulator/symbol-catalogue.ts';
 import { FUTURES_FEEDS } from '../../src/market/futures-snapshot.ts';
 import { ExchangeStage } from '../support/exchange-stage.ts';
+import { waitUntil } from '../support/patience.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const MINUTE = 60_000;
@@ -17,7 +19,6 @@ const START = Date.UTC(2026, 8, 1, 10, 20, 30);
 type Row = (string | number)[];
 
 const fastClock = (speed: number) => createFastClock({ speed, startMs: START });
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The rows of an answer, or null where it is none; whatever breaks is asked for again. */
 async function ask(address: string): Promise<Row[] | null> {
@@ -30,7 +31,7 @@ async function ask(address: string): Promise<Row[] | null> {
   }
 }
 
-describe('a chaotic exchange', { timeout: 120_000 }, () => {
+describe('a chaotic exchange', () => {
   it('says the truth to who asks again, whatever happens meanwhile, and then keeps to it', async () => {
     const seed = `over HTTP ${Date.now()}`;
     await using stage = await ExchangeStage.open({
@@ -42,12 +43,17 @@ describe('a chaotic exchange', { timeout: 120_000 }, () => {
       `${stage.origin}/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=60&startTime=${since}`;
     const from = START - HOUR;
     const proven = new Map<number, string>();
+    const { counts } = stage.chaos!;
+    const kinds = ['missing', 'misaligned', 'disputed', 'reordered'] as const;
+    const listSettled = () => stage.listTruth('BTC/USDT', '1m', from, stage.now() - 15 * MINUTE);
+    const findUnproven = () => listSettled().find(([openMs]) => !proven.has(openMs))?.[0];
     let answers = 0;
-    for (const end = Date.now() + 8_000; Date.now() < end; await pause(10)) {
+    const lookOnce = async (): Promise<void> => {
       // Only what had settled before the request left: younger rows may still change.
       const settledMs = stage.now() - 6 * MINUTE;
-      const rows = await ask(address(answers % 2 === 0 ? from : Math.floor(settledMs / MINUTE) * MINUTE - 30 * MINUTE));
-      if (rows === null) continue;
+      const recentMs = Math.floor(settledMs / MINUTE) * MINUTE - 30 * MINUTE;
+      const rows = await ask(address(answers % 2 === 0 ? from : Math.min(recentMs, findUnproven() ?? recentMs)));
+      if (rows === null) return;
       answers++;
       const claims = new Map<number, Set<string>>();
       for (const row of rows)
@@ -57,16 +63,21 @@ describe('a chaotic exchange', { timeout: 120_000 }, () => {
         const isSound = openMs % MINUTE === 0 && said.size === 1 && !row!.includes('"0.00000000",');
         if (isSound && openMs + MINUTE < settledMs) proven.set(openMs, row!);
       }
-    }
-    const truth = stage.listTruth('BTC/USDT', '1m', from, stage.now() - 15 * MINUTE);
-    assert.ok(answers > 50 && truth.length > 60, `seed "${seed}": ${answers} answers`);
+    };
+    const asksUntil = Date.now() + 8_000;
+    await waitUntil(
+      async () => {
+        await lookOnce();
+        return Date.now() >= asksUntil && answers > 50 && kinds.every((kind) => counts[kind] > 0) && !findUnproven();
+      },
+      () =>
+        `seed "${seed}": ${answers} answers, ${JSON.stringify(counts)}, ${String(findUnproven())} was never answered`,
+    );
+    const truth = listSettled().filter(([openMs]) => proven.has(openMs));
+    assert.ok(truth.length > 60, `seed "${seed}": ${truth.length} candles`);
     for (const row of truth) {
-      const said = proven.get(row[0]);
-      assert.ok(said !== undefined, `seed "${seed}": ${new Date(row[0]).toISOString()} was never answered`);
-      assert.deepEqual((JSON.parse(said) as Row).slice(0, 6), row, `seed "${seed}"`);
+      assert.deepEqual((JSON.parse(proven.get(row[0])!) as Row).slice(0, 6), row, `seed "${seed}"`);
     }
-    const { counts } = stage.chaos!;
-    for (const kind of ['missing', 'misaligned', 'disputed', 'reordered'] as const) assert.ok(counts[kind] > 0, kind);
     stage.chaos!.stop();
     const rows = await ask(address(from));
     assert.deepEqual(
@@ -98,17 +109,19 @@ describe('a chaotic exchange', { timeout: 120_000 }, () => {
       });
     };
     connect();
-    for (const end = Date.now() + 20_000; Date.now() < end && opened < 5;) await pause(20);
+    await waitUntil(
+      () => opened >= 5 && stage.chaos!.counts.streamDropped >= 4 && stage.chaos!.counts.streamRefused >= 1,
+      () => `streams that break: ${opened} opened, ${JSON.stringify(stage.chaos!.counts)}`,
+    );
     isOver = true;
     for (const socket of sockets) socket.terminate();
-    assert.ok(opened >= 5 && stage.chaos!.counts.streamDropped >= 4 && stage.chaos!.counts.streamRefused >= 1);
     const truth = new Map(stage.listTruth('BTC/USDT', '1m', START - HOUR).map((row) => [row[0], row]));
     const same = [...closed.values()].filter(({ k }) => truth.get(k.t)?.[4] === k.c && truth.get(k.t)?.[5] === k.v);
     assert.ok(same.length >= closed.size * 0.8 && same.length > 0, `${same.length} of ${closed.size} as they are`);
   });
 });
 
-describe('the truth of a stage', { timeout: 60_000 }, () => {
+describe('the truth of a stage', () => {
   it('is what the exchange says of futures, feed by feed', async () => {
     await using stage = await ExchangeStage.open({ symbols: ['ADA/USDT', 'PEPE/USDT'], nowMs: START });
     const [since, until] = [START - 20 * DAY, START - 10 * DAY];
@@ -198,7 +211,7 @@ describe('the truth of a stage', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the simulated-exchange command, chaotic and fast', { timeout: 60_000 }, () => {
+describe('the simulated-exchange command, chaotic and fast', () => {
   it('runs as fast as told, stops its chaos on SIGUSR2 and says what it did', async () => {
     const args = ['--port', '0', '--speed', '100', '--chaos', 'one', '--markets', '3'];
     const child = spawn(process.execPath, ['scripts/simulated-exchange.ts', ...args], {
@@ -207,10 +220,11 @@ describe('the simulated-exchange command, chaotic and fast', { timeout: 60_000 }
     });
     let printed = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
-    const said = async (pattern: RegExp) => {
-      for (const end = Date.now() + 15_000; Date.now() < end && !pattern.test(printed);) await pause(10);
-      return pattern.exec(printed) ?? assert.fail(`${pattern.source} was not printed: ${printed}`);
-    };
+    const said = (pattern: RegExp) =>
+      waitUntil(
+        () => pattern.exec(printed),
+        () => `${pattern.source} is printed: ${printed}`,
+      );
     const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve([code, signal])));
     try {
       const [, origin = ''] = await said(/on (http:\S+),/);
@@ -220,7 +234,7 @@ describe('the simulated-exchange command, chaotic and fast', { timeout: 60_000 }
       const time = async () =>
         ((await (await fetch(`${origin}/api/v3/time`)).json()) as { serverTime: number }).serverTime;
       const one = await time();
-      await pause(200);
+      await delay(200);
       const passed = (await time()) - one;
       assert.ok(passed >= 19_000 && passed < 200_000, `${passed} ms passed in a fifth of a second`);
     } finally {

@@ -171,7 +171,7 @@ describe('simulated exchange over HTTP', () => {
     assert.deepEqual([one.exchange.requestCount, one.exchange.requests.length], [1_011, 1_000]);
   });
 
-  it('breaks answers as it is told, and survives that', { timeout: 20_000 }, async () => {
+  it('breaks answers as it is told, and survives that', async () => {
     let fault: Fault | undefined;
     const seen: InterceptedRequest[] = [];
     const { origin, exchange } = await start({
@@ -218,7 +218,7 @@ describe('simulated exchange over HTTP', () => {
     assert.deepEqual([seen[0]?.method, seen[0]?.path, seen[0]?.query.get('interval')], ['GET', '/api/v3/klines', '1h']);
   });
 
-  it('closes stalled connections, closes twice, and says when the port is taken', { timeout: 20_000 }, async () => {
+  it('closes stalled connections, closes twice, and says when the port is taken', async () => {
     const { origin, exchange } = await start({ intercept: () => ({ stall: 'headers' }) });
     const pending = assert.rejects(fetch(origin));
     while (exchange.requestCount === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -300,7 +300,7 @@ describe('the simulated-exchange command', () => {
     return { code, out: ((await out) ?? []).join(''), err: ((await err) ?? []).join('') };
   };
 
-  it('prints its origin, answers, and ends in order on SIGTERM', { timeout: 20_000 }, async () => {
+  it('prints its origin, answers, and ends in order on SIGTERM', async () => {
     const child = command(['--port', '0']);
     const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve([code, signal])));
     let printed = '';
@@ -315,7 +315,7 @@ describe('the simulated-exchange command', () => {
     assert.match(printed, /BTCUSDT/);
   });
 
-  it('helps, and says what is wrong with its arguments', { timeout: 20_000 }, async () => {
+  it('helps, and says what is wrong with its arguments', async () => {
     const help = await run(['--help']);
     assert.deepEqual([help.code, /--recorded/.test(help.out)], [0, true]);
     for (const [args, reason] of [

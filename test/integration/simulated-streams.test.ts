@@ -5,6 +5,7 @@ import { createFastClock } from '../../simulator/fast-clock.ts';
 import type { KlinePush } from '../../simulator/kline-push.ts';
 import { limitsForSpeed } from '../../simulator/stream-server.ts';
 import { SimulatedExchange, type SimulatedExchangeDeps } from '../../simulator/simulated-exchange.ts';
+import { waitUntil } from '../support/patience.ts';
 
 const START = Date.UTC(2026, 8, 1, 10, 20, 55);
 const MINUTE = 60_000;
@@ -56,13 +57,8 @@ class Client {
     this.socket.send(JSON.stringify(message));
   }
 
-  async until<T>(find: () => T | undefined | false, what: string): Promise<T> {
-    for (const end = Date.now() + 10_000; Date.now() < end;) {
-      const found = find();
-      if (found !== undefined && found !== false) return found;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new Error(`${what} did not come; came: ${JSON.stringify(this.messages.slice(-5))}`);
+  async until<T>(find: () => T | undefined | false, what: string) {
+    return await waitUntil(find, () => `${what}; came: ${JSON.stringify(this.messages.slice(-5))}`);
   }
 
   async connected(): Promise<this> {
@@ -79,7 +75,7 @@ class Client {
 
 const GENEROUS = { messages: 1_000 };
 
-describe('the streams of the simulated exchange', { timeout: 60_000 }, () => {
+describe('the streams of the simulated exchange', () => {
   it('push candles in progress, and each closed one as REST tells it', async () => {
     const { origin } = await start();
     const client = await new Client(`${origin}/stream?streams=btcusdt@kline_1m/ethusdt@kline_3m`).connected();

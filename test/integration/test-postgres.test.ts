@@ -12,7 +12,7 @@ describe('the PostgreSQL server of the tests', () => {
       assert.notEqual(copy.name, first.name);
       assert.deepEqual(await execute(copy.url, 'select one from kept'), [{ one: 1 }]);
     }
-    const cut = assert.rejects(execute(first.url, 'select pg_sleep(60)'), { code: '57P01' });
+    const cut = assert.rejects(execute(first.url, 'select pg_sleep(600)'), { code: '57P01' });
     const sleeping = `select from pg_stat_activity where datname = '${first.name}' and query like '%pg_sleep%'`;
     while ((await execute(await testServerUrl(), sleeping)).length === 0);
     await first.drop();

@@ -5,10 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { CHECKS } from '../../scripts/test/checks.ts';
 import { LANES, LONG_FILES, listTestFiles, orderFiles, ROOT, type LaneName } from '../../scripts/test/lanes.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { waitUntil } from '../support/patience.ts';
 
 describe('the order of the test files', () => {
   it('names files that exist, and begins with them', async () => {
@@ -132,7 +132,7 @@ describe('a run of the checks', () => {
     it(`ends with all that it started where ${script} is told ${signal}`, async () => {
       const args = script === 'test' ? ['scripts/test.ts', 'unit', 'check'] : ['scripts/check.ts'];
       const { child, ended } = spawnNode([...args, ...(script === 'test' ? ['test/unit/errors.test.ts'] : [])]);
-      const started = await until(() => childrenOf(child.pid!), 'checks');
+      const started = await waitUntil(() => childrenOf(child.pid!), 'checks');
       child.kill(signal);
       const toldAt = performance.now();
       const { code, output } = await ended;
@@ -163,14 +163,4 @@ function childrenOf(pid: number): number[] | null {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   const pids = text === '' ? [] : text.split(' ').map(Number);
   return pids.length >= 2 ? pids : null;
-}
-
-async function until<T>(look: () => T | null, what: string): Promise<T> {
-  const endsAt = Date.now() + 30_000;
-  while (Date.now() < endsAt) {
-    const found = look();
-    if (found !== null) return found;
-    await delay(20);
-  }
-  throw new Error(`no ${what}`);
 }

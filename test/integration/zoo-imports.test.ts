@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { listKept } from '../../simulator/zoo/serve-page.ts';
 import { PLAIN } from '../../simulator/zoo/zoo-dialect.ts';
 import { ZooMarket } from '../../simulator/zoo/zoo-market.ts';
 import { createMigratedDatabase } from '../support/database.ts';
+import { waitUntil } from '../support/patience.ts';
 import { execute } from '../support/postgres.ts';
 import { runScript } from '../support/service-process.ts';
 import { HOUR_MS, MINUTE_MS, ZooStage } from '../support/zoo/zoo-stage.ts';
@@ -59,11 +59,7 @@ describe('an import of our own export of built candles', () => {
     const windowMs = (startMs % HOUR_MS) + 6 * HOUR_MS - 30 * MINUTE_MS;
     await using stage = await ZooStage.open({ wire: 'binance', startMs, windowMs });
     const app = await stage.start();
-    const end = Date.now() + 60_000;
-    while (app.ingest.series()[0]?.state !== 'complete') {
-      assert.ok(Date.now() < end, 'it is not complete within a minute');
-      await delay(50);
-    }
+    await waitUntil(() => app.ingest.series()[0]?.state === 'complete', 'completeness');
     for (const format of ['csv', 'ndjson']) {
       const path = `/v1/ohlcv?exchange=binance&symbol=ADA/USDT&timeframe=1h&format=${format}`;
       const text = await (await fetch(`${app.http.url}${path}`)).text();

@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from './patience.ts';
 import { execute } from './postgres.ts';
 
 export interface BlockedSession {
@@ -8,17 +7,15 @@ export interface BlockedSession {
   readonly statement: string;
 }
 
-/** The first session of the database that waits for a lock; fails where none does within five seconds. */
+/** The first session of the database that waits for a lock. */
 export async function waitUntilBlocked(url: string): Promise<BlockedSession> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  return await waitUntil(async () => {
     const [row] = await execute(
       url,
       `select pid, query from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' limit 1`,
     );
-    if (row) return { pid: Number(row['pid']), statement: String(row['query']) };
-    await sleep(25);
-  }
-  assert.fail('nothing waited for a lock');
+    return row ? { pid: Number(row['pid']), statement: String(row['query']) } : null;
+  }, 'nothing waited for a lock');
 }
 
 /** Ends a session as an administrator, or a server that stops, does. */

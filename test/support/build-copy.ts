@@ -5,11 +5,11 @@ import { execute } from './postgres.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** A revision that runs until `letGo` is called for its database, or for a minute. */
+/** A revision that runs until `letGo` is called for its database, or for ten minutes. */
 export const HELD_REVISION = {
   '0900_wait_to_be_let_go': `
     do $$ begin
-      for attempt in 1..1200 loop
+      for attempt in 1..12000 loop
         exit when exists (select from pg_class where relname = 'let_go');
         perform pg_sleep(0.05);
       end loop;

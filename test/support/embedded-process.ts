@@ -20,7 +20,7 @@ export interface ServiceProcess {
 
 /**
  * Runs an EmbeddedServer in a process of its own, as a service does; `project` is the repository or a copy of it, and
- * `user` whom it runs as. It ends by itself, after a minute, should a test forget it.
+ * `user` whom it runs as. It ends by itself, after five minutes, should a test forget it.
  */
 export function startService(options: {
   dataDir: string;
@@ -37,7 +37,7 @@ export function startService(options: {
     const server = new EmbeddedServer({ ...deps, logger: createLogger({ level: 'silent', pretty: false }) });
     const tell = (report) => console.log(JSON.stringify(report));
     process.on('SIGUSR2', () => process.exit(3));
-    const alive = setTimeout(() => process.exit(9), 60_000);
+    const alive = setTimeout(() => process.exit(9), 300_000);
     process.on('SIGTERM', async () => { await server.stop(); clearTimeout(alive); });
     try {
       await server.start({ signal: new AbortController().signal, fail: () => process.exit(8) });

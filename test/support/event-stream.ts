@@ -1,4 +1,5 @@
 import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { waitUntil } from './patience.ts';
 
 /** One event as a browser would dispatch it. */
 export interface ReceivedEvent {
@@ -38,25 +39,22 @@ export class EventStream implements AsyncDisposable {
     });
   }
 
-  /** Resolves with the events of a type once there are so many; rejects after `timeoutMs`. */
-  async waitFor(type: string, count = 1, timeoutMs = 10_000): Promise<unknown[]> {
-    const until = performance.now() + timeoutMs;
-    for (;;) {
-      const found = this.events.filter((event) => event.type === type).map(({ data }) => data);
+  /** Resolves with the events of a type once there are so many; rejects where the answer ends before. */
+  async waitFor(type: string, count = 1): Promise<unknown[]> {
+    const list = () => this.events.filter((event) => event.type === type).map(({ data }) => data);
+    const describe = () => `${list().length} of ${count} ${type} events came: ${this.text.slice(-2000)}`;
+    return await waitUntil(() => {
+      const { hasEnded } = this;
+      const found = list();
       if (found.length >= count) return found;
-      if (this.hasEnded || performance.now() > until)
-        throw new Error(`${found.length} of ${count} ${type} events came: ${this.text.slice(-2000)}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+      if (hasEnded) throw new Error(`the answer ended; ${describe()}`);
+      return null;
+    }, describe);
   }
 
-  /** Resolves once the answer has ended; rejects after `timeoutMs`. */
-  async waitForEnd(timeoutMs = 10_000): Promise<void> {
-    const until = performance.now() + timeoutMs;
-    while (!this.hasEnded) {
-      if (performance.now() > until) throw new Error('the stream goes on');
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  /** Resolves once the answer has ended. */
+  async waitForEnd(): Promise<void> {
+    await waitUntil(() => this.hasEnded, 'the stream goes on');
   }
 
   pause(): void {

@@ -8,6 +8,7 @@ import { EmbeddedServer } from '../../src/db/embedded/embedded-server.ts';
 import { sqlStateOf } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { retry } from '../../src/retry.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 /** Fast rather than safe: nothing of a test has to survive a crash of the machine. */
 const TEST_SETTINGS = {
@@ -57,7 +58,7 @@ export async function startServerForTests(): Promise<{ url: string; stop: () => 
   const remove = () => {
     // As root the database may lie elsewhere, see `placeCluster`.
     const cluster = realpathSync(join(dataDir, 'postgres'));
-    waitWhileExists(join(cluster, 'postmaster.pid'), 5000);
+    waitWhileExists(join(cluster, 'postmaster.pid'));
     const folders = dirname(cluster) === dataDir ? [dataDir] : [dirname(cluster), dataDir];
     for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   };
@@ -99,7 +100,7 @@ export async function createTestDatabase(options: { template?: string; server?: 
   await retry(async () => await execute(server, `create database ${quoted(name)}${template}`), {
     firstMs: 100,
     maxMs: 1000,
-    deadline: Date.now() + 20_000,
+    deadline: Date.now() + PATIENCE_MS,
     isRetryable: (error) => sqlStateOf(error) === OBJECT_IN_USE,
   });
   const drop = async () => {
@@ -131,7 +132,7 @@ export async function withRole<T>(
 
 /** Runs one statement on a connection of its own and answers its rows. */
 export async function execute(url: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 20_000 });
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: PATIENCE_MS });
   // A connection that the server ends would otherwise end the test process; the query rejects as well.
   client.on('error', () => undefined);
   await client.connect();
@@ -152,8 +153,8 @@ function quoted(name: string): string {
 }
 
 /** Blocks, because nothing else can wait while a process exits. */
-function waitWhileExists(path: string, timeoutMs: number): void {
+function waitWhileExists(path: string): void {
   const tick = new Int32Array(new SharedArrayBuffer(4));
-  for (const deadline = Date.now() + timeoutMs; existsSync(path) && Date.now() < deadline;)
+  for (const deadline = Date.now() + PATIENCE_MS; existsSync(path) && Date.now() < deadline;)
     Atomics.wait(tick, 0, 0, 20);
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { assertConverged, createPredecessor, listMigrationLocks, waitUntil } from './migration-stage.ts';
+import { assertConverged, createPredecessor, measureLockRelease } from './migration-stage.ts';
+import { waitUntil } from './patience.ts';
 import { execute } from './postgres.ts';
 import { startService } from './service-process.ts';
 
@@ -53,18 +54,16 @@ export async function killAtRandomMoments({ kills, seed, state, rows, ...place }
       await using upgrade = startService({ DATABASE_URL: database.url }, { script: 'scripts/db-upgrade.ts' });
       if (killed < kills) {
         // From when its session is there.
-        const hasBegun = async () => upgrade.hasExited || (await hasSession(database.url)) || null;
-        await waitUntil(hasBegun, `${note} the upgrade begins`, 30_000);
+        const hasBegun = async () => upgrade.hasExited || (await hasSession(database.url));
+        await waitUntil(hasBegun, `${note} the upgrade begins`);
         await Promise.race([delay(random() * spanMs), upgrade.exited]);
         upgrade.kill('SIGKILL');
       }
-      const { code, signal } = await upgrade.waitForExit(60_000);
+      const { code, signal } = await upgrade.waitForExit();
       if (signal === 'SIGKILL') {
         killed += 1;
         spanMs *= 1.1;
-        const free = async () => ((await listMigrationLocks(database.url)).length === 0 ? true : null);
-        const { ms } = await waitUntil(free, `${note} the lock is free`);
-        longestReleaseMs = Math.max(longestReleaseMs, ms);
+        longestReleaseMs = Math.max(longestReleaseMs, await measureLockRelease(database.url));
       } else {
         assert.equal(code, 0, `${note} ${upgrade.output}`);
         isDone = true;

@@ -3,11 +3,10 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { HealthDocument } from '../../src/http/health/health-schema.ts';
+import { PATIENCE_MS, waitUntil } from './patience.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const POLL_MS = 50;
 const SHOWN_LINES = 15;
 
 /** A line of the service's log. */
@@ -86,13 +85,16 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Where it listens; waits for that. */
-  async url(timeoutMs = 45_000): Promise<string> {
-    const { url } = await this.waitForLog('HTTP is listening', timeoutMs);
+  async url(): Promise<string> {
+    const { url } = await this.waitForLog('HTTP is listening');
     return String(url);
   }
 
   async request(path: string, init: RequestInit = {}): Promise<HttpAnswer> {
-    const response = await fetch(new URL(path, await this.url()), { signal: AbortSignal.timeout(10_000), ...init });
+    const response = await fetch(new URL(path, await this.url()), {
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      ...init,
+    });
     const body = (await response.json()) as Record<string, unknown>;
     return { status: response.status, headers: response.headers, body };
   }
@@ -101,33 +103,32 @@ export class ServiceProcess implements AsyncDisposable {
     return (await this.request('/health')).body as unknown as HealthDocument;
   }
 
-  /** Polls /health until `isReached`; throws with the last lines of the log where that takes too long or it ended. */
-  async waitFor(isReached: (health: HealthDocument) => boolean, timeoutMs = 60_000): Promise<HealthDocument> {
+  /** Polls /health until `isReached`; throws with the last lines of the log where it never is, or the service ended. */
+  async waitFor(isReached: (health: HealthDocument) => boolean): Promise<HealthDocument> {
     let last: HealthDocument | null = null;
     return await this.#until(
       async () => {
         last = await this.health();
         return isReached(last) ? last : null;
       },
-      timeoutMs,
       () => `health is ${JSON.stringify(last)}`,
     );
   }
 
   /** Waits until every series and feed is complete, and there is at least one series. */
-  async waitUntilComplete(timeoutMs = 90_000): Promise<HealthDocument> {
-    return await this.waitFor(isComplete, timeoutMs);
+  async waitUntilComplete(): Promise<HealthDocument> {
+    return await this.waitFor(isComplete);
   }
 
   /** Waits for the first line with this sentence, past or to come. */
-  async waitForLog(msg: string, timeoutMs = 45_000): Promise<LogLine> {
-    return await this.waitForLine((line) => line.msg === msg, `"${msg}"`, timeoutMs);
+  async waitForLog(msg: string): Promise<LogLine> {
+    return await this.waitForLine((line) => line.msg === msg, `"${msg}"`);
   }
 
   /** Waits for the first line that is wanted, past or to come. */
-  async waitForLine(isWanted: (line: LogLine) => boolean, name: string, timeoutMs = 45_000): Promise<LogLine> {
-    const find = () => Promise.resolve(this.logs.find(isWanted) ?? null);
-    return await this.#until(find, timeoutMs, () => `no line with ${name}`);
+  async waitForLine(isWanted: (line: LogLine) => boolean, name: string): Promise<LogLine> {
+    const find = () => this.logs.find(isWanted) ?? null;
+    return await this.#until(find, () => `no line with ${name}`);
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -135,25 +136,30 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /** Sends the signal and waits for the end. */
-  async end(signal: NodeJS.Signals, timeoutMs = 45_000): Promise<ExitState> {
+  async end(signal: NodeJS.Signals): Promise<ExitState> {
     this.kill(signal);
-    return await this.waitForExit(timeoutMs);
+    return await this.waitForExit();
   }
 
-  async waitForExit(timeoutMs = 45_000): Promise<ExitState> {
-    const late = new AbortController();
-    const timer = delay(timeoutMs, null, { signal: late.signal }).catch(() => null);
-    const ended = await Promise.race([this.exited, timer]);
-    late.abort();
-    if (ended === null) throw new Error(`the service did not end within ${timeoutMs} ms\n${this.#tail()}`);
-    return ended;
+  async waitForExit(): Promise<ExitState> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(new Error(`the service did not end within ${PATIENCE_MS / 1000} s\n${this.#tail()}`));
+    }, PATIENCE_MS);
+    try {
+      return await Promise.race([this.exited, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // In order first: an embedded database must not stay behind.
     if (this.#exit === null) {
       this.kill('SIGTERM');
-      await this.waitForExit(12_000).catch(() => this.kill('SIGKILL'));
+      // One that a test had frozen takes no other signal.
+      this.kill('SIGCONT');
+      await this.waitForExit().catch(() => this.kill('SIGKILL'));
     }
     await this.exited;
     rmSync(this.#cwd, { recursive: true, force: true });
@@ -169,15 +175,13 @@ export class ServiceProcess implements AsyncDisposable {
     }
   }
 
-  async #until<T>(find: () => Promise<T | null>, timeoutMs: number, describe: () => string): Promise<T> {
-    const deadline = Date.now() + timeoutMs;
-    for (;;) {
+  async #until<T extends object>(find: () => T | null | Promise<T | null>, describe: () => string): Promise<T> {
+    const look = async (): Promise<T | null> => {
       const found = await find();
-      if (found !== null) return found;
-      if (this.#exit !== null) throw new Error(`the service ended; ${describe()}\n${this.#tail()}`);
-      if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${describe()}\n${this.#tail()}`);
-      await delay(POLL_MS);
-    }
+      if (found === null && this.#exit !== null) throw new Error(`the service ended; ${describe()}\n${this.#tail()}`);
+      return found;
+    };
+    return await waitUntil(look, () => `${describe()}\n${this.#tail()}`);
   }
 
   #tail(): string {
@@ -200,7 +204,7 @@ export async function runScript(
   env: Readonly<Record<string, string>>,
 ): Promise<ExitState & { readonly output: string }> {
   await using command = startService(env, { script: `scripts/${name}.ts`, args });
-  const exit = await command.waitForExit(60_000);
+  const exit = await command.waitForExit();
   return { ...exit, output: command.output };
 }
 

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { BinanceInterval } from '../../simulator/binance-interval.ts';
 import type { RecordedRow } from '../../simulator/recorded-candles.ts';
 import { listStored, type ExchangeStage } from './exchange-stage.ts';
-
-/** How long the candle that closed last may take to be stored, on a busy machine too. */
-const NEWEST_WITHIN_MS = 60_000;
+import { waitUntil } from './patience.ts';
 
 /**
  * Compares every stored candle of a series with what the exchange finally says of it, digit for digit: to be called once
@@ -26,11 +23,11 @@ export async function assertStoredTruth(world: {
   const newestMs = ended.at(-1)?.[0] ?? 0;
   let stored = await listStored(url, symbol, timeframe);
   assert.ok(stored.length >= ended.length - 1, `${stored.length} of ${ended.length} candles of ${symbol}`);
-  for (const deadline = Date.now() + NEWEST_WITHIN_MS; (stored.at(-1)?.[0] ?? 0) < newestMs;) {
-    assert.ok(Date.now() < deadline, `the candle of ${symbol} that closed last is not stored`);
-    await delay(50);
+  await waitUntil(async () => {
+    if ((stored.at(-1)?.[0] ?? 0) >= newestMs) return true;
     stored = await listStored(url, symbol, timeframe);
-  }
+    return false;
+  }, `the candle of ${symbol} that closed last is not stored`);
   // Told after the rows were read: a candle that is stored before its end is in no truth.
   const truth = stage.listTruth(symbol, timeframe, fromMs);
   assert.deepEqual(stored, truth.slice(0, stored.length), symbol);

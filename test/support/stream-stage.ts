@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Clock } from '../../src/clock.ts';
 import { SYSTEM_CLOCK } from '../../src/clock.ts';
@@ -151,14 +150,5 @@ export class KeptStream implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#controller.abort(new Error('the test is over'));
     await this.ended.catch(() => undefined);
-  }
-}
-
-/** Waits until the condition holds; fails after half a minute. */
-export async function until(holds: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 30_000;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error(`${what} did not happen within 30 s`);
-    await delay(5);
   }
 }
