@@ -178,6 +178,8 @@ interface World {
 async function settle(world: World & { service: ServiceProcess; speed: number }): Promise<void> {
   const { stage, service, chaosUntil, speed } = world;
   const deadline = chaosUntil + SETTLE_MS;
+  // The last kill may have hit its first migration, where the machine is slow.
+  await service.waitFor(({ phase }) => phase === 'running');
   const begunAt = performance.now();
   let [last, changedAt] = ['', begunAt];
   for (;;) {
