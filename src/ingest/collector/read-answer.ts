@@ -24,16 +24,16 @@ export interface Reading {
 /** How far the exchange's clock may drift from ours between two readings of it. */
 const CLOCK_MARGIN_MS = 500;
 
-/** What an answer at `nowMs` to a request for `asked` says. */
+/** What an answer to a request for `asked` says, which may be as old as that is: it left at `askedAt`. */
 export function readAnswer(
   source: Pick<Source, 'stepMs' | 'untilAt' | 'isFramed'>,
   answer: SourceAnswer,
   asked: TimeRange,
-  nowMs: number,
+  askedAt: number,
 ): Reading {
   const slots = answer.rows.map(({ timestamp }) => timestamp);
   // A later slot in the answer proves those before it closed, whatever the clock says.
-  const closedUntil = Math.max(source.untilAt(nowMs - CLOCK_MARGIN_MS), slots.at(-1) ?? 0);
+  const closedUntil = Math.max(source.untilAt(askedAt - CLOCK_MARGIN_MS), slots.at(-1) ?? 0);
   const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
   const range = bounds && answer.answered && intersectRanges(answer.answered, bounds);
   const { rejected } = answer;

@@ -179,15 +179,20 @@ export class SourceLedger {
   }
 
   /**
-   * Commits an answer to a request for `asked`.
+   * Commits an answer to a request for `asked` that left at `askedAt`. It may have been on its way for long, or have waited
+   * here for the database: what closed or became final since then it need not know.
    *
    * @throws ExchangeDataError where it says nothing of it.
    */
-  async accept(answer: SourceAnswer, asked: TimeRange, signal: AbortSignal): Promise<void> {
+  async accept(
+    answer: SourceAnswer,
+    { asked, askedAt }: { readonly asked: TimeRange; readonly askedAt: number },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { source, logger, onAnswer } = this.#deps;
     await this.lock.run(async () => {
       const nowMs = this.#deps.now();
-      const read = readAnswer(source, answer, asked, nowMs);
+      const read = readAnswer(source, answer, asked, askedAt);
       const { range, have } = read;
       if (!range && !source.isFramed)
         throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
@@ -202,7 +207,7 @@ export class SourceLedger {
       const outcome = await this.#commit(entry, judgement, signal);
       const [first, last] = [rows[0], rows.at(-1)];
       if (first && last) this.#noteHave(first.timestamp, last.timestamp);
-      this.provisional.note(have, nowMs);
+      this.provisional.note(have, askedAt);
       // Where only rows speak, an answer that shows none behind the last trade is an answer all the same.
       const heardUntil = source.isFramed ? asked.until : (range?.until ?? 0);
       if (heardUntil >= this.#unansweredUntil) this.#unansweredUntil = 0;
@@ -275,7 +280,8 @@ export class SourceLedger {
     this.#knownUntil = Math.max(this.#knownUntil, range.until);
     this.#recordedUntil = Math.max(this.#recordedUntil ?? 0, range.until);
     this.missing.settle(range);
-    this.provisional.note([range], this.#deps.now());
+    // It is told when it closes, and may have waited for the database since.
+    this.provisional.note([range], range.until);
     this.#noteHave(slot, slot);
   }
 

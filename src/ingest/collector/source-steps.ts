@@ -131,10 +131,11 @@ export class SourceSteps {
   }
 
   async #fetch(asked: TimeRange, signal: AbortSignal): Promise<void> {
-    const { source, ledger } = this.#deps;
+    const { source, ledger, now } = this.#deps;
+    const askedAt = now();
     const page = await source.fetch(asked, signal);
     this.rejects.note(page.rejected);
-    await ledger.accept(page, asked, signal);
+    await ledger.accept(page, { asked, askedAt }, signal);
   }
 
   /** Where longer timeframes do not help, the range is asked for page by page before they are tried again. */

@@ -156,6 +156,8 @@ export class MemoryExchange implements Exchange {
   generalFailure: () => Error | null = () => null;
   /** Candles appear this long after they opened their first trade. */
   publishingDelayMs = 0;
+  /** How long an answer with candles is on its way once it was made. */
+  travelMs: (request: CandleRequest) => number = () => 0;
   candleStream: MemoryStream | null = null;
   maxInFlight = 0;
   isClosed = false;
@@ -270,7 +272,10 @@ export class MemoryExchange implements Exchange {
       await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
       this.#conclude(this.failure(request), sentAt);
-      return this.#page(request);
+      const page = this.#page(request);
+      const travelMs = this.travelMs(request);
+      if (travelMs > 0) await this.#clock.sleep(travelMs, signal);
+      return page;
     } finally {
       this.#inFlight--;
     }

@@ -194,6 +194,22 @@ describe('reading again', () => {
     assert.ok(rereads > 0 && rereads <= 15, `${exchange.requests.length} requests in two hours`);
   });
 
+  it('takes an answer for as old as its request, however long it was on its way', async () => {
+    const { clock, exchange, stores, start, untilComplete } = createSetting();
+    const preliminary = (slot: number) => createCandle(slot, slot + 6 * MINUTE > exchange.time() ? '2.0' : '1.5');
+    exchange.list('BTC/USDT', preliminary);
+    assert.ok(await untilComplete(await start({ sinceMs: START - 2 * HOUR })));
+    // The next answer is there when what it tells should have been final for long.
+    let late = 1;
+    exchange.travelMs = () => (late-- > 0 ? 20 * MINUTE : 0);
+    await clock.run(HOUR);
+    assert.ok(late <= 0);
+    const wrong = stores
+      .list(BTC)
+      .filter(({ timestamp, close }) => timestamp + 25 * MINUTE < clock.now() && close !== '1.5');
+    assert.deepEqual(wrong, []);
+  });
+
   it('reads the last stored page again at a start', async () => {
     const { clock, exchange, stores, start, untilComplete } = createSetting();
     let close = '2.0';
