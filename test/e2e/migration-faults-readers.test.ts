@@ -154,15 +154,19 @@ describe('migration faults: readers, probes and other builds', { concurrency: 2 
       JSON.stringify(first.body),
       new RegExp(`another upgrade is running: candlekeep (starting|unique_prediction_outcomes) \\S+:${service.pid} `),
     );
-    await service.waitForLog('a lock that others hold is waited for');
+    const isWaiting = ({ msg }: { msg: string }) => msg === 'a lock that others hold is waited for';
+    await waitUntil(() => service.logs.some(isWaiting) || answers.length === 2, 'the wait for the reader');
     await reader[Symbol.asyncDispose]();
     await Promise.all(both);
-    assert.deepEqual([answers[1]?.status, answers[1]?.body['steps_applied']], [200, ['unique_prediction_outcomes']]);
+    let done = answers[1];
+    // A step that others hold up is given up after three seconds, which a slow machine may need to let the reader go.
+    const isGivenUp = service.logs.some(({ msg }) => msg === 'deferrable step failed and stays due');
+    if (isGivenUp) done = await service.request('/migrations/upgrade', postOf({}));
+    assert.deepEqual([done?.status, done?.body['steps_applied']], [200, ['unique_prediction_outcomes']]);
     const steps = (await listHistory(database.url)).filter(({ subject }) => subject === 'unique_prediction_outcomes');
-    assert.deepEqual(
-      steps.map(({ outcome, actor }) => [outcome, actor]),
-      [['applied', 'admin']],
-    );
+    assert.deepEqual(steps.map(({ outcome, actor }) => [outcome, actor]).slice(isGivenUp ? -1 : 0), [
+      ['applied', 'admin'],
+    ]);
     assert.deepEqual(await listMigrationLocks(database.url), []);
     assert.equal((await service.end('SIGTERM')).code, 0);
   });

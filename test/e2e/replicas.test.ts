@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_MARKETS, toMarketId } from '../../simulator/symbol-catalogue.ts';
 import { ExchangeStage, listStored } from '../support/exchange-stage.ts';
-import { elapsedMs } from '../support/machine-watch.ts';
+import { MachineWatch, elapsedMs } from '../support/machine-watch.ts';
 import { createMinuteClock } from '../support/minute-clock.ts';
 import { waitUntil } from '../support/patience.ts';
 import { createTestDatabase, execute } from '../support/postgres.ts';
@@ -122,6 +122,7 @@ describe('replicas', () => {
     await assertComplete();
     await delay(4_000);
     const steadyAt = Date.now();
+    await using machine = new MachineWatch();
     const steadySince = clock.now();
     await passMinute(4 * TURN_MS);
     assertDisjoint([a, b, c], steadySince);
@@ -131,19 +132,28 @@ describe('replicas', () => {
     await assertComplete();
 
     // Turns, while all three are alive.
-    const counts = async (sinceMs: number, untilMs: number) => {
-      const inTime = (ms: number): boolean => ms >= sinceMs && ms < untilMs;
+    const countClaims = async (sinceMs: number, untilMs: number) => {
       const [row] = await execute(
         database.url,
         `select count(*)::int as n from job_runs where job = 'send-telegram-report'
          and turn >= to_timestamp(${sinceMs / 1000}) and turn < to_timestamp(${untilMs / 1000})`,
       );
-      return { messages: telegram.received.filter(inTime).length, claims: Number(row?.['n']) };
+      return Number(row?.['n']);
     };
     const firstTurn = Math.ceil(steadyAt / TURN_MS) * TURN_MS;
     const lastTurn = Math.floor(Date.now() / TURN_MS) * TURN_MS;
     const turns = (lastTurn - firstTurn) / TURN_MS;
-    assert.deepEqual(await counts(firstTurn, lastTurn), { messages: turns, claims: turns });
+    // Each that was claimed was sent once, whenever it got there; a machine that is held up may leave one out.
+    const countRuns = async () =>
+      Number(
+        (await execute(database.url, `select count(*) from job_runs where job = 'send-telegram-report'`))[0]?.['count'],
+      );
+    await waitUntil(
+      async () => telegram.received.length === (await countRuns()),
+      () => `a message for each turn, of which ${telegram.received.length} came`,
+    );
+    const claims = await countClaims(firstTurn, lastTurn);
+    assert.ok(claims <= turns && claims >= turns - Math.floor(machine.totalMs / 1_000), `${claims} of ${turns} turns`);
 
     // kill -9: a neighbour sees at its next beat that the process is gone.
     const lostByC = await holds(c);

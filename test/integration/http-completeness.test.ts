@@ -8,6 +8,7 @@ import { LedgerTotals } from '../../src/http/health/ledger-totals.ts';
 import type { CoverageObject } from '../../src/http/routes/coverage.ts';
 import type { CoverageKey, CoverageRange } from '../../src/market/coverage.ts';
 import { parseDecimal } from '../../src/market/decimal.ts';
+import { waitUntil } from '../support/patience.ts';
 import { rowsAlone } from '../support/rows-alone.ts';
 import { createMigratedDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
@@ -238,10 +239,16 @@ describe('the routes of completeness over PostgreSQL', () => {
         return PLAN;
       },
     });
+    let reached = 0;
+    planning.addHook('preHandler', (_request, _reply, done) => {
+      reached++;
+      done();
+    });
     assert.equal((await planning.inject('/v1/plan')).statusCode, 401);
     const headers = { authorization: `Bearer ${TOKEN}` };
+    reached = 0;
     const asked = [planning.inject({ url: '/v1/plan', headers }), planning.inject({ url: '/v1/plan', headers })];
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitUntil(() => reached === 2, 'both requests');
     held.resolve(undefined);
     for (const answer of await Promise.all(asked)) assert.deepEqual([answer.statusCode, answer.json()], [200, PLAN]);
     assert.equal(plans, 1);

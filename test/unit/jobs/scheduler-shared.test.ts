@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from '../../../src/jobs/job.ts';
 import { Scheduler, type JobRunLog } from '../../../src/jobs/scheduler.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
@@ -121,9 +120,12 @@ describe('Scheduler in several processes', { concurrency: true }, () => {
     const { runs, taken } = createRuns();
     let ran = 0;
     const job = { cron: NEVER, runsAtStart: true, run: count(() => ran++) };
-    for (const replicaId of ['a', 'b']) {
+    for (const [before, replicaId] of [
+      [0, 'a'],
+      [2, 'b'],
+    ] as const) {
       const { scheduler } = await startScheduler(t, job, { runs, replicaId });
-      await delay(10);
+      await waitUntil(() => ran > before, 'the run at the start');
       await scheduler.runNow('report');
     }
     assert.deepEqual([ran, taken.size], [4, 0]);

@@ -68,6 +68,12 @@ async function createSetting(limits: Partial<LiveLimits> = {}) {
   return { feed, health, hub, create, listen, lines, store, ...(await listen(hub)) };
 }
 
+/** Waits until one that began after this was called has looked at the database. */
+async function looked(feed: InMemoryFeed): Promise<void> {
+  const before = feed.looks;
+  await waitUntil(() => feed.looks >= before + 2, 'two looks');
+}
+
 const failures: unknown[] = [];
 after(() => assert.deepEqual(failures, []));
 
@@ -157,7 +163,7 @@ describe('GET /v1/stream', () => {
     store(BTC, 1, hub);
     await first.waitFor('candle', 3);
     // The id comes from the look that has seen the last candle.
-    await sleep(100);
+    await looked(feed);
     store(ETH, 1, hub);
     await first.waitFor('candle', 4);
     await hub.stop();
@@ -207,14 +213,17 @@ describe('GET /v1/stream', () => {
     assert.equal(second.events.filter(({ type }) => type === 'candle').length, 0);
 
     feed.pass(25 * 60 * MINUTE);
-    await sleep(100);
+    await looked(feed);
     const third = await other.open('', { 'last-event-id': first.lastEventId });
     assert.match(JSON.stringify(await third.waitFor('reset')), /more than a day/);
 
     feed.fault = new Error('the connection is gone');
     const fourth = await other.open('', { 'last-event-id': first.lastEventId.replace(/\d+\.\d+$/, `${feed.nowMs}.0`) });
     assert.match(JSON.stringify(await fourth.waitFor('reset')), /could not be read/);
-    await sleep(100);
+    await waitUntil(
+      () => lines.some(({ msg }) => msg === 'the live stream could not read the database'),
+      'a failed look',
+    );
     feed.fault = null;
     store(BTC, 1);
     await fourth.waitFor('candle');
@@ -320,10 +329,12 @@ describe('GET /v1/stream', () => {
     await stream.waitFor('health');
     await stream[Symbol.asyncDispose]();
     await waitUntil(() => hub.size === 0, 'the client leaves');
-    await sleep(300);
-    const { looks } = feed;
-    await sleep(200);
-    assert.equal(feed.looks, looks);
+    // It lingers a while; then ten times as long as between two looks brings none.
+    await waitUntil(async () => {
+      const { looks } = feed;
+      await sleep(200);
+      return feed.looks === looks;
+    }, 'the end of the looks');
     const again = await open();
     await again.waitFor('health');
     store(BTC, 1);
