@@ -38,7 +38,7 @@ export interface JudgeRules extends UnsettledRules {
   readonly source: Pick<Source, 'untilAt' | 'patienceMs' | 'dueMs'>;
 }
 
-/** What follows from an answer that came at `nowMs`. Pure: what is known changes only by `MissingRanges.apply`. */
+/** What follows from an answer to a request that left at `nowMs`. Pure: what is known changes only by `MissingRanges.apply`. */
 export function judgeAnswer(known: Known, reading: Reading, nowMs: number, rules: JudgeRules): Judgement {
   const { have, slots, rejected, uncovered, open, unframed } = reading;
   const { source, stepMs } = rules;

@@ -180,7 +180,7 @@ export class SourceLedger {
 
   /**
    * Commits an answer to a request for `asked` that left at `askedAt`. It may have been on its way for long, or have waited
-   * here for the database: what closed or became final since then it need not know.
+   * here for the database: what closed or became final since then it need not know, and as evidence it is of then.
    *
    * @throws ExchangeDataError where it says nothing of it.
    */
@@ -191,13 +191,12 @@ export class SourceLedger {
   ): Promise<void> {
     const { source, logger, onAnswer } = this.#deps;
     await this.lock.run(async () => {
-      const nowMs = this.#deps.now();
       const read = readAnswer(source, answer, asked, askedAt);
       const { range, have } = read;
       if (!range && !source.isFramed)
         throw new ExchangeDataError(source.key.exchange, 'the answer says nothing of the range asked for');
       const { known } = this.missing;
-      const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, nowMs, this.#judgeRules());
+      const judged = judgeAnswer(known, this.#hasEnded ? withoutHoles(read) : read, askedAt, this.#judgeRules());
       const spokenSince = range?.since ?? judged.changes[0]?.since;
       const judgement = spokenSince === undefined ? judged : tellBefore(this.listUnrecorded(spokenSince), judged);
       const rows = answer.rows.filter(
@@ -217,12 +216,12 @@ export class SourceLedger {
   }
 
   /**
-   * Commits that the exchange has nothing in some ranges, as far as one answer may tell. Resolves with whether that
-   * was news.
+   * Commits that the exchange has nothing in some ranges, as far as one answer to a request that left at `askedAt` may
+   * tell. Resolves with whether that was news.
    */
-  async acceptSilence(silences: readonly Silence[], signal: AbortSignal): Promise<boolean> {
+  async acceptSilence(silences: readonly Silence[], askedAt: number, signal: AbortSignal): Promise<boolean> {
     return await this.lock.run(async () => {
-      const judgement = judgeSilences(this.missing.known, silences, this.#deps.now(), this.#rules);
+      const judgement = judgeSilences(this.missing.known, silences, askedAt, this.#rules);
       await this.#record(judgement, signal);
       return judgement.changes.length > 0;
     });

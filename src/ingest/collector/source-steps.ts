@@ -141,7 +141,8 @@ export class SourceSteps {
   /** Where longer timeframes do not help, the range is asked for page by page before they are tried again. */
   async #askSilence(range: TimeRange, signal: AbortSignal): Promise<void> {
     const { source, ledger, now } = this.#deps;
-    const isNews = await ledger.acceptSilence(await source.fetchSilence(range, signal), signal);
+    const askedAt = now();
+    const isNews = await ledger.acceptSilence(await source.fetchSilence(range, signal), askedAt, signal);
     if (!isNews) this.#nextSilenceAt = now() + SILENCE_EVERY_MS;
   }
 

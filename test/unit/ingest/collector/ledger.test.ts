@@ -41,6 +41,23 @@ describe('the ledger of a series', () => {
     assert.deepEqual(stores.audit(BTC), []);
   });
 
+  it('dates an answer by its request, however long it was on its way', async () => {
+    const { clock, exchange, stores, start } = createSetting();
+    const gap = closedUntil(START) - 700 * MINUTE;
+    exchange.list('BTC/USDT', (slot) => (slot === gap ? null : createCandle(slot)));
+    let leftAt = 0;
+    exchange.travelMs = ({ range, timeframe }) => {
+      if (timeframe !== M1 || range.since > gap || range.until <= gap || leftAt > 0) return 0;
+      leftAt = exchange.time();
+      return 5 * MINUTE;
+    };
+    await start();
+    const find = () => stores.listCoverage(KEY, minutes(gap))[0];
+    assert.ok(await clock.runUntil(() => (find()?.asks ?? 0) > 0, 10 * MINUTE));
+    assert.ok(leftAt > 0 && exchange.time() >= leftAt + 5 * MINUTE);
+    assert.equal(find()?.firstAskedAt, leftAt);
+  });
+
   it('is not forgotten by a restart: an answer counts, and nothing confirmed is asked for again', async () => {
     const { clock, exchange, stores, start, untilComplete } = createSetting();
     const gap = closedUntil(START) - 700 * MINUTE;
