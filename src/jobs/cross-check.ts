@@ -145,9 +145,12 @@ export class CrossCheck {
         const market = { exchange, symbol };
         const { compared, repeated } = await this.#stores.audit.findRepeatedCandles(market, { shorter, longer }, range);
         this.#counts.repeated_candles.compared += compared;
-        for (const run of repeated) {
-          const detail = describeRepeated({ exchange, symbol, shorter, longer }, run);
-          this.#note({ exchange, symbol, check: 'repeated_candles', timestamp: run.since, detail }, run.candles);
+        for (const { since: timestamp, until, candles: count, deletion } of repeated) {
+          const detail =
+            `the rows of ${shorter} are ${count} candles of ${longer}, until ${toIso(until)}. To have the true ones ` +
+            `fetched: ${deletion}; then make audit REPAIR=1 and ` +
+            `npm run audit -- --recheck-empty --exchange ${exchange} --symbol ${symbol} --timeframe ${shorter}`;
+          this.#note({ ...market, check: 'repeated_candles', timestamp, detail }, count);
         }
       }
     }
@@ -160,28 +163,6 @@ export class CrossCheck {
     this.#counts[example.check].deviations += deviations;
     if (this.#examples.length < MAX_EXAMPLES) this.#examples.push({ ...example, timestamp: toIso(timestamp) });
   }
-}
-
-/** What such a run is, and how to have the true candles fetched: nobody but its owner may delete rows. */
-function describeRepeated(
-  {
-    exchange,
-    symbol,
-    shorter,
-    longer,
-  }: { readonly exchange: string; readonly symbol: string } & {
-    readonly shorter: Timeframe;
-    readonly longer: Timeframe;
-  },
-  { since, until, candles }: RepeatedCandles,
-): string {
-  const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-  return (
-    `the rows of ${shorter} are ${candles} candles of ${longer}, until ${toIso(until)}. To have the true ones fetched: ` +
-    `delete from ohlcv_data where exchange = ${quote(exchange)} and symbol = ${quote(symbol)} and timeframe = ` +
-    `'${shorter}' and timestamp >= '${toIso(since)}' and timestamp < '${toIso(until)}'; then make audit REPAIR=1 and ` +
-    `npm run audit -- --recheck-empty --exchange ${exchange} --symbol ${symbol} --timeframe ${shorter}`
-  );
 }
 
 /** The whole hours from `since` on in which all of them have something; null where one is not there. */

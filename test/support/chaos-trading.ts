@@ -12,6 +12,7 @@ import { FUTURES_FEEDS, type FuturesFeed } from '../../src/market/futures-snapsh
 import { ExchangeStage, listStored, listStoredFutures } from './exchange-stage.ts';
 import { findFreePort } from './loopback-proxy.ts';
 import { execute } from './postgres.ts';
+import { randomFrom } from './random.ts';
 import { runScript, startService, type ServiceProcess } from './service-process.ts';
 import { createTemporaryDataDir } from './temporary-data-dir.ts';
 
@@ -270,22 +271,11 @@ async function listFutures({ stage, url, symbols, fromMs, chaosUntil }: World) {
 
 /** When what is disturbed, in milliseconds of trading since the start, in order. */
 function plot({ seed, hours, kills, restarts }: Pick<ChaosPlan, 'seed' | 'hours' | 'kills' | 'restarts'>) {
-  const random = createRandom(seed);
+  const random = randomFrom(seed);
   const kinds = [...Array<'kill'>(kills).fill('kill'), ...Array<'restart'>(restarts).fill('restart')];
   return kinds
     .map((kind) => ({ kind, atMs: (0.02 + 0.96 * random()) * hours * HOUR_MS }))
     .toSorted((a, b) => a.atMs - b.atMs);
-}
-
-/** Numbers from 0 to 1 that a seed repeats (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A database server of its own, at a port that stays. */

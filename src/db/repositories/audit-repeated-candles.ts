@@ -1,11 +1,15 @@
 import { sql, type Kysely } from 'kysely';
+import { toIso } from '../../market/moments.ts';
 import type { TimeRange } from '../../market/time-range.ts';
 import { timeframeMs, type Timeframe } from '../../market/timeframe.ts';
 import type { Database } from '../schema.ts';
+import { quoteLiteral } from './quote-literal.ts';
 
 /** Longer candles in a row that a shorter series repeats: stored rows of another timeframe than the series says. */
 export interface RepeatedCandles extends TimeRange {
   readonly candles: number;
+  /** What deletes the shorter series' rows there, to be run by whoever may. */
+  readonly deletion: string;
 }
 
 /** Fewer in a row may be a market that traded only in the first minutes of some hours. */
@@ -54,6 +58,12 @@ export async function findRepeatedCandles(
     compared: rows.reduce((sum, { candles }) => sum + candles, 0),
     repeated: rows
       .filter(({ is_copy, candles }) => is_copy && candles >= LEAST)
-      .map(({ since, last, candles }) => ({ since: since.getTime(), until: last.getTime() + lengthMs, candles })),
+      .map(({ since: first, last, candles }) => {
+        const [since, until] = [first.getTime(), last.getTime() + lengthMs];
+        const deletion =
+          `delete from ohlcv_data where exchange = ${quoteLiteral(exchange)} and symbol = ${quoteLiteral(symbol)} ` +
+          `and timeframe = '${shorter}' and timestamp >= '${toIso(since)}' and timestamp < '${toIso(until)}'`;
+        return { since, until, candles, deletion };
+      }),
   };
 }
