@@ -88,12 +88,16 @@ describe('the rules of the house', () => {
   it('leave one door through which rows of candles and futures data are written', async () => {
     const writes = /(insert\s+into|copy|update|delete\s+from|merge\s+into)\s+(only\s+)?(ohlcv_data|futures_data)\b/i;
     const byBuilder = /(insertInto|updateTable|deleteFrom|mergeInto|replaceInto)\(\s*['"`](ohlcv_data|futures_data)\b/;
+    // Shows a statement to people, and runs none.
+    const printed = 'db/repositories/audit-repeated-candles.ts';
     const doors: string[] = [];
     for (const file of await readdir(join(folder, 'src'), { recursive: true })) {
       if (!file.endsWith('.ts') || file.startsWith('db/migrations/')) continue;
       const text = await readFile(join(folder, 'src', file), 'utf8');
       if (writes.test(text) || byBuilder.test(text)) doors.push(file);
     }
+    assert.ok(doors.includes(printed), `${printed} shows none any more: leave it out here`);
+    doors.splice(doors.indexOf(printed), 1);
     assert.deepEqual(doors.toSorted(), [
       'db/commit/copy-candles.ts',
       'db/commit/upsert-snapshots.ts',

@@ -21,8 +21,6 @@ export interface ChaosPlan {
   readonly seed: number;
   /** Hours of trading under chaos. */
   readonly hours: number;
-  /** Seconds of trading in one real second. */
-  readonly speed: number;
   /** How often the service is killed with SIGKILL and started again. */
   readonly kills: number;
   /** How often the database server is stopped and started again. */
@@ -32,6 +30,8 @@ export interface ChaosPlan {
 export interface ChaosReport {
   readonly candles: number;
   readonly futuresValues: number;
+  /** Seconds of trading in one real second. */
+  readonly speed: number;
   /** What the exchange did, by kind. */
   readonly faults: Readonly<Record<string, number>>;
   readonly kills: number;
@@ -54,7 +54,15 @@ const SETTLE_MS = 4 * HOUR_MS;
 /** A machine too slow for that at this speed may take longer while it gets on: so long without a change, by our clock. */
 const STANDSTILL_MS = 60_000;
 /** And so long at most, which is below the limit of the test. */
-const MOST_SETTLE_MS = 360_000;
+const MOST_SETTLE_MS = 480_000;
+/**
+ * Seconds of trading in one real second, on a machine that makes a database server within the usual time. What a service
+ * may wait for is so much shorter (three seconds for a candle of the stream are 25 ms): where a machine needs longer, time
+ * goes slower, down to a third, as else nothing but what is late would be asked for.
+ */
+const SPEED = 120;
+const LOWEST_SPEED = 40;
+const USUAL_START_MS = 3_000;
 /** Worse than usual: REST only audits while the stream lives, and each kind should meet some of its few requests. */
 const RATES: Partial<ChaosRates> = {
   throttled: 0.6,
@@ -111,7 +119,11 @@ export async function tradeThroughChaos(plan: ChaosPlan): Promise<ChaosReport> {
   }
 }
 
-async function trade({ seed, hours, speed, kills, restarts }: ChaosPlan): Promise<ChaosReport> {
+async function trade({ seed, hours, kills, restarts }: ChaosPlan): Promise<ChaosReport> {
+  const begunAt = performance.now();
+  await using database = await startDatabase();
+  const slowness = (performance.now() - begunAt) / USUAL_START_MS;
+  const speed = Math.round(Math.max(LOWEST_SPEED, SPEED / Math.max(1, slowness)));
   const originMs = Date.now();
   const clock = createFastClock({ speed, startMs: START_MS, originMs });
   const listed = DEFAULT_MARKETS.filter(({ haltedMs, listedMs }) => haltedMs === undefined && listedMs < START_MS);
@@ -125,7 +137,6 @@ async function trade({ seed, hours, speed, kills, restarts }: ChaosPlan): Promis
     stream: limitsForSpeed(speed),
     chaos: { seed: String(seed), rates: RATES },
   });
-  await using database = await startDatabase();
   const environment = {
     ...stage.environment({ symbols, timeframes: '1m', fromMs }),
     FUTURES: 'true',
@@ -158,6 +169,7 @@ async function trade({ seed, hours, speed, kills, restarts }: ChaosPlan): Promis
   assert.equal(end.code, 0, service.output.slice(-2_000));
   return {
     ...(await compare({ stage, url: database.url, symbols, fromMs, chaosUntil })),
+    speed,
     faults: stage.chaos?.counts ?? {},
     kills,
     restarts,
