@@ -28,6 +28,11 @@ export interface CandlePage {
    * the call throws ExchangeDataError.
    */
   readonly answered: TimeRange | null;
+  /**
+   * Whether an opening time without a candle means something at all. Not where the rows may as well be the candles of a
+   * longer timeframe: then they are stored, and the rest is as if it had not been answered.
+   */
+  readonly tellsGaps: boolean;
 }
 
 export interface CandleRequest {

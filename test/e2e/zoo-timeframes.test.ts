@@ -104,6 +104,31 @@ describe('a service that is told another timeframe', { concurrency: 3 }, () => {
       assert.deepEqual(stage.crashes, []);
     });
 
+  for (const [minutes, dialects] of [
+    [150, ['page_by_day']],
+    [90, []],
+    [150, ['page_by_day', 'newest_first', 'page_limit_newest']],
+  ] as const)
+    it(`calls nothing empty by a few hours either: the last ${minutes} minutes, ${dialects.join(', ')}`, async () => {
+      // Half past two: the day's page has three rows, too few to be told from those of a quiet market by their spacing.
+      const startMs = Math.floor(ZOO_START_MS / DAY_MS) * DAY_MS + 150 * MINUTE_MS;
+      const windowMs = minutes * MINUTE_MS;
+      const options = {
+        wire: 'okx',
+        dialects: [HOURS_FOR_MINUTES, ...dialects],
+        startMs,
+        windowMs,
+        speed: 20,
+      } as const;
+      await using stage = await ZooStage.open(options);
+      await stage.start();
+      const end = stage.clock.now() + 5 * MINUTE_MS;
+      while (stage.clock.now() < end && stage.zoo.requests.length < 12) await stage.pass(2_000);
+      const { extra, wronglyEmpty } = await stage.compare('1m');
+      assert.deepEqual([extra.length, wronglyEmpty.length], [0, 0]);
+      assert.deepEqual(stage.crashes, []);
+    });
+
   it('takes a candle of all zeros for none', async () => {
     const at = Math.floor(ZOO_START_MS / MINUTE_MS) * MINUTE_MS - 20 * MINUTE_MS;
     const market = { holes: [{ since: at, until: at + MINUTE_MS }] };

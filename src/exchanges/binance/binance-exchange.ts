@@ -75,7 +75,7 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
   async fetchCandles({ symbol, timeframe, range }: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
     this.requireTimeframe(timeframe);
     const asked = clampCandleRange(range, timeframe, this.candleLimit);
-    if (asked === null) return { candles: [], rejected: [], answered: range };
+    if (asked === null) return { candles: [], rejected: [], answered: range, tellsGaps: true };
     const id = await this.markets.findSpotId(symbol, signal);
     await this.clock.current(signal);
     const subject = `the ${timeframe} candles of ${symbol}`;
@@ -101,7 +101,8 @@ export class BinanceExchange extends CcxtExchange implements Exchange {
       rows,
     });
     const answered = findAnsweredRange({ ...facts, openings });
-    return { candles, rejected, answered: { since: Math.min(range.since, answered.since), until: answered.until } };
+    const spoken = { since: Math.min(range.since, answered.since), until: answered.until };
+    return { candles, rejected, answered: spoken, tellsGaps: true };
   }
 
   async fetchFutures({ feed, symbol, range }: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {

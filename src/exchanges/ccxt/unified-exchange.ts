@@ -52,7 +52,7 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
   async fetchCandles({ symbol, timeframe, range }: CandleRequest, signal: AbortSignal): Promise<CandlePage> {
     this.requireTimeframe(timeframe);
     const asked = clampCandleRange(range, timeframe, this.candleLimit);
-    if (asked === null) return { candles: [], rejected: [], answered: range };
+    if (asked === null) return { candles: [], rejected: [], answered: range, tellsGaps: true };
     await this.markets.findSpotId(symbol, signal);
     await this.clock.current(signal);
     const subject = nameCandles(timeframe, symbol);
@@ -60,13 +60,16 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
       { symbol, timeframe, asked, subject },
       signal,
     );
-    if (!isMeasured) {
-      const longer = await this.#longer.find({ symbol, timeframe, asked, nowMs, openings, candles }, signal);
-      if (longer !== null) throw this.#ofLonger(longer, subject, candles.length);
+    const { contradiction, isShown } = isMeasured
+      ? { contradiction: null, isShown: true }
+      : await this.#longer.judge({ symbol, timeframe, asked, nowMs, openings, candles }, signal);
+    if (contradiction !== null) {
+      const said = `its ${candles.length} rows ${contradiction}. Check EXCHANGE_URLS`;
+      throw new ExchangeDataError(this.id, `${this.id} answered ${subject} with another timeframe: ${said}`);
     }
     const spoken = findAnsweredBetweenRows(asked, openings, timeframe);
     const answered = spoken && createRange(spoken.since, Math.min(spoken.until, unconfirmedSince ?? spoken.until));
-    return { candles, rejected, answered };
+    return { candles, rejected, answered, tellsGaps: isShown };
   }
 
   async fetchFutures({ feed, symbol, range }: FuturesRequest, signal: AbortSignal): Promise<FuturesPage> {
@@ -105,14 +108,6 @@ export class UnifiedExchange extends CcxtExchange implements Exchange {
     const facts = { exchange: this.id, subject, timeframe, asked, nowMs };
     const read = parseCandles({ ...facts, ...this.#columns, keepsToRange: false, limit, fieldCount: 6, rows });
     return { ...read, nowMs };
-  }
-
-  #ofLonger(longer: Timeframe, subject: string, rowCount: number): ExchangeDataError {
-    return new ExchangeDataError(
-      this.id,
-      `${this.id} answered ${subject} with another timeframe: its ${rowCount} rows lie on the grid of ${longer} and are ` +
-        `equal to the ${longer} candles. Check EXCHANGE_URLS`,
-    );
   }
 }
 

@@ -96,7 +96,7 @@ export class CandleSource implements Source {
       if (!page?.answered) continue;
       const answered = intersectRanges(page.answered, range);
       const first = page.candles[0];
-      if (!answered || !first || page.rejected.length > 0) continue;
+      if (!answered || !first || page.rejected.length > 0 || !page.tellsGaps) continue;
       const lengthMs = timeframeMs(timeframe);
       const firstTradedAt = page.answered.since <= range.since ? first.timestamp : -Infinity;
       const present = page.candles.map(({ timestamp }) => timestamp - lengthMs);
@@ -117,8 +117,11 @@ export class CandleSource implements Source {
   async fetch(range: TimeRange, signal: AbortSignal): Promise<SourceAnswer> {
     const { exchange, series } = this.#deps;
     const { symbol, timeframe } = series;
-    const { candles, rejected, answered } = await exchange.fetchCandles({ symbol, timeframe, range }, signal);
-    return { rows: candles, rejected, answered, evidence: 'each_slot' };
+    const { candles, rejected, answered, tellsGaps } = await exchange.fetchCandles(
+      { symbol, timeframe, range },
+      signal,
+    );
+    return { rows: candles, rejected, answered, evidence: tellsGaps ? 'each_slot' : 'rows' };
   }
 
   /** A side question: where it fails, the history is asked for all the same, and the next longer candles. */

@@ -37,16 +37,19 @@ export function readAnswer(
   const bounds = createRange(asked.since, Math.min(asked.until, closedUntil));
   const range = bounds && answer.answered && intersectRanges(answer.answered, bounds);
   const { rejected } = answer;
-  const unframed = source.isFramed && bounds ? subtractLists([bounds], range ? [range] : []) : [];
-  if (!range) return { range, have: [], uncovered: [], open: [asked], unframed, slots, rejected };
-  const uncovered =
+  const listUnframed = (spokenOf: readonly TimeRange[]) =>
+    source.isFramed && bounds ? subtractLists([bounds], spokenOf) : [];
+  if (!range) return { range, have: [], uncovered: [], open: [asked], unframed: listUnframed([]), slots, rejected };
+  const holes =
     answer.evidence === 'settlements' ? findFundingHoles(slots, range) : findUncovered(range, slots, source.stepMs);
+  const have = subtractLists([range], holes);
+  const tellsGaps = answer.evidence !== 'rows';
   return {
     range,
-    have: subtractLists([range], uncovered),
-    uncovered,
+    have,
+    uncovered: tellsGaps ? holes : [],
     open: listRange(Math.max(asked.since, range.until), asked.until),
-    unframed,
+    unframed: listUnframed(tellsGaps ? [range] : have),
     slots,
     rejected,
   };

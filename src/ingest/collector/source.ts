@@ -11,9 +11,10 @@ export interface SourceAnswer {
   /** What the answer speaks of; null: of nothing that was asked for. */
   readonly answered: TimeRange | null;
   /**
-   * Where it must have rows: one in `each_slot`, or `settlements` as far apart as those around them tell.
+   * Where it must have rows: one in `each_slot`, or `settlements` as far apart as those around them tell; `rows`: nowhere,
+   * it speaks of nothing but its rows.
    */
-  readonly evidence: 'each_slot' | 'settlements';
+  readonly evidence: 'each_slot' | 'settlements' | 'rows';
 }
 
 /** A range without anything, as candles of a longer timeframe tell it; `reason` for a person. */

@@ -65,7 +65,12 @@ export function describeCandles({ wire, test, open, fetchHours }: Conformance): 
       await using stage = await open();
       const { exchange, venue } = stage;
       const range = { since: SINCE + 1, until: SINCE + HOUR - 1 };
-      assert.deepEqual(await fetchHours(exchange, range), { candles: [], rejected: [], answered: range });
+      assert.deepEqual(await fetchHours(exchange, range), {
+        candles: [],
+        rejected: [],
+        answered: range,
+        tellsGaps: true,
+      });
       assert.equal(venue.count('rows'), 0);
     });
 

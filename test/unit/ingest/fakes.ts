@@ -295,7 +295,7 @@ export class MemoryExchange implements Exchange {
       if (reason === null) candles.push(shown);
       else rejected.push({ raw: shown, reason, timestamp: slot });
     }
-    return { candles, rejected, answered: { since: range.since, until } };
+    return { candles, rejected, answered: { since: range.since, until }, tellsGaps: true };
   }
 
   #find(symbol: string, timeframe: string, slot: number): Candle | null {

@@ -104,6 +104,32 @@ describe('an answer that speaks only for the time between its rows', () => {
   });
 });
 
+describe('an answer that speaks of nothing but its rows', () => {
+  it('has them stored, and says nothing of what lies between them, however often', () => {
+    const missing = create(range(10, 20));
+    const answer = { ...answerOf([8, 10, 15, 21]), evidence: 'rows' as const };
+    const waits: number[] = [];
+    for (let nowMs = NOW, turn = 0; turn < 9; turn++) {
+      const reading = readAnswer(source, answer, range(8, 22), nowMs);
+      const judgement = judgeAnswer(missing.known, reading, nowMs, rulesOf(0, 50));
+      missing.apply(judgement);
+      if (turn === 0) {
+        const have = [range(8, 9), range(10, 11), range(15, 16), range(21, 22)];
+        assert.deepEqual(
+          judgement.changes.filter(({ state }) => state === 'have').map(({ since, until }) => ({ since, until })),
+          have,
+        );
+      }
+      assert.deepEqual(missing.listWanted(), [range(11, 15), range(16, 20)]);
+      assert.equal(missing.countUnconfirmed(), 0);
+      const next = missing.findAvailableEnd(nowMs) === null ? missing.nextAt(nowMs) : nowMs;
+      waits.push(next - nowMs);
+      nowMs = next;
+    }
+    assert.equal(waits.at(-1), 6 * HOUR);
+  });
+});
+
 describe('what is known after an answer that frames what waited', () => {
   it('speaks of each slot once, also where a row beside it is new', () => {
     const missing = create(range(901, 905));
